@@ -1,0 +1,33 @@
+/** A run of bytes in the arena. Above `kernels`, memory is named by spans only. */
+export interface Span {
+  readonly segment: number
+  readonly offset: number
+  readonly bytes: number
+}
+
+/**
+ * A row-major f32 matrix in the arena: activations `[T, width]`.
+ *
+ * `values` is a view of exactly `span`; it is made once, so that a step allocates nothing. Rows are dense: row `t` begins at `t * width`.
+ */
+export interface Rows {
+  readonly span: Span
+  readonly values: Float32Array
+  readonly width: number
+}
+
+/** Memory outside the JavaScript heap, in segments of at most 2 GiB. No span crosses a segment. */
+export interface Arena {
+  /** Bytes handed out and not yet freed. */
+  readonly usedBytes: number
+  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws when `limitBytes` would be passed */
+  allocate(bytes: number): Span
+  /** Gives a span back; its pages go back to the system. @throws Error on a span that is not allocated */
+  free(span: Span): void
+  /** Returns a view of a span's bytes. Allocates a view object: not for the step loop. */
+  bytes(span: Span): Uint8Array
+  /** Allocates zeroed rows `[numRows, width]`. */
+  rows(numRows: number, width: number): Rows
+  /** Releases all segments. Every view is invalid afterwards. */
+  close(): void
+}

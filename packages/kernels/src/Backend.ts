@@ -1,0 +1,88 @@
+import type { Arena, Rows, Span } from "./Arena.ts"
+import type { Format, SlabLayout } from "./SlabLayout.ts"
+
+export type BackendName = "reference" | "onnx" | "x64" | "gpu"
+export type Op = "embed" | "matmul" | "expert" | "attend" | "norm" | "addScaled"
+
+/** A slab that a backend has made ready to compute with. */
+export interface Slab {
+  readonly backend: BackendName
+  readonly layout: SlabLayout
+  /** False when the backend keeps its own form of the weights: the span may then be freed at once. */
+  readonly readsArena: boolean
+}
+
+/** Cosines and sines `[contextLength, rotaryDim / 2]` of the rotary embedding; attention scaling is multiplied in. */
+export interface RopeTable {
+  readonly cos: Float32Array
+  readonly sin: Float32Array
+  readonly rotaryDim: number
+  /** Pairs are (2i, 2i+1) rather than (i, i + rotaryDim/2). */
+  readonly isInterleaved: boolean
+}
+
+/** Everything `attend` needs to know of a layer, frozen at load. */
+export interface AttentionLayer {
+  readonly numHeads: number
+  readonly numKvHeads: number
+  readonly headDim: number
+  /** Multiplies q·k; 1/√headDim unless the family says otherwise. */
+  readonly scale: number
+  readonly rope: RopeTable | undefined
+  /** A query sees itself and the `slidingWindow - 1` positions before it; `Infinity` is full attention. */
+  readonly slidingWindow: number
+  /** RMS norm of q and k before rope: over each head (`[headDim]`) or over the whole projection (`[numHeads * headDim]`, OLMoE). */
+  readonly qkNorm: { readonly over: "head" | "projection"; readonly q: Float32Array; readonly k: Float32Array; readonly epsilon: number } | undefined
+}
+
+/**
+ * One slot's rows in this step, and its keys and values of this layer.
+ *
+ * `keys` and `values` are `[numKvHeads, capacity, headDim]`: `Rows` of width `headDim`, `numKvHeads * capacity` rows.
+ */
+export interface SlotRows {
+  readonly firstRow: number
+  readonly numRows: number
+  /** Positions already in the cache: row `firstRow + i` is position `pastLength + i`. */
+  readonly pastLength: number
+  readonly capacity: number
+  readonly keys: Rows
+  readonly values: Rows
+}
+
+/**
+ * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena.
+ *
+ * Widths of rows are the logical sizes (hiddenSize, …); what padding a format wants is the backend's affair. `out` never aliases `x`.
+ * A row's result does not depend on its neighbours beyond the rounding of the backend's own products.
+ */
+export interface Backend {
+  readonly name: BackendName
+  readonly arena: Arena
+  /** Whether `op` can run on slabs of `format`. */
+  supports(op: Op, format: Format): boolean
+  /** Makes a packed slab ready. @throws Error when the layout is not supported or does not fit the span */
+  openSlab(span: Span, layout: SlabLayout): Slab
+  /** Bytes that a slab holds: arena (while `readsArena`) and native memory together. */
+  numBytes(slab: Slab): number
+  closeSlab(slab: Slab): void
+  /** Writes row `ids[i]` of a matrix slab to row `i` of `out [numIds, numColumns]`, dequantised. */
+  embed(out: Rows, ids: Int32Array, numIds: number, slab: Slab): void
+  /** `out[t] = W · x[t] (+ bias)` for a matrix slab, rows `0 .. numRows`. */
+  matmul(out: Rows, x: Rows, numRows: number, slab: Slab): void
+  /** `out[t] = FFN(x[t])` for an expert slab, rows `firstRow .. firstRow + numRows` of both. */
+  expert(out: Rows, x: Rows, firstRow: number, numRows: number, slab: Slab): void
+  /**
+   * q/k norm, rope, cache append and causal attention of each slot's rows.
+   *
+   * @param out `[T, numHeads * headDim]`
+   * @param qkv `[T, (numHeads + 2 * numKvHeads) * headDim]`: q, then k, then v; overwritten by norm and rope
+   */
+  attend(out: Rows, qkv: Rows, slots: readonly SlotRows[], layer: AttentionLayer): void
+  /** RMS norm: `out[t] = x[t] / rms(x[t]) * weight`. `out` may be `x`. */
+  norm(out: Rows, x: Rows, numRows: number, weight: Float32Array, epsilon: number): void
+  /** `out[t] += factors[t] * x[t]`; without factors they are 1 (the residual). */
+  addScaled(out: Rows, x: Rows, numRows: number, factors?: Float32Array): void
+  /** Closes all slabs and native resources, not the arena. */
+  close(): void
+}
