@@ -59,4 +59,62 @@ export interface ExpertShape {
   readonly hasBias: boolean
 }
 
-// planMatrixSlab(shape): SlabLayout & { kind: "matrix" }; planExpertSlab(shape): SlabLayout & { kind: "expert" }
+type MatrixSlabLayout = Extract<SlabLayout, { kind: "matrix" }>
+type ExpertSlabLayout = Extract<SlabLayout, { kind: "expert" }>
+
+/**
+ * Lays out one matrix as a slab: the same shape always gives the same bytes.
+ *
+ * @throws Error on sizes that are not positive integers, or columns past what an int32 sum of int8 products holds
+ */
+export function planMatrixSlab(shape: MatrixShape): MatrixSlabLayout {
+  const { matrix, end } = planMatrix(0, shape)
+  return { kind: "matrix", format: shape.format, bytes: end, matrix }
+}
+
+/** Lays out one expert as a slab: gateProj (where there is one), upProj, downProj. @throws Error as `planMatrixSlab` does */
+export function planExpertSlab(shape: ExpertShape): ExpertSlabLayout {
+  const { format, hiddenSize, intermediateSize, activation, hasGateProj, hasBias } = shape
+  const inner = { format, numRows: intermediateSize, numColumns: hiddenSize, hasBias }
+  const gateProj = hasGateProj ? planMatrix(0, inner) : undefined
+  const upProj = planMatrix(gateProj?.end ?? 0, inner)
+  const downProj = planMatrix(upProj.end, { format, numRows: hiddenSize, numColumns: intermediateSize, hasBias })
+  return {
+    kind: "expert",
+    format,
+    bytes: downProj.end,
+    activation,
+    gateProj: gateProj?.matrix,
+    upProj: upProj.matrix,
+    downProj: downProj.matrix,
+  }
+}
+
+/** Columns of int8 products that always fit an int32 sum: 2^31 / 128². */
+const MAX_COLUMNS = 131_072
+
+function planMatrix(begin: number, shape: MatrixShape): { matrix: MatrixLayout; end: number } {
+  const { format, numRows, numColumns, hasBias } = shape
+  if (!(Number.isInteger(numRows) && numRows > 0 && Number.isInteger(numColumns) && numColumns > 0)) {
+    throw new Error(`slab layout: expected positive sizes, found ${numRows} rows, ${numColumns} columns`)
+  }
+  if (numColumns > MAX_COLUMNS) throw new Error(`slab layout: at most ${MAX_COLUMNS} columns, found ${numColumns}`)
+  const paddedRows = roundUp(numRows, 32)
+  const paddedColumns = roundUp(numColumns, 64)
+  const elements = paddedRows * paddedColumns
+  let end = begin
+  const take = (bytes: number): number => {
+    const offset = end
+    end = roundUp(end + bytes, 64)
+    return offset
+  }
+  const values = take(format === "f32" ? elements * 4 : format === "int8" ? elements : elements / 2)
+  const scales = format === "f32" ? undefined : take(format === "int8" ? paddedRows * 4 : elements / 8)
+  const zeroPoints = format === "int4" ? take(elements / 64) : undefined
+  const bias = hasBias ? take(paddedRows * 4) : undefined
+  return { matrix: { format, numRows, numColumns, paddedRows, paddedColumns, values, scales, zeroPoints, bias }, end }
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple
+}

@@ -1,13 +1,11 @@
 import type { ModelConfig } from "../ModelConfig.ts"
-
-/** A checkpoint's tensor, or a part of a fused one. */
-export type TensorSource = string | { readonly name: string; readonly rows?: readonly [from: number, to: number] }
+import type { ConfigFields } from "./ConfigFields.ts"
 
 /** Names of one feed-forward network's projections in the checkpoint. */
 export interface ProjectionNames {
-  readonly gateProj: TensorSource
-  readonly upProj: TensorSource
-  readonly downProj: TensorSource
+  readonly gateProj: string
+  readonly upProj: string
+  readonly downProj: string
 }
 
 /** Where a layer's tensors are in the checkpoint. */
@@ -37,7 +35,7 @@ export interface Family {
   /** `model_type` values of config.json that this family reads. */
   readonly modelTypes: readonly string[]
   /** @throws CheckpointError naming the field, expected and found */
-  parseConfig(raw: Readonly<Record<string, unknown>>): ModelConfig
+  parseConfig(fields: ConfigFields): ModelConfig
   readonly embedding: string
   readonly finalNorm: string
   readonly head: string

@@ -1,1 +1,5 @@
-export {}
+export { computeLogits } from "./computeLogits.ts"
+export { stateBytesPerPosition } from "./LayerState.ts"
+export { weightBytes } from "./loadWeights.ts"
+export type { BatchSlot, StepBatch } from "./StepBatch.ts"
+export { createTransformer, type LayerView, type Transformer, type TransformerOptions } from "./Transformer.ts"

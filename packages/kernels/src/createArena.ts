@@ -1,0 +1,131 @@
+import type { Arena, Rows, Span } from "./Arena.ts"
+import { openSegment, type Segment } from "./segment.ts"
+
+const ALIGNMENT = 64
+const PAGE = 4096
+/** No typed array of Bun's views more than 4 GiB; 2 GiB keeps every offset a positive int32. */
+const MAX_SEGMENT_BYTES = 2 ** 31
+
+/** A free run of a segment, in order of offset; neighbours are always merged. */
+interface Gap {
+  offset: number
+  bytes: number
+}
+
+interface OpenSegment extends Segment {
+  readonly gaps: Gap[]
+  /** Bytes of each allocated span by offset. */
+  readonly spans: Map<number, number>
+}
+
+export interface ArenaOptions {
+  /** Address space of one segment; touched pages alone cost memory. A larger span gets a segment of its own. */
+  readonly segmentBytes?: number
+  /** Most bytes handed out at once; `Infinity` unless given. */
+  readonly limitBytes?: number
+}
+
+/** Creates an arena without any memory yet: segments are opened as spans need them. */
+export function createArena({ segmentBytes = 2 ** 30, limitBytes = Number.POSITIVE_INFINITY }: ArenaOptions): Arena {
+  const segments: OpenSegment[] = []
+  let usedBytes = 0
+
+  const open = (bytes: number): OpenSegment => {
+    const size = Math.max(segmentBytes, bytes)
+    const segment = { ...openSegment(size), gaps: [{ offset: 0, bytes: size }], spans: new Map<number, number>() }
+    segments.push(segment)
+    return segment
+  }
+
+  /** Takes `bytes` from the first gap that holds them at `alignment`; returns the offset. */
+  const take = (segment: OpenSegment, bytes: number, alignment: number): number | undefined => {
+    for (let g = 0; g < segment.gaps.length; g++) {
+      const gap = segment.gaps[g]!
+      const offset = roundUp(gap.offset, alignment)
+      const end = gap.offset + gap.bytes
+      if (offset + bytes > end) continue
+      const before = { offset: gap.offset, bytes: offset - gap.offset }
+      const after = { offset: offset + bytes, bytes: end - offset - bytes }
+      segment.gaps.splice(g, 1, ...[before, after].filter((rest) => rest.bytes > 0))
+      segment.spans.set(offset, bytes)
+      return offset
+    }
+    return undefined
+  }
+
+  const give = (segment: OpenSegment, offset: number, bytes: number): void => {
+    const { gaps } = segment
+    const at = gaps.findIndex((gap) => gap.offset > offset)
+    const place = at < 0 ? gaps.length : at
+    gaps.splice(place, 0, { offset, bytes })
+    const next = gaps[place + 1]
+    if (next !== undefined && offset + bytes === next.offset) {
+      gaps[place]!.bytes += next.bytes
+      gaps.splice(place + 1, 1)
+    }
+    const previous = gaps[place - 1]
+    if (previous !== undefined && previous.offset + previous.bytes === offset) {
+      previous.bytes += gaps[place]!.bytes
+      gaps.splice(place, 1)
+    }
+  }
+
+  const segmentOf = (span: Span): OpenSegment => {
+    const segment = segments[span.segment]
+    if (segment?.spans.get(span.offset) !== roundUp(span.bytes, ALIGNMENT)) {
+      throw new Error(`arena: span ${span.segment}:${span.offset}+${span.bytes} is not allocated`)
+    }
+    return segment
+  }
+
+  const allocate = (wanted: number): Span => {
+    if (!Number.isSafeInteger(wanted) || wanted <= 0 || wanted > MAX_SEGMENT_BYTES) {
+      throw new Error(`arena: expected 1 to ${MAX_SEGMENT_BYTES} bytes, found ${wanted}: split what is larger`)
+    }
+    const bytes = roundUp(wanted, ALIGNMENT)
+    if (usedBytes + bytes > limitBytes) {
+      throw new Error(`arena: ${usedBytes} bytes are used and ${bytes} more wanted, the limit is ${limitBytes}: raise the memory setting`)
+    }
+    const alignment = bytes >= PAGE ? PAGE : ALIGNMENT
+    for (let s = 0; s < segments.length; s++) {
+      const offset = take(segments[s]!, bytes, alignment)
+      if (offset === undefined) continue
+      usedBytes += bytes
+      return { segment: s, offset, bytes: wanted }
+    }
+    const offset = take(open(bytes), bytes, alignment)
+    if (offset === undefined) throw new Error("arena: a new segment has no room")
+    usedBytes += bytes
+    return { segment: segments.length - 1, offset, bytes: wanted }
+  }
+
+  return {
+    get usedBytes() {
+      return usedBytes
+    },
+    allocate,
+    free(span) {
+      const segment = segmentOf(span)
+      const bytes = segment.spans.get(span.offset)!
+      segment.spans.delete(span.offset)
+      segment.clear(span.offset, bytes)
+      give(segment, span.offset, bytes)
+      usedBytes -= bytes
+    },
+    bytes(span) {
+      return new Uint8Array(segmentOf(span).buffer, span.offset, span.bytes)
+    },
+    rows(numRows, width): Rows {
+      const span = allocate(Math.max(1, numRows * width) * 4)
+      return { span, width, values: new Float32Array(segmentOf(span).buffer, span.offset, numRows * width) }
+    },
+    close() {
+      for (const segment of segments.splice(0)) segment.close()
+      usedBytes = 0
+    },
+  }
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple
+}

@@ -1,0 +1,56 @@
+import { applyRope, rmsNorm } from "@consilium/tensor"
+import type { AttentionLayer, SlotRows } from "./Backend.ts"
+
+/** RMS norm of the first `numRows` rows of `weight.length` values; `out` may be `x`. */
+export function normRows(out: Float32Array, x: Float32Array, numRows: number, weight: Float32Array, epsilon: number): void {
+  for (let row = 0; row < numRows; row++) rmsNorm(out, x, row * weight.length, weight, epsilon)
+}
+
+/** `out[t] += factors[t] * x[t]` for rows of `width`; factors are 1 where there are none. */
+export function addScaledRows(out: Float32Array, x: Float32Array, numRows: number, width: number, factors?: Float32Array): void {
+  for (let row = 0; row < numRows; row++) {
+    const factor = factors === undefined ? 1 : factors[row]!
+    const end = (row + 1) * width
+    for (let i = row * width; i < end; i++) out[i] = out[i]! + factor * x[i]!
+  }
+}
+
+/**
+ * Norms q and k where the layer does, rotates them to their positions, and appends k and v to the slots' caches.
+ *
+ * @param qkv `[T, (numHeads + 2 * numKvHeads) * headDim]`, changed in place
+ */
+export function rotateAndAppend(qkv: Float32Array, slots: readonly SlotRows[], layer: AttentionLayer): void {
+  const { numHeads, numKvHeads, headDim, rope, qkNorm } = layer
+  const width = (numHeads + 2 * numKvHeads) * headDim
+  const keyOffset = numHeads * headDim
+  const valueOffset = keyOffset + numKvHeads * headDim
+
+  for (let s = 0; s < slots.length; s++) {
+    const { firstRow, numRows, pastLength, capacity, keys, values } = slots[s]!
+    for (let r = 0; r < numRows; r++) {
+      const row = (firstRow + r) * width
+      const position = pastLength + r
+      if (qkNorm !== undefined) {
+        normHeads(qkv, row, numHeads * headDim, qkNorm.q, qkNorm.epsilon)
+        normHeads(qkv, row + keyOffset, numKvHeads * headDim, qkNorm.k, qkNorm.epsilon)
+      }
+      if (rope !== undefined) {
+        for (let head = 0; head < numHeads + numKvHeads; head++) applyRope(qkv, row + head * headDim, rope, position)
+      }
+      for (let head = 0; head < numKvHeads; head++) {
+        const to = (head * capacity + position) * headDim
+        const from = row + head * headDim
+        for (let i = 0; i < headDim; i++) {
+          keys.values[to + i] = qkv[from + keyOffset + i]!
+          values.values[to + i] = qkv[from + valueOffset + i]!
+        }
+      }
+    }
+  }
+}
+
+/** Norms consecutive runs of `weight.length` values: each head, or the whole projection. */
+function normHeads(values: Float32Array, offset: number, length: number, weight: Float32Array, epsilon: number): void {
+  for (let at = offset; at < offset + length; at += weight.length) rmsNorm(values, values, at, weight, epsilon)
+}

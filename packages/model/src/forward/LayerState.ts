@@ -1,0 +1,92 @@
+import type { Arena, AttentionLayer, Rows, SlotRows } from "@consilium/kernels"
+import type { AttentionConfig, ModelConfig } from "../ModelConfig.ts"
+import type { StepBatch } from "./StepBatch.ts"
+
+/**
+ * What a layer remembers of each slot's sequence, in the arena.
+ *
+ * One layer kind, one implementation; attention keeps keys and values. Positions past a slot's length hold stale numbers and are never read.
+ */
+export interface LayerState {
+  /** Describes a batch's rows with their state, for `Backend.attend`. The array is reused by the next call. */
+  slotRows(batch: StepBatch): readonly SlotRows[]
+  /** Copies the first `numPositions` of one slot to another. */
+  copyPrefix(fromSlot: number, toSlot: number, numPositions: number): void
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Bytes of keys and values that one position takes in all layers. */
+export function stateBytesPerPosition(config: ModelConfig): number {
+  return config.layers.reduce((sum, { attention }) => sum + 2 * attention.numKvHeads * attention.headDim * 4, 0)
+}
+
+/** Allocates keys and values `[numKvHeads, capacity, headDim]` for every slot. Pages are touched as positions fill. */
+export function createKvState(
+  arena: Arena,
+  attention: Pick<AttentionConfig, "numKvHeads" | "headDim">,
+  { numSlots, capacity }: { numSlots: number; capacity: number },
+): LayerState {
+  const { numKvHeads, headDim } = attention
+  const allocate = (): Rows => arena.rows(numKvHeads * capacity, headDim)
+  const all: Mutable<SlotRows>[] = Array.from({ length: numSlots }, () => ({
+    firstRow: 0,
+    numRows: 0,
+    pastLength: 0,
+    capacity,
+    keys: allocate(),
+    values: allocate(),
+  }))
+  const active: SlotRows[] = []
+
+  const copy = (to: Float32Array, from: Float32Array, numPositions: number): void => {
+    for (let head = 0; head < numKvHeads; head++) {
+      const start = head * capacity * headDim
+      to.set(from.subarray(start, start + numPositions * headDim), start)
+    }
+  }
+
+  return {
+    slotRows(batch) {
+      active.length = 0
+      for (const { slotId, firstRow, numRows, pastLength } of batch.slots) {
+        const slot = all[slotId]
+        if (slot === undefined) throw new Error(`slot ${slotId} is none of the ${numSlots}`)
+        if (pastLength + numRows > capacity) {
+          throw new Error(`slot ${slotId}: ${pastLength} + ${numRows} positions exceed its capacity of ${capacity}`)
+        }
+        slot.firstRow = firstRow
+        slot.numRows = numRows
+        slot.pastLength = pastLength
+        active.push(slot)
+      }
+      return active
+    },
+    copyPrefix(fromSlot, toSlot, numPositions) {
+      const from = all[fromSlot]!
+      const to = all[toSlot]!
+      copy(to.keys.values, from.keys.values, numPositions)
+      copy(to.values.values, from.values.values, numPositions)
+    },
+  }
+}
+
+/** What `Backend.attend` needs to know of a layer, apart from its rope table. */
+export function createAttentionLayer(
+  config: AttentionConfig,
+  norms: { readonly qNorm: Float32Array | undefined; readonly kNorm: Float32Array | undefined; readonly epsilon: number },
+  rope: AttentionLayer["rope"],
+): AttentionLayer {
+  const { numHeads, numKvHeads, headDim, slidingWindow, qkNorm } = config
+  const hasNorm = qkNorm !== "none"
+  if (hasNorm && (norms.qNorm === undefined || norms.kNorm === undefined)) throw new Error("q and k norm weights are missing")
+  return {
+    numHeads,
+    numKvHeads,
+    headDim,
+    scale: 1 / Math.sqrt(headDim),
+    rope,
+    slidingWindow,
+    qkNorm: hasNorm ? { over: qkNorm, q: norms.qNorm!, k: norms.kNorm!, epsilon: norms.epsilon } : undefined,
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * One forward pass of a whole model over a mixed batch: embed → layers → head.
+ *
+ * Every family runs through here; what differs between them is data (`ModelConfig`). It knows nothing of files, sampling or requests.
+ */
+import { createMoeScratch, type MoeLayer, type MoeScratch, moeLayer } from "@consilium/experts"
+import { createRouting, type Routing } from "@consilium/gating"
+import type { AttentionLayer, Backend, RopeTable, Rows } from "@consilium/kernels"
+import { createRopeTable } from "../families/createRopeTable.ts"
+import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
+import type { PreparedModel } from "../prepared/PreparedModel.ts"
+import { createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
+import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
+import type { StepBatch } from "./StepBatch.ts"
+import { embedIds, headLogits } from "./vocabulary.ts"
+
+/** What an observer sees of a layer that has just run. Views of scratch: copy what is kept. */
+export interface LayerView {
+  /** The layer's output `[T, H]`, before the final norm. */
+  readonly hidden: Float32Array
+  /** `[T, E]` router logits and the routing made of them; undefined in a dense layer. */
+  readonly routerLogits: Float32Array | undefined
+  readonly routing: Routing | undefined
+}
+
+export interface Transformer {
+  readonly config: ModelConfig
+  readonly backend: Backend
+  readonly numSlots: number
+  /** Most positions a slot can hold. */
+  readonly capacity: number
+  /** Most rows of one batch. */
+  readonly maxRows: number
+  /** Bytes that the weights hold, as the backend counts them. */
+  readonly weightBytes: number
+  /** Runs one batch. Writes scratch and the slots' state past their lengths only: a failed run can be repeated. */
+  run(batch: StepBatch, onLayer?: (layer: number, view: LayerView) => void): void
+  /** Returns the logits `[V]` of the last row of `batch.slots[index]`; valid until the next run. */
+  logits(index: number): Float32Array
+  /** Returns the logits `[V]` of row `row` of a batch that wanted all. */
+  rowLogits(row: number): Float32Array
+  /** Returns how the last batch was routed in a layer; undefined in a dense layer. */
+  routing(layer: number): Routing | undefined
+  copyPrefix(fromSlot: number, toSlot: number, numPositions: number): void
+  close(): void
+}
+
+export interface TransformerOptions {
+  readonly prepared: PreparedModel
+  readonly backend: Backend
+  readonly numSlots: number
+  readonly capacity: number
+  readonly maxRows: number
+  /** Most logits of one run; `numSlots` unless all rows' logits are wanted. */
+  readonly maxLogitRows?: number
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+}
+
+/** A layer, ready to run. */
+interface Layer {
+  readonly config: LayerConfig
+  readonly slabs: LayerSlabs
+  readonly attention: AttentionLayer
+  readonly state: LayerState
+  readonly moe: { readonly layer: MoeLayer; readonly scratch: MoeScratch; readonly routing: Routing } | undefined
+}
+
+/** Buffers of one step, allocated once. `branch` is what attention or the feed-forward adds to `hidden`. */
+interface Scratch {
+  readonly hidden: Rows
+  readonly normed: Rows
+  readonly branch: Rows
+  readonly qkv: Rows
+  readonly attended: Rows
+  readonly headRows: Rows
+  readonly logits: Rows
+  /** One per part of a head that is split, else empty. */
+  readonly partLogits: readonly Rows[]
+}
+
+/** Loads a prepared model's weights and allocates everything that its steps need. */
+export function createTransformer(options: TransformerOptions): Transformer {
+  const { prepared, backend, numSlots, capacity, maxRows, maxLogitRows = numSlots } = options
+  const { config } = prepared
+  const weights = loadWeights(prepared, backend, options.onProgress)
+  const layers = createLayers(weights, options)
+  const scratch = createScratch(options, weights, maxLogitRows)
+  const logitViews = Array.from({ length: maxLogitRows }, (_, i) =>
+    scratch.logits.values.subarray(i * config.vocabSize, (i + 1) * config.vocabSize),
+  )
+  const logitRow = new Int32Array(numSlots)
+
+  const runLayer = (layer: Layer, batch: StepBatch): void => {
+    const { hidden, normed, branch, qkv, attended } = scratch
+    const { numRows } = batch
+    const { prepared: vectors, ...slabs } = layer.slabs
+
+    backend.norm(normed, hidden, numRows, vectors.attentionNorm, config.normEpsilon)
+    backend.matmul(qkv, normed, numRows, slabs.qkv)
+    backend.attend(attended, qkv, layer.state.slotRows(batch), layer.attention)
+    backend.matmul(branch, attended, numRows, slabs.outProj)
+    backend.addScaled(hidden, branch, numRows)
+
+    backend.norm(normed, hidden, numRows, vectors.feedForwardNorm, config.normEpsilon)
+    if (layer.moe === undefined) backend.expert(branch, normed, 0, numRows, slabs.experts[0]!)
+    else copyRouting(layer.moe.routing, moeLayer(branch, normed, numRows, layer.moe.layer, layer.moe.scratch))
+    backend.addScaled(hidden, branch, numRows)
+  }
+
+  /** Gathers the rows whose logits are wanted into `headRows`; returns how many. */
+  const gatherHeadRows = ({ numRows, slots, wantsAllLogits }: StepBatch): number => {
+    const { hidden, headRows } = scratch
+    const { hiddenSize } = config
+    if (wantsAllLogits === true) {
+      headRows.values.set(hidden.values.subarray(0, numRows * hiddenSize))
+      return numRows
+    }
+    let n = 0
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!
+      logitRow[i] = slot.wantsLogits ? n : -1
+      if (!slot.wantsLogits) continue
+      const last = (slot.firstRow + slot.numRows - 1) * hiddenSize
+      headRows.values.set(hidden.values.subarray(last, last + hiddenSize), n * hiddenSize)
+      n++
+    }
+    return n
+  }
+
+  return {
+    config,
+    backend,
+    numSlots,
+    capacity,
+    maxRows,
+    weightBytes: weights.numBytes,
+    run(batch, onLayer) {
+      checkBatch(batch, { maxRows, numSlots, maxLogitRows })
+      embedIds(scratch.hidden, batch.ids, batch.numRows, weights.embedding, backend, scratch.normed)
+      layers.forEach((layer, l) => {
+        runLayer(layer, batch)
+        onLayer?.(l, {
+          hidden: scratch.hidden.values,
+          routerLogits: layer.moe?.scratch.logits.values,
+          routing: layer.moe?.routing,
+        })
+      })
+      const numLogits = gatherHeadRows(batch)
+      if (numLogits === 0) return
+      backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
+      headLogits(scratch.logits, scratch.headRows, numLogits, weights.head, backend, scratch.partLogits)
+    },
+    logits(index) {
+      const row = logitRow[index] ?? -1
+      if (row < 0) throw new Error(`entry ${index} of the batch did not ask for logits`)
+      return logitViews[row]!
+    },
+    rowLogits: (row) => logitViews[row]!,
+    routing: (layer) => layers[layer]?.moe?.routing,
+    copyPrefix(fromSlot, toSlot, numPositions) {
+      for (const { state } of layers) state.copyPrefix(fromSlot, toSlot, numPositions)
+    },
+    close() {
+      weights.close()
+    },
+  }
+}
+
+function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
+  const { prepared, backend, capacity, maxRows } = options
+  const { config } = prepared
+  const ropes = new Map<string, RopeTable>()
+  const scratches = new Map<string, MoeScratch>()
+  const once = <T>(map: Map<string, T>, key: unknown, create: () => T): T => {
+    const name = JSON.stringify(key)
+    const found = map.get(name) ?? create()
+    map.set(name, found)
+    return found
+  }
+
+  return weights.layers.map((slabs, l): Layer => {
+    const layerConfig = config.layers[l]!
+    const { attention, feedForward } = layerConfig
+    const { qNorm, kNorm, sharedExpertGate } = slabs.prepared
+    const rope = once(ropes, attention.rope, () => createRopeTable(attention.rope, capacity))
+    const epsilon = config.normEpsilon
+    const createMoe = (): Layer["moe"] => {
+      if (feedForward.kind === "dense") return undefined
+      const { numExperts, topK, router } = feedForward
+      const layer: MoeLayer = {
+        backend,
+        config: { hiddenSize: config.hiddenSize, numExperts, topK, router },
+        router: { kind: "slab", slab: slabs.router! },
+        experts: slabs.experts,
+        sharedExpert: slabs.sharedExpert && { slab: slabs.sharedExpert, gate: sharedExpertGate },
+      }
+      const scratch = once(scratches, [numExperts, topK, router], () => createMoeScratch(layer, maxRows))
+      return { layer, scratch, routing: createRouting(maxRows, topK) }
+    }
+    return {
+      config: layerConfig,
+      slabs,
+      attention: createAttentionLayer(attention, { qNorm, kNorm, epsilon }, rope),
+      state: createKvState(backend.arena, attention, options),
+      moe: createMoe(),
+    }
+  })
+}
+
+function createScratch(
+  { prepared, backend: { arena }, maxRows }: TransformerOptions,
+  { head }: Weights,
+  maxLogitRows: number,
+): Scratch {
+  const { hiddenSize, vocabSize, layers } = prepared.config
+  const widest = (width: (attention: LayerConfig["attention"]) => number): number =>
+    layers.reduce((most, { attention }) => Math.max(most, width(attention)), 0)
+  return {
+    hidden: arena.rows(maxRows, hiddenSize),
+    normed: arena.rows(maxRows, hiddenSize),
+    branch: arena.rows(maxRows, hiddenSize),
+    qkv: arena.rows(maxRows, widest(({ numHeads, numKvHeads, headDim }) => (numHeads + 2 * numKvHeads) * headDim)),
+    attended: arena.rows(maxRows, widest(({ numHeads, headDim }) => numHeads * headDim)),
+    headRows: arena.rows(maxLogitRows, hiddenSize),
+    logits: arena.rows(maxLogitRows, vocabSize),
+    partLogits: head.parts.length === 1 ? [] : head.parts.map(({ numRows }) => arena.rows(maxLogitRows, numRows)),
+  }
+}
+
+function copyRouting(out: Routing, { numTokens, topK, expertIds, weights }: Routing): void {
+  out.numTokens = numTokens
+  for (let a = 0; a < numTokens * topK; a++) {
+    out.expertIds[a] = expertIds[a]!
+    out.weights[a] = weights[a]!
+  }
+}
+
+function checkBatch(
+  { numRows, slots, wantsAllLogits }: StepBatch,
+  { maxRows, numSlots, maxLogitRows }: { maxRows: number; numSlots: number; maxLogitRows: number },
+): void {
+  if (numRows > maxRows) throw new Error(`a batch of ${numRows} rows exceeds maxRows ${maxRows}`)
+  if (slots.length > numSlots) throw new Error(`a batch of ${slots.length} entries exceeds the ${numSlots} slots`)
+  if (wantsAllLogits === true && numRows > maxLogitRows) {
+    throw new Error(`logits of ${numRows} rows exceed maxLogitRows ${maxLogitRows}`)
+  }
+}

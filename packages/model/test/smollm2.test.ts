@@ -1,0 +1,123 @@
+/** A real model: the variants that ../shared/models/smollm2-135m/make.ts writes, against transformers. */
+import { afterAll, describe, expect, test } from "bun:test"
+import type { Format } from "@consilium/kernels"
+import { readFixtureJson, sharedPath } from "@consilium/testing"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { computeLogits, createTransformer, type PreparedModel } from "../src/index.ts"
+import { generateGreedy } from "./generateGreedy.ts"
+import { withBackend, withPrepared } from "./openForTest.ts"
+
+interface Greedy {
+  readonly ids: number[]
+  readonly margins: number[]
+}
+interface Expected {
+  readonly prompts: Record<string, { readonly ids: number[] }>
+  readonly greedy: Record<string, Record<string, Greedy>>
+  readonly perplexity: { readonly ids: number[]; readonly variants: Record<string, { readonly perplexity: number }> }
+}
+
+/** A lead smaller than this may be decided by rounding: nothing after it is compared. */
+const NEAR_TIE = 2e-3
+const STOP_ID = 2
+
+const source = sharedPath("models/smollm2-135m")
+const workDir = mkdtempSync(join(tmpdir(), "consilium-smollm2-"))
+afterAll(() => rmSync(workDir, { recursive: true, force: true }))
+
+describe.skipIf(source === undefined)("SmolLM2-135M", () => {
+  const expected = readFixtureJson<Expected>(join(source!, "expected.json"))
+
+  /** Writes a variant, runs `body` on it, removes it. */
+  async function withVariant(name: string, body: (dir: string) => Promise<void>): Promise<void> {
+    const dir = join(workDir, name)
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, join(source!, "make.ts"), name, dir])
+    if (exitCode !== 0) throw new Error(`make.ts ${name}: ${stderr.toString()}`)
+    try {
+      await body(dir)
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+
+  const perplexity = (prepared: PreparedModel): number =>
+    withBackend("onnx", (backend) => {
+      const { ids } = expected.perplexity
+      const { values, shape } = computeLogits(prepared, backend, [ids]).find(({ name }) => name === "p0.logits")!
+      const width = shape[1]!
+      let sum = 0
+      for (let t = 0; t + 1 < ids.length; t++) {
+        const row = values.subarray(t * width, (t + 1) * width)
+        const largest = row.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
+        let total = 0
+        for (let v = 0; v < width; v++) total += Math.exp(row[v]! - largest)
+        sum += row[ids[t + 1]!]! - largest - Math.log(total)
+      }
+      return Math.exp(-sum / (ids.length - 1))
+    })
+
+  function compareGreedy(name: string, prompt: string, ids: readonly number[]): void {
+    const golden = expected.greedy[name]![prompt]!
+    const tie = golden.margins.findIndex((margin) => margin < NEAR_TIE)
+    const differs = golden.ids.findIndex((id, i) => id !== ids[i])
+    if (tie >= 0 && differs === tie) console.log(`${name} ${prompt}: token ${tie} is a near-tie (margin ${golden.margins[tie]})`)
+    const end = tie >= 0 && differs === tie ? tie : golden.ids.length
+    expect(ids.slice(0, end), `${name} ${prompt}`).toEqual(golden.ids.slice(0, end))
+  }
+
+  for (const variant of ["dense", "carved", "shared"]) {
+    test(
+      `${variant}: f32 greedy text is the reference's`,
+      () =>
+        withVariant(variant, (dir) =>
+          withPrepared(dir, "f32", (prepared) =>
+            withBackend("onnx", (backend) => {
+              const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 720, maxRows: 648 })
+              for (const [prompt, { ids }] of Object.entries(expected.prompts)) {
+                const numIds = expected.greedy[variant]![prompt]!.ids.length
+                compareGreedy(variant, prompt, generateGreedy(transformer, ids, { numIds, stopIds: [STOP_ID] }).ids)
+              }
+              transformer.close()
+            }),
+          ),
+        ),
+      300_000,
+    )
+  }
+
+  test(
+    "carved: the reference backend agrees on a short answer",
+    () =>
+      withVariant("carved", (dir) =>
+        withPrepared(dir, "f32", (prepared) =>
+          withBackend("reference", (backend) => {
+            const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 64, maxRows: 64 })
+            const golden = expected.greedy.carved!.capital!.ids
+            const { ids } = generateGreedy(transformer, expected.prompts.capital!.ids, { numIds: golden.length })
+            compareGreedy("carved", "capital", ids)
+            transformer.close()
+          }),
+        ),
+      ),
+    300_000,
+  )
+
+  for (const variant of ["dense", "drifted"]) {
+    test(
+      `${variant}: int8 is within 2 %, int4 within 10 % of f32's perplexity`,
+      () =>
+        withVariant(variant, async (dir) => {
+          const of = (format: Format): Promise<number> => withPrepared(dir, format, perplexity)
+          const [f32, int8, int4] = [await of("f32"), await of("int8"), await of("int4")]
+          const percent = (value: number): string => `${((value / f32 - 1) * 100).toFixed(2)} %`
+          console.log(`${variant} perplexity: f32 ${f32.toFixed(3)}, int8 ${percent(int8)}, int4 ${percent(int4)}`)
+          expect(Math.abs(f32 / expected.perplexity.variants[variant]!.perplexity - 1)).toBeLessThan(1e-3)
+          expect(int8 / f32).toBeLessThan(1.02)
+          expect(int4 / f32).toBeLessThan(1.1)
+        }),
+      600_000,
+    )
+  }
+})
