@@ -32,7 +32,14 @@ export interface AttentionLayer {
   /** A query sees itself and the `slidingWindow - 1` positions before it; `Infinity` is full attention. */
   readonly slidingWindow: number
   /** RMS norm of q and k before rope: over each head (`[headDim]`) or over the whole projection (`[numHeads * headDim]`, OLMoE). */
-  readonly qkNorm: { readonly over: "head" | "projection"; readonly q: Float32Array; readonly k: Float32Array; readonly epsilon: number } | undefined
+  readonly qkNorm:
+    | {
+        readonly over: "head" | "projection"
+        readonly q: Float32Array
+        readonly k: Float32Array
+        readonly epsilon: number
+      }
+    | undefined
 }
 
 /**

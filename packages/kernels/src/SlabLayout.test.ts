@@ -29,35 +29,61 @@ function expectDisjoint(list: { offset: number; bytes: number }[], slabBytes: nu
 
 test("planMatrixSlab: parts are aligned, apart from each other and inside the slab", () => {
   fc.assert(
-    fc.property(format, fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 300 }), fc.boolean(), (f, r, c, b) => {
-      const layout = planMatrixSlab({ format: f, numRows: r, numColumns: c, hasBias: b })
-      const m = layout.matrix
-      expect([m.paddedRows % 32, m.paddedColumns % 64]).toEqual([0, 0])
-      expect(m.paddedRows - r).toBeWithin(0, 32)
-      expect(m.paddedColumns - c).toBeWithin(0, 64)
-      expect([m.scales !== undefined, m.zeroPoints !== undefined, m.bias !== undefined]).toEqual([f !== "f32", f === "int4", b])
-      expectDisjoint(parts(m), layout.bytes)
-    }),
+    fc.property(
+      format,
+      fc.integer({ min: 1, max: 300 }),
+      fc.integer({ min: 1, max: 300 }),
+      fc.boolean(),
+      (f, r, c, b) => {
+        const layout = planMatrixSlab({ format: f, numRows: r, numColumns: c, hasBias: b })
+        const m = layout.matrix
+        expect([m.paddedRows % 32, m.paddedColumns % 64]).toEqual([0, 0])
+        expect(m.paddedRows - r).toBeWithin(0, 32)
+        expect(m.paddedColumns - c).toBeWithin(0, 64)
+        expect([m.scales !== undefined, m.zeroPoints !== undefined, m.bias !== undefined]).toEqual([
+          f !== "f32",
+          f === "int4",
+          b,
+        ])
+        expectDisjoint(parts(m), layout.bytes)
+      },
+    ),
   )
 })
 
 test("planExpertSlab: two or three projections share one slab without overlap", () => {
   fc.assert(
-    fc.property(format, fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), fc.boolean(), fc.boolean(), (f, h, i, g, b) => {
-      const shape = { format: f, hiddenSize: h, intermediateSize: i, activation: "silu", hasGateProj: g, hasBias: b } as const
-      const layout = planExpertSlab(shape)
-      expect(layout).toEqual(planExpertSlab(shape))
-      expect(layout.gateProj !== undefined).toBe(g)
-      expect([layout.upProj.numRows, layout.upProj.numColumns]).toEqual([i, h])
-      expect([layout.downProj.numRows, layout.downProj.numColumns]).toEqual([h, i])
-      const all = [layout.gateProj, layout.upProj, layout.downProj].filter((m) => m !== undefined)
-      expectDisjoint(all.flatMap(parts), layout.bytes)
-    }),
+    fc.property(
+      format,
+      fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 1, max: 200 }),
+      fc.boolean(),
+      fc.boolean(),
+      (f, h, i, g, b) => {
+        const shape = {
+          format: f,
+          hiddenSize: h,
+          intermediateSize: i,
+          activation: "silu",
+          hasGateProj: g,
+          hasBias: b,
+        } as const
+        const layout = planExpertSlab(shape)
+        expect(layout).toEqual(planExpertSlab(shape))
+        expect(layout.gateProj !== undefined).toBe(g)
+        expect([layout.upProj.numRows, layout.upProj.numColumns]).toEqual([i, h])
+        expect([layout.downProj.numRows, layout.downProj.numColumns]).toEqual([h, i])
+        const all = [layout.gateProj, layout.upProj, layout.downProj].filter((m) => m !== undefined)
+        expectDisjoint(all.flatMap(parts), layout.bytes)
+      },
+    ),
   )
 })
 
 test("planMatrixSlab: sizes that are not positive integers are refused with their values", () => {
-  expect(() => planMatrixSlab({ format: "f32", numRows: 0, numColumns: 4, hasBias: false })).toThrow("found 0 rows, 4 columns")
+  expect(() => planMatrixSlab({ format: "f32", numRows: 0, numColumns: 4, hasBias: false })).toThrow(
+    "found 0 rows, 4 columns",
+  )
   expect(() => planMatrixSlab({ format: "f32", numRows: 1.5, numColumns: 4, hasBias: false })).toThrow("found 1.5 rows")
   expect(() => planMatrixSlab({ format: "int8", numRows: 1, numColumns: 131_073, hasBias: false })).toThrow("131073")
 })

@@ -84,7 +84,9 @@ export function createArena({ segmentBytes = 2 ** 30, limitBytes = Number.POSITI
     }
     const bytes = roundUp(wanted, ALIGNMENT)
     if (usedBytes + bytes > limitBytes) {
-      throw new Error(`arena: ${usedBytes} bytes are used and ${bytes} more wanted, the limit is ${limitBytes}: raise the memory setting`)
+      throw new Error(
+        `arena: ${usedBytes} bytes are used and ${bytes} more wanted, the limit is ${limitBytes}: raise the memory setting`,
+      )
     }
     const alignment = bytes >= PAGE ? PAGE : ALIGNMENT
     for (let s = 0; s < segments.length; s++) {

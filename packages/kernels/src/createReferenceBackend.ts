@@ -36,7 +36,8 @@ export function createReferenceBackend(arena: Arena): Backend {
     arena,
     supports: () => true,
     openSlab(span, layout) {
-      if (span.bytes < layout.bytes) throw new Error(`reference: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
+      if (span.bytes < layout.bytes)
+        throw new Error(`reference: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
       const bytes = arena.bytes(span)
       const isExpert = layout.kind === "expert"
       const slab: ReferenceSlab = {
@@ -62,14 +63,16 @@ export function createReferenceBackend(arena: Arena): Backend {
       const { numRows: outWidth, numColumns } = matrixOf(slab)
       checkWidths("matmul", out, outWidth, x, numColumns)
       const { matrix } = opened(slab)
-      for (let t = 0; t < numRows; t++) multiplyRow(out.values, t * outWidth, x.values, t * numColumns, matrix!, scratch)
+      for (let t = 0; t < numRows; t++)
+        multiplyRow(out.values, t * outWidth, x.values, t * numColumns, matrix!, scratch)
     },
     expert(out, x, firstRow, numRows, slab) {
       const { gateProj, upProj, downProj, layout } = opened(slab)
       if (layout.kind !== "expert") throw new Error("reference: expert() wants an expert slab")
       const { numRows: intermediateSize, numColumns: hiddenSize } = layout.upProj
       checkWidths("expert", out, hiddenSize, x, hiddenSize)
-      if (up.length < intermediateSize) [gate, up] = [new Float32Array(intermediateSize), new Float32Array(intermediateSize)]
+      if (up.length < intermediateSize)
+        [gate, up] = [new Float32Array(intermediateSize), new Float32Array(intermediateSize)]
       const activate = layout.activation === "silu" ? silu : relu
       for (let t = firstRow; t < firstRow + numRows; t++) {
         multiplyRow(up, 0, x.values, t * hiddenSize, upProj!, scratch)

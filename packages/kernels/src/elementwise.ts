@@ -2,12 +2,24 @@ import { applyRope, rmsNorm } from "@consilium/tensor"
 import type { AttentionLayer, SlotRows } from "./Backend.ts"
 
 /** RMS norm of the first `numRows` rows of `weight.length` values; `out` may be `x`. */
-export function normRows(out: Float32Array, x: Float32Array, numRows: number, weight: Float32Array, epsilon: number): void {
+export function normRows(
+  out: Float32Array,
+  x: Float32Array,
+  numRows: number,
+  weight: Float32Array,
+  epsilon: number,
+): void {
   for (let row = 0; row < numRows; row++) rmsNorm(out, x, row * weight.length, weight, epsilon)
 }
 
 /** `out[t] += factors[t] * x[t]` for rows of `width`; factors are 1 where there are none. */
-export function addScaledRows(out: Float32Array, x: Float32Array, numRows: number, width: number, factors?: Float32Array): void {
+export function addScaledRows(
+  out: Float32Array,
+  x: Float32Array,
+  numRows: number,
+  width: number,
+  factors?: Float32Array,
+): void {
   for (let row = 0; row < numRows; row++) {
     const factor = factors === undefined ? 1 : factors[row]!
     const end = (row + 1) * width

@@ -39,7 +39,13 @@ export function multiplyRow(
   if (bias.length > 0) for (let n = 0; n < numRows; n++) out[outOffset + n]! += bias[n]!
 }
 
-function multiplyF32(out: Float32Array, outOffset: number, x: Float32Array, xOffset: number, { layout, f32 }: OpenMatrix): void {
+function multiplyF32(
+  out: Float32Array,
+  outOffset: number,
+  x: Float32Array,
+  xOffset: number,
+  { layout, f32 }: OpenMatrix,
+): void {
   const { numRows, numColumns, paddedColumns } = layout
   for (let n = 0; n < numRows; n++) {
     const row = n * paddedColumns
@@ -49,7 +55,13 @@ function multiplyF32(out: Float32Array, outOffset: number, x: Float32Array, xOff
   }
 }
 
-function multiplyInt8(out: Float32Array, outOffset: number, scale: number, matrix: OpenMatrix, scratch: MultiplyScratch): void {
+function multiplyInt8(
+  out: Float32Array,
+  outOffset: number,
+  scale: number,
+  matrix: OpenMatrix,
+  scratch: MultiplyScratch,
+): void {
   const { layout, int8, scales } = matrix
   const { numRows, numColumns, paddedRows } = layout
   const { quantized, sums } = scratch
@@ -62,7 +74,13 @@ function multiplyInt8(out: Float32Array, outOffset: number, scale: number, matri
   for (let n = 0; n < numRows; n++) out[outOffset + n] = sums[n]! * scales[n]! * scale
 }
 
-function multiplyInt4(out: Float32Array, outOffset: number, scale: number, matrix: OpenMatrix, quantized: Int8Array): void {
+function multiplyInt4(
+  out: Float32Array,
+  outOffset: number,
+  scale: number,
+  matrix: OpenMatrix,
+  quantized: Int8Array,
+): void {
   const { layout, nibbles, zeroPoints, scales } = matrix
   const { numRows, numColumns, paddedColumns } = layout
   for (let n = 0; n < numRows; n++) {

@@ -29,7 +29,10 @@ export function openMatrix(slab: Uint8Array, layout: MatrixLayout): OpenMatrix {
     int8: new Int8Array(slab.buffer, slab.byteOffset + values, int8),
     nibbles: format === "int4" ? at(values, elements / 2) : new Uint8Array(),
     zeroPoints: format === "int4" ? at(zeroPoints!, elements / INT4_BLOCK / 2) : new Uint8Array(),
-    scales: scales === undefined ? new Float32Array() : f32At(slab, scales, format === "int8" ? paddedRows : elements / INT4_BLOCK),
+    scales:
+      scales === undefined
+        ? new Float32Array()
+        : f32At(slab, scales, format === "int8" ? paddedRows : elements / INT4_BLOCK),
     bias: bias === undefined ? new Float32Array() : f32At(slab, bias, paddedRows),
   }
 }

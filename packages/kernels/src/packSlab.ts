@@ -1,4 +1,10 @@
-import { createInt4Blocks, dequantizeInt4Blocks, INT4_BLOCK, quantizeInt4Blocks, quantizeInt8Row } from "@consilium/tensor"
+import {
+  createInt4Blocks,
+  dequantizeInt4Blocks,
+  INT4_BLOCK,
+  quantizeInt4Blocks,
+  quantizeInt8Row,
+} from "@consilium/tensor"
 import type { MatrixLayout, SlabLayout } from "./SlabLayout.ts"
 
 /** An expert's projections, row-major `[out, in]`, and their biases where the layout has room for them. */
@@ -27,20 +33,31 @@ export function packMatrixSlab(
 }
 
 /** Packs an expert into a zeroed slab. @throws RangeError as `packMatrixSlab` does */
-export function packExpertSlab(out: Uint8Array, layout: Extract<SlabLayout, { kind: "expert" }>, tensors: ExpertTensors): void {
+export function packExpertSlab(
+  out: Uint8Array,
+  layout: Extract<SlabLayout, { kind: "expert" }>,
+  tensors: ExpertTensors,
+): void {
   const { gateProj, upProj, downProj } = layout
   if (gateProj !== undefined) packMatrix(out, gateProj, tensors.gateProj ?? new Float32Array(), tensors.gateBias)
   packMatrix(out, upProj, tensors.upProj, tensors.upBias)
   packMatrix(out, downProj, tensors.downProj, tensors.downBias)
 }
 
-function packMatrix(out: Uint8Array, matrix: MatrixLayout, weights: Float32Array, bias: Float32Array | undefined): void {
+function packMatrix(
+  out: Uint8Array,
+  matrix: MatrixLayout,
+  weights: Float32Array,
+  bias: Float32Array | undefined,
+): void {
   const { numRows, numColumns } = matrix
   if (weights.length !== numRows * numColumns) {
     throw new RangeError(`expected ${numRows} × ${numColumns} weights, found ${weights.length}`)
   }
   if ((bias === undefined) !== (matrix.bias === undefined) || (bias !== undefined && bias.length !== numRows)) {
-    throw new RangeError(`expected ${matrix.bias === undefined ? "no bias" : `a bias of ${numRows}`}, found ${bias?.length ?? "none"}`)
+    throw new RangeError(
+      `expected ${matrix.bias === undefined ? "no bias" : `a bias of ${numRows}`}, found ${bias?.length ?? "none"}`,
+    )
   }
   if (bias !== undefined) f32At(out, matrix.bias!, numRows).set(bias)
   PACK[matrix.format](out, matrix, weights)
@@ -48,7 +65,11 @@ function packMatrix(out: Uint8Array, matrix: MatrixLayout, weights: Float32Array
 
 const PACK = { f32: packF32, int8: packInt8, int4: packInt4 } as const
 
-function packF32(out: Uint8Array, { numRows, numColumns, paddedColumns, values }: MatrixLayout, weights: Float32Array): void {
+function packF32(
+  out: Uint8Array,
+  { numRows, numColumns, paddedColumns, values }: MatrixLayout,
+  weights: Float32Array,
+): void {
   const packed = f32At(out, values, numRows * paddedColumns)
   for (let row = 0; row < numRows; row++) {
     packed.set(weights.subarray(row * numColumns, (row + 1) * numColumns), row * paddedColumns)

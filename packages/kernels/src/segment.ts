@@ -55,7 +55,10 @@ function openMapping(bytes: number): Segment {
 
 function loadLibc() {
   return dlopen("libc.so.6", {
-    mmap: { args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64], returns: FFIType.ptr },
+    mmap: {
+      args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
+      returns: FFIType.ptr,
+    },
     munmap: { args: [FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
     madvise: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
   })
