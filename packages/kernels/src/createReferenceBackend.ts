@@ -7,7 +7,7 @@ import { silu } from "@consilium/tensor"
 import type { Arena } from "./Arena.ts"
 import { attendHead } from "./attendRow.ts"
 import type { Backend, Slab } from "./Backend.ts"
-import { addScaledRows, normRows, rotateAndAppend } from "./elementwise.ts"
+import { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./elementwise.ts"
 import { createMultiplyScratch, multiplyRow } from "./multiplyRow.ts"
 import { embedRows, type OpenMatrix, openMatrix } from "./openMatrix.ts"
 import { checkWidths, matrixOf } from "./slabChecks.ts"
@@ -86,7 +86,8 @@ export function createReferenceBackend(arena: Arena): Backend {
     },
     attend(out, qkv, slots, layer) {
       const { numHeads, numKvHeads, headDim } = layer
-      rotateAndAppend(qkv.values, slots, layer)
+      normAndRotate(qkv.values, slots, layer)
+      appendKeysAndValues(qkv.values, slots, layer)
       const queriesPerKv = numHeads / numKvHeads
       for (const slot of slots) {
         if (scores.length < slot.capacity) scores = new Float64Array(slot.capacity)

@@ -28,31 +28,40 @@ export function addScaledRows(
 }
 
 /**
- * Norms q and k where the layer does, rotates them to their positions, and appends k and v to the slots' caches.
+ * Norms q and k where the layer does, and rotates them to their positions, in place.
  *
- * @param qkv `[T, (numHeads + 2 * numKvHeads) * headDim]`, changed in place
+ * @param qkv `[T, (numHeads + 2 * numKvHeads) * headDim]`: q, then k, then v
  */
-export function rotateAndAppend(qkv: Float32Array, slots: readonly SlotRows[], layer: AttentionLayer): void {
+export function normAndRotate(qkv: Float32Array, slots: readonly SlotRows[], layer: AttentionLayer): void {
   const { numHeads, numKvHeads, headDim, rope, qkNorm } = layer
   const width = (numHeads + 2 * numKvHeads) * headDim
   const keyOffset = numHeads * headDim
-  const valueOffset = keyOffset + numKvHeads * headDim
+  for (let s = 0; s < slots.length; s++) {
+    const { firstRow, numRows, pastLength } = slots[s]!
+    for (let r = 0; r < numRows; r++) {
+      const row = (firstRow + r) * width
+      if (qkNorm !== undefined) {
+        normHeads(qkv, row, keyOffset, qkNorm.q, qkNorm.epsilon)
+        normHeads(qkv, row + keyOffset, numKvHeads * headDim, qkNorm.k, qkNorm.epsilon)
+      }
+      if (rope === undefined) continue
+      for (let head = 0; head < numHeads + numKvHeads; head++) applyRope(qkv, row + head * headDim, rope, pastLength + r)
+    }
+  }
+}
 
+/** Copies the rows' k and v to their positions in the slots' caches. */
+export function appendKeysAndValues(qkv: Float32Array, slots: readonly SlotRows[], layer: AttentionLayer): void {
+  const { numHeads, numKvHeads, headDim } = layer
+  const width = (numHeads + 2 * numKvHeads) * headDim
+  const keyOffset = numHeads * headDim
+  const valueOffset = keyOffset + numKvHeads * headDim
   for (let s = 0; s < slots.length; s++) {
     const { firstRow, numRows, pastLength, capacity, keys, values } = slots[s]!
     for (let r = 0; r < numRows; r++) {
-      const row = (firstRow + r) * width
-      const position = pastLength + r
-      if (qkNorm !== undefined) {
-        normHeads(qkv, row, numHeads * headDim, qkNorm.q, qkNorm.epsilon)
-        normHeads(qkv, row + keyOffset, numKvHeads * headDim, qkNorm.k, qkNorm.epsilon)
-      }
-      if (rope !== undefined) {
-        for (let head = 0; head < numHeads + numKvHeads; head++) applyRope(qkv, row + head * headDim, rope, position)
-      }
       for (let head = 0; head < numKvHeads; head++) {
-        const to = (head * capacity + position) * headDim
-        const from = row + head * headDim
+        const from = (firstRow + r) * width + head * headDim
+        const to = (head * capacity + pastLength + r) * headDim
         for (let i = 0; i < headDim; i++) {
           keys.values[to + i] = qkv[from + keyOffset + i]!
           values.values[to + i] = qkv[from + valueOffset + i]!

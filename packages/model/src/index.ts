@@ -1,6 +1,7 @@
 export * from "./ModelConfig.ts"
 export * from "./SamplingParams.ts"
 export * from "./checkpoint/index.ts"
+export * from "./families/index.ts"
 export * from "./forward/index.ts"
 export * from "./prepared/index.ts"
 export * from "./sampling/index.ts"

@@ -38,7 +38,7 @@ function compare(tensors: readonly NamedTensor[], expected: ReturnType<typeof re
     if (name.endsWith("expert_ids")) expect(isOrdered ? [...values] : sorted(values, shape[1]!), name).toEqual(isOrdered ? [...golden!.values] : sorted(golden!.values, shape[1]!))
     else if (name.endsWith("expert_weights")) expectClose(isOrdered ? values : sorted(values, shape[1]!), isOrdered ? golden!.values : sorted(golden!.values, shape[1]!), 1e-4, { name })
     else {
-      const largest = golden!.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+      const largest = Array.from(golden!.values).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
       expectClose(values, golden!.values, Math.max(1e-3, 1e-4 * largest), { name })
     }
   }

@@ -18,7 +18,7 @@ export function generateGreedy(
     transformer.run({ numRows: ids.length, ids: Int32Array.from(ids), slots: [slot] })
     return transformer.logits(0)
   }
-  let logits = new Float32Array()
+  let logits: Float32Array = new Float32Array()
   for (let at = 0; at < prompt.length; at += chunkRows) logits = run(prompt.slice(at, at + chunkRows), at)
 
   const generated: { ids: number[]; margins: number[] } = { ids: [], margins: [] }

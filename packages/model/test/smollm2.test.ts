@@ -49,7 +49,7 @@ describe.skipIf(source === undefined)("SmolLM2-135M", () => {
       const width = shape[1]!
       let sum = 0
       for (let t = 0; t + 1 < ids.length; t++) {
-        const row = values.subarray(t * width, (t + 1) * width)
+        const row = (values as Float32Array).subarray(t * width, (t + 1) * width)
         const largest = row.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
         let total = 0
         for (let v = 0; v < width; v++) total += Math.exp(row[v]! - largest)

@@ -1,1 +1,3 @@
-export {}
+export { CheckpointError } from "./CheckpointError.ts"
+export { type Checkpoint, openCheckpoint } from "./openCheckpoint.ts"
+export { type NamedTensor, writeSafetensors } from "./writeSafetensors.ts"

@@ -1,1 +1,5 @@
-export * from "./PreparedModel.ts"
+export { type CacheEntry, listCache, pruneCache } from "./modelCache.ts"
+export { openPreparedModel } from "./openPreparedModel.ts"
+export type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./PreparedModel.ts"
+export { PreparedModelError } from "./PreparedModelError.ts"
+export { ensurePrepared, preparedDir, prepareModel, type PrepareOptions } from "./prepareModel.ts"

@@ -15,6 +15,9 @@ import type { SlabEntry } from "./PreparedModel.ts"
 /** Bytes beyond which a vocabulary matrix is split by rows: half of the smallest segment. */
 const MAX_PART_BYTES = 2 ** 30
 
+/** Where weights come from; nothing is read before a slab is packed. */
+export type TensorReader = Pick<Checkpoint, "readTensor" | "readRows">
+
 /** One slab to write: its shape, and how to fill its bytes. */
 export interface SlabRecipe {
   readonly shape: SlabEntry["shape"]
@@ -22,9 +25,19 @@ export interface SlabRecipe {
   pack(out: Uint8Array): void
 }
 
+/** A vector kept in f32. */
+export interface VectorRecipe {
+  readonly length: number
+  read(): Float32Array
+}
+
 /** A layer's slabs and vectors. */
 export interface LayerRecipe {
-  readonly vectors: Readonly<Record<"attentionNorm" | "feedForwardNorm" | "qNorm" | "kNorm" | "sharedExpertGate", (() => Float32Array) | undefined>>
+  readonly attentionNorm: VectorRecipe
+  readonly feedForwardNorm: VectorRecipe
+  readonly qNorm: VectorRecipe | undefined
+  readonly kNorm: VectorRecipe | undefined
+  readonly sharedExpertGate: VectorRecipe | undefined
   readonly qkv: SlabRecipe
   readonly outProj: SlabRecipe
   readonly router: SlabRecipe | undefined
@@ -37,15 +50,18 @@ export interface ModelRecipe {
   readonly embedding: readonly { readonly firstRow: number; readonly slab: SlabRecipe }[]
   /** Undefined where the head is the embedding. */
   readonly head: readonly { readonly firstRow: number; readonly slab: SlabRecipe }[] | undefined
-  readonly finalNorm: () => Float32Array
+  readonly finalNorm: VectorRecipe
   readonly layers: readonly LayerRecipe[]
 }
 
 /** Plans how a checkpoint becomes slabs of `format`: with `int4`, experts in 4 bits and the dense parts in 8; routers always f32. */
-export function planModel(checkpoint: Checkpoint, family: Family, config: ModelConfig, format: Format): ModelRecipe {
+export function planModel(checkpoint: TensorReader, family: Family, config: ModelConfig, format: Format): ModelRecipe {
   const { hiddenSize, vocabSize } = config
   const denseFormat = format === "int4" ? "int8" : format
-  const vector = (name: string, length: number) => () => checkpoint.readTensor(name, [length])
+  const vector = (name: string, length: number, shape: readonly number[] = [length]): VectorRecipe => ({
+    length,
+    read: () => checkpoint.readTensor(name, shape),
+  })
 
   const matrix = (shape: MatrixShape, weights: () => Float32Array, bias?: () => Float32Array): SlabRecipe => {
     const layout = planMatrixSlab(shape)
@@ -95,13 +111,11 @@ export function planModel(checkpoint: Checkpoint, family: Family, config: ModelC
     const shared = feedForward.kind === "moe" ? feedForward.sharedExpert : undefined
     const qkvRows = width + 2 * attention.numKvHeads * headDim
     return {
-      vectors: {
-        attentionNorm: vector(names.attentionNorm, hiddenSize),
-        feedForwardNorm: vector(names.feedForwardNorm, hiddenSize),
-        qNorm: hasNorm ? vector(names.qNorm, normLength(numHeads)) : undefined,
-        kNorm: hasNorm ? vector(names.kNorm, normLength(attention.numKvHeads)) : undefined,
-        sharedExpertGate: shared?.hasGate ? () => checkpoint.readTensor(names.sharedExpertGate, [1, hiddenSize]) : undefined,
-      },
+      attentionNorm: vector(names.attentionNorm, hiddenSize),
+      feedForwardNorm: vector(names.feedForwardNorm, hiddenSize),
+      qNorm: hasNorm ? vector(names.qNorm, normLength(numHeads)) : undefined,
+      kNorm: hasNorm ? vector(names.kNorm, normLength(attention.numKvHeads)) : undefined,
+      sharedExpertGate: shared?.hasGate ? vector(names.sharedExpertGate, hiddenSize, [1, hiddenSize]) : undefined,
       qkv: matrix(
         { format: denseFormat, numRows: qkvRows, numColumns: hiddenSize, hasBias: hasQkvBias },
         () => readQkv(checkpoint, names, attention, hiddenSize),
@@ -110,7 +124,7 @@ export function planModel(checkpoint: Checkpoint, family: Family, config: ModelC
       outProj: matrix(
         { format: denseFormat, numRows: hiddenSize, numColumns: width, hasBias: hasOutBias },
         () => checkpoint.readTensor(names.outProj, [hiddenSize, width]),
-        hasOutBias ? vector(biasOf(names.outProj), hiddenSize) : undefined,
+        hasOutBias ? vector(biasOf(names.outProj), hiddenSize).read : undefined,
       ),
       router:
         feedForward.kind === "moe"
@@ -139,7 +153,7 @@ export function planModel(checkpoint: Checkpoint, family: Family, config: ModelC
 type QkvNames = { readonly qProj: string; readonly kProj: string; readonly vProj: string }
 
 /** q, k and v below each other: `[(numHeads + 2 * numKvHeads) * headDim, H]`. */
-function readQkv(checkpoint: Checkpoint, names: QkvNames, attention: AttentionConfig, hiddenSize: number): Float32Array {
+function readQkv(checkpoint: TensorReader, names: QkvNames, attention: AttentionConfig, hiddenSize: number): Float32Array {
   const [q, kv] = [attention.numHeads * attention.headDim, attention.numKvHeads * attention.headDim]
   const out = new Float32Array((q + 2 * kv) * hiddenSize)
   checkpoint.readTensor(names.qProj, [q, hiddenSize], out)
@@ -148,7 +162,7 @@ function readQkv(checkpoint: Checkpoint, names: QkvNames, attention: AttentionCo
   return out
 }
 
-function readQkvBias(checkpoint: Checkpoint, names: QkvNames, attention: AttentionConfig): Float32Array {
+function readQkvBias(checkpoint: TensorReader, names: QkvNames, attention: AttentionConfig): Float32Array {
   const [q, kv] = [attention.numHeads * attention.headDim, attention.numKvHeads * attention.headDim]
   const out = new Float32Array(q + 2 * kv)
   checkpoint.readTensor(biasOf(names.qProj), [q], out)

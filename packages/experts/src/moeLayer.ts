@@ -1,0 +1,50 @@
+/**
+ * A layer of experts: each token visits the few that its router chooses.
+ *
+ *     route → planDispatch → dispatch → run experts → combine (+ shared expert)
+ *
+ * This is the front page of Consilium. It knows nothing of transformers, files or requests; what an expert computes, and on which
+ * hardware, is the backend's affair.
+ *
+ * @see Shazeer et al., "Outrageously Large Neural Networks", arXiv:1701.06538; Switch Transformers, arXiv:2101.03961
+ */
+import { route, type Routing } from "@consilium/gating"
+import type { Rows } from "@consilium/kernels"
+import { addSharedExpert } from "./addSharedExpert.ts"
+import { combine } from "./combine.ts"
+import { dispatch } from "./dispatch.ts"
+import type { MoeLayer, MoeOptions, MoeScratch } from "./MoeWeights.ts"
+import { planDispatch } from "./planDispatch.ts"
+import { routerLogits } from "./routerLogits.ts"
+import { runExperts } from "./runExperts.ts"
+
+/**
+ * Writes the layer's output for tokens `0 .. numTokens`, without the residual, and returns how they were routed.
+ *
+ * A token's output does not depend on its neighbours, except where `capacity` makes them compete. Allocates nothing with a slab router.
+ *
+ * @param out    `[T, H]`; must not be `hidden`
+ * @param hidden `[T, H]`
+ */
+export function moeLayer(
+  out: Rows,
+  hidden: Rows,
+  numTokens: number,
+  layer: MoeLayer,
+  scratch: MoeScratch,
+  options: MoeOptions = {},
+): Routing {
+  const { config, sharedExpert } = layer
+
+  routerLogits(scratch.logits, hidden, numTokens, layer, options.taskIds)
+  const routing =
+    options.routing ?? route(scratch.routing, scratch.logits.values, numTokens, config.router, scratch.route, options)
+
+  const plan = planDispatch(scratch.plan, routing, options.capacity)
+  dispatch(scratch.dispatched, hidden, plan, config.topK)
+  runExperts(scratch.outputs, scratch.dispatched, plan, layer)
+  combine(out, scratch.outputs, plan, routing)
+
+  if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, layer.backend, scratch)
+  return routing
+}

@@ -1,0 +1,2 @@
+export type { Family } from "./Family.ts"
+export { FAMILIES, loadModelConfig } from "./loadModelConfig.ts"

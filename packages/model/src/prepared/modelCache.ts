@@ -1,0 +1,51 @@
+import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { MANIFEST_FILE, SLABS_FILE } from "./Manifest.ts"
+import { removeAbandoned } from "./removeAbandoned.ts"
+
+/** One prepared model in the cache. */
+export interface CacheEntry {
+  readonly dir: string
+  readonly model: string
+  readonly format: Format | "unknown"
+  readonly bytes: number
+  readonly lastUsed: Date
+  /** Made by another version, or damaged: it is never read. */
+  readonly isStale: boolean
+}
+
+/** Lists the prepared models of a cache directory, most recently used first. */
+export function listCache(cacheDir: string): CacheEntry[] {
+  if (!existsSync(cacheDir)) return []
+  return readdirSync(cacheDir)
+    .map((name) => join(cacheDir, name))
+    .filter((dir) => existsSync(join(dir, MANIFEST_FILE)))
+    .map(readEntry)
+    .sort((a, b) => b.lastUsed.getTime() - a.lastUsed.getTime())
+}
+
+/**
+ * Removes prepared models: stale ones always, others when `isUnwanted` says so; and what killed prepares left.
+ *
+ * Returns what was removed.
+ */
+export function pruneCache(cacheDir: string, isUnwanted: (entry: CacheEntry) => boolean = () => false): CacheEntry[] {
+  removeAbandoned(cacheDir)
+  const removed = listCache(cacheDir).filter((entry) => entry.isStale || isUnwanted(entry))
+  for (const { dir } of removed) rmSync(dir, { recursive: true, force: true })
+  return removed
+}
+
+function readEntry(dir: string): CacheEntry {
+  const path = join(dir, MANIFEST_FILE)
+  const slabs = join(dir, SLABS_FILE)
+  const bytes = existsSync(slabs) ? statSync(slabs).size : 0
+  const lastUsed = statSync(path).mtime
+  try {
+    const { model, format, layoutVersion } = JSON.parse(readFileSync(path, "utf8")) as { model: string; format: Format; layoutVersion: number }
+    return { dir, model, format, bytes, lastUsed, isStale: layoutVersion !== LAYOUT_VERSION || bytes === 0 }
+  } catch {
+    return { dir, model: "unknown", format: "unknown", bytes, lastUsed, isStale: true }
+  }
+}

@@ -1,0 +1,160 @@
+import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from "node:fs"
+import { basename, join, resolve } from "node:path"
+import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
+import { loadModelConfig } from "../families/loadModelConfig.ts"
+import { checksumOf, type Manifest, MANIFEST_FILE, type ManifestPart, PART_ALIGNMENT, SLABS_FILE } from "./Manifest.ts"
+import { planModel } from "./planModel.ts"
+import { PreparedModelError } from "./PreparedModelError.ts"
+import { removeAbandoned } from "./removeAbandoned.ts"
+import { type StoredPart, storedParts } from "./storedParts.ts"
+
+export interface PrepareOptions {
+  readonly sourceDir: string
+  readonly format: Format
+  readonly cacheDir: string
+  /** Called after each part with bytes written so far and in all. */
+  readonly onProgress: (doneBytes: number, totalBytes: number) => void
+  /** Stops between two parts; nothing is left behind. */
+  readonly signal?: AbortSignal
+}
+
+/** Returns where a checkpoint's prepared form lies, whether it is there or not. @throws CheckpointError on a directory without a checkpoint */
+export function preparedDir({ sourceDir, format, cacheDir }: Pick<PrepareOptions, "sourceDir" | "format" | "cacheDir">): string {
+  return join(cacheDir, `${modelName(sourceDir)}-${fingerprintOf(sourceDir)}-${format}`)
+}
+
+/** Returns the prepared form of a checkpoint, made now if it is not in the cache yet. @throws as `prepareModel` */
+export async function ensurePrepared(options: PrepareOptions): Promise<{ readonly dir: string; readonly wasPrepared: boolean }> {
+  const dir = preparedDir(options)
+  if (existsSync(join(dir, MANIFEST_FILE))) return { dir, wasPrepared: true }
+  return { dir: await prepareModel(options), wasPrepared: false }
+}
+
+/**
+ * Packs a checkpoint for one format into the cache and returns its directory.
+ *
+ * All or nothing: it is written beside its place and renamed at the end. One part at a time is in memory.
+ *
+ * @throws CheckpointError on a damaged checkpoint, PreparedModelError when the disk is too small or the cache cannot be written
+ */
+export async function prepareModel(options: PrepareOptions): Promise<string> {
+  const { sourceDir, format, cacheDir, signal } = options
+  const dir = preparedDir(options)
+  const { family, config } = loadModelConfig(sourceDir)
+  const checkpoint = openCheckpoint(sourceDir)
+  const partial = `${dir}.partial-${process.pid}-${Date.now().toString(36)}`
+  try {
+    const parts = storedParts(planModel(checkpoint, family, config, format))
+    const totalBytes = parts.reduce((sum, { bytes }) => sum + roundUp(bytes), 0)
+    makeDirectory(cacheDir)
+    removeAbandoned(cacheDir)
+    checkFreeSpace(cacheDir, totalBytes)
+    makeDirectory(partial)
+
+    const written = await writeParts(join(partial, SLABS_FILE), parts, totalBytes, options)
+    signal?.throwIfAborted()
+    const manifest: Manifest = {
+      layoutVersion: LAYOUT_VERSION,
+      format,
+      model: modelName(sourceDir),
+      fingerprint: fingerprintOf(sourceDir),
+      parts: written,
+    }
+    writeFileSync(join(partial, MANIFEST_FILE), JSON.stringify(manifest), { flush: true })
+    moveIntoPlace(partial, dir)
+    return dir
+  } catch (error) {
+    throw asDiskError(error, cacheDir)
+  } finally {
+    rmSync(partial, { recursive: true, force: true })
+    checkpoint.close()
+  }
+}
+
+async function writeParts(path: string, parts: readonly StoredPart[], totalBytes: number, { onProgress, signal }: PrepareOptions): Promise<ManifestPart[]> {
+  const largest = parts.reduce((most, { bytes }) => Math.max(most, bytes), 0)
+  const buffer = new Uint8Array(roundUp(largest))
+  const file = openSync(path, "wx")
+  const written: ManifestPart[] = []
+  let offset = 0
+  let breathedAt = performance.now()
+  try {
+    for (const part of parts) {
+      signal?.throwIfAborted()
+      const slot = buffer.subarray(0, roundUp(part.bytes)).fill(0)
+      part.write(slot)
+      for (let done = 0; done < slot.length; ) done += writeSync(file, slot, done, slot.length - done, offset + done)
+      written.push({ offset, bytes: part.bytes, checksum: checksumOf(slot.subarray(0, part.bytes)) })
+      offset += slot.length
+      onProgress(offset, totalBytes)
+      // Lets a progress bar paint and an abort arrive.
+      if (performance.now() - breathedAt > 50) {
+        await new Promise((done) => setImmediate(done))
+        breathedAt = performance.now()
+      }
+    }
+    fsyncSync(file)
+    return written
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Two at once do no harm: what is there already has the same bytes. */
+function moveIntoPlace(partial: string, dir: string): void {
+  try {
+    renameSync(partial, dir)
+  } catch (error) {
+    if (existsSync(join(dir, MANIFEST_FILE))) return
+    rmSync(dir, { recursive: true, force: true })
+    renameSync(partial, dir)
+    void error
+  }
+}
+
+function checkFreeSpace(dir: string, neededBytes: number): void {
+  const { bavail, bsize } = statfsSync(dir)
+  const freeBytes = bavail * bsize
+  if (freeBytes >= neededBytes) return
+  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
+  throw new PreparedModelError(`${dir}: expected ${mib(neededBytes)} free, found ${mib(freeBytes)}: free some, or choose another --cache-dir`)
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw new PreparedModelError(`${path}: expected a directory that can be written, found ${(error as NodeJS.ErrnoException).code}`)
+  }
+}
+
+function asDiskError(error: unknown, cacheDir: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return new PreparedModelError(`${cacheDir}: the disk is full (${code}): free some, or choose another --cache-dir`)
+  }
+  return error
+}
+
+/** Hashes config and the weight files' names, sizes and times: quick, and different whenever the checkpoint is. */
+function fingerprintOf(sourceDir: string): string {
+  const { config } = loadModelConfig(sourceDir)
+  const files = readdirSync(sourceDir)
+    .filter((name) => name.endsWith(".safetensors") || name === "config.json")
+    .sort()
+    .map((name) => {
+      const { size, mtimeMs } = statSync(join(sourceDir, name))
+      return [name, size, mtimeMs]
+    })
+  const text = JSON.stringify([LAYOUT_VERSION, resolve(sourceDir), readFileSync(join(sourceDir, "config.json"), "utf8"), config.family, files])
+  return checksumOf(new TextEncoder().encode(text))
+}
+
+function modelName(sourceDir: string): string {
+  return basename(resolve(sourceDir)).replaceAll(/[^\w.-]/g, "_")
+}
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT
+}

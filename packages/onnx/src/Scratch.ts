@@ -1,0 +1,40 @@
+import { Tensor } from "onnxruntime-common"
+
+/** Memory for one matrix of any number of rows, grown as needed, with its tensors kept by shape. */
+export interface ScratchMatrix<T extends Float32Array | Uint8Array> {
+  /** Returns `[numRows, width]` values and a tensor over them; valid until the scratch grows. */
+  take(numRows: number, width: number): { readonly values: T; readonly tensor: Tensor }
+}
+
+/** Most tensors kept: batches of a service repeat a few shapes. */
+const MAX_KEPT = 256
+
+/** @param create makes the typed array; its kind decides the tensor's */
+export function createScratch<T extends Float32Array | Uint8Array>(create: (length: number) => T): ScratchMatrix<T> {
+  let all = create(0)
+  let kept = new Map<number, { values: T; tensor: Tensor }>()
+  return {
+    take(numRows, width) {
+      const length = numRows * width
+      if (all.length < length) {
+        all = create(length)
+        kept = new Map()
+      }
+      const key = numRows * 2 ** 24 + width
+      const found = kept.get(key)
+      if (found !== undefined) return found
+      if (kept.size >= MAX_KEPT) kept.clear()
+      const values = all.subarray(0, length) as T
+      const taken = { values, tensor: tensorOf(values, [numRows, width]) }
+      kept.set(key, taken)
+      return taken
+    },
+  }
+}
+
+/** A tensor over typed values, which it shares. */
+export function tensorOf(values: Float32Array | Uint8Array | Int8Array | Int32Array, shape: readonly number[]): Tensor {
+  const type = values instanceof Float32Array ? "float32" : values instanceof Uint8Array ? "uint8" : values instanceof Int8Array ? "int8" : "int32"
+  // Tensor's types know plain ArrayBuffers only; the arena's views may be over shared ones.
+  return new Tensor(type as "float32", values as Float32Array<ArrayBuffer>, [...shape])
+}
