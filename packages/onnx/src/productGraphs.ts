@@ -91,7 +91,7 @@ export function int4Expert(
     constants: [
       ...inner.flatMap(([name, weights]) => int4Constants(name, weights)),
       ...int4Constants("down", downProj),
-      { name: "gap", type: "i64", shape: [4], data: new Uint8Array(BigInt64Array.of(0n, 0n, 0n, BigInt(gap)).buffer) },
+      ...(gap > 0 ? [{ name: "gap", type: "i64", shape: [4], data: new Uint8Array(BigInt64Array.of(0n, 0n, 0n, BigInt(gap)).buffer) } as const] : []),
     ],
     nodes: [
       ...inner.flatMap(([name, weights]) => int4Nodes("x", name, `${name}Out`, weights)),

@@ -12,6 +12,4 @@ export interface StepEntry {
 export interface StepPlan {
   readonly entries: readonly StepEntry[]
   readonly numRows: number
-  /** Sequences admitted by this plan: they take `slotId` from now on. */
-  readonly admitted: readonly { readonly sequenceId: number; readonly slotId: number }[]
 }

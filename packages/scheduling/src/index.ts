@@ -1,0 +1,3 @@
+export { pickSlot, type SlotChoice, type SlotMemory } from "./pickSlot.ts"
+export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
+export type { StepEntry, StepPlan } from "./StepPlan.ts"
