@@ -1,101 +1,139 @@
 /**
  * The one versioned message schema between the HTTP process and an engine process. Nothing else passes.
  *
- * Requests: `generate`, `cancel`. Control: `status`, `drain`. Events answer both. Every message carries the version of its sender.
+ * Towards the engine go requests (`generate`, `cancel`) and control (`status`, `drain`); back come events, those of one step together. Both
+ * sides decode what arrives: a peer is not trusted.
  */
-import type { SamplingParams } from "@consilium/model"
+import { Schema } from "effect"
 
 export const PROTOCOL_VERSION = 1
 
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Id = Count
+
+const Sampling = Schema.Struct({
+  temperature: Schema.Finite,
+  topK: Count,
+  topP: Schema.Finite,
+  minP: Schema.Finite,
+  repetitionPenalty: Schema.Finite,
+  presencePenalty: Schema.Finite,
+  frequencyPenalty: Schema.Finite,
+  logitBias: Schema.Array(Schema.Tuple([Id, Schema.Finite])),
+})
+
 /** Asks for a continuation of `ids`. */
-export interface Generate {
-  readonly type: "generate"
-  readonly requestId: string
+export const Generate = Schema.Struct({
+  type: Schema.Literal("generate"),
+  requestId: Schema.String,
   /** Prompt ids, and after them the ids that an earlier engine had already generated. */
-  readonly ids: readonly number[]
-  /** How many of `ids`, at the end, were generated: positions of the seeded draw and penalties go on from there. */
-  readonly resumeFrom: number
-  readonly sampling: SamplingParams
-  readonly seed: number
-  /** Which of `n` choices this is: the draw depends on seed, choice and position only. */
-  readonly choice: number
+  ids: Schema.Array(Id),
+  /** How many of `ids`, at the end, were generated: draws and penalties go on from there. */
+  resumeFrom: Count,
+  sampling: Sampling,
+  seed: Count,
+  /** Which of `n` choices this is: a draw depends on seed, choice and position only. */
+  choice: Count,
   /** Most ids to generate, those of `resumeFrom` included. */
-  readonly maxTokens: number
-  readonly stopIds: readonly number[]
-  /** Best alternatives to report per token; 0 reports the chosen one alone, undefined nothing. */
-  readonly numTopLogProbs: number | undefined
-  readonly trace: boolean
-}
+  maxTokens: Count,
+  stopIds: Schema.Array(Id),
+  /** Best alternatives to report per token; 0 reports the chosen one alone, absent nothing. */
+  numTopLogProbs: Schema.optionalKey(Count),
+  trace: Schema.Boolean,
+})
+export type Generate = typeof Generate.Type
 
-export interface Cancel {
-  readonly type: "cancel"
-  readonly requestId: string
-}
-
-export interface StatusRequest {
-  readonly type: "status"
-}
-
+/** Asks the engine to forget a request; its slot is free within one step. */
+const Cancel = Schema.Struct({ type: Schema.Literal("cancel"), requestId: Schema.String })
+const StatusRequest = Schema.Struct({ type: Schema.Literal("status") })
 /** Asks the engine to finish what runs, take nothing new, and exit. */
-export interface Drain {
-  readonly type: "drain"
-}
+const Drain = Schema.Struct({ type: Schema.Literal("drain") })
 
-export type ToEngine = (Generate | Cancel | StatusRequest | Drain) & { readonly version: number }
+export const ToEngine = Schema.Union([Generate, Cancel, StatusRequest, Drain])
+export type ToEngine = typeof ToEngine.Type
 
-export interface GeneratedToken {
-  readonly id: number
-  readonly logProb?: number
-  readonly top?: readonly (readonly [id: number, logProb: number])[]
-}
+const GeneratedToken = Schema.Struct({
+  id: Id,
+  logProb: Schema.optionalKey(Schema.Finite),
+  top: Schema.optionalKey(Schema.Array(Schema.Tuple([Id, Schema.Finite]))),
+})
+export type GeneratedToken = typeof GeneratedToken.Type
 
 /** A rung of the failover ladder that a request used. */
-export interface Degradation {
-  readonly layer: number
-  readonly expertId: number
-  readonly rung: "replica" | "reload" | "backend" | "reroute" | "shared-only"
-}
+export const Degradation = Schema.Struct({
+  layer: Count,
+  expertId: Count,
+  rung: Schema.Literals(["replica", "reload", "backend", "reroute", "shared-only"]),
+})
+export type Degradation = typeof Degradation.Type
 
-/** Routing of the positions computed since the last event: per layer `[numPositions][topK]`. */
-export interface RoutingTrace {
-  readonly firstPosition: number
-  readonly layers: readonly { readonly layer: number; readonly expertIds: readonly (readonly number[])[]; readonly weights: readonly (readonly number[])[] }[]
-}
+/** Routing of the positions computed since the last event: per MoE layer `[numPositions][topK]`. */
+export const RoutingTrace = Schema.Struct({
+  firstPosition: Count,
+  layers: Schema.Array(
+    Schema.Struct({
+      layer: Count,
+      expertIds: Schema.Array(Schema.Array(Schema.Int)),
+      weights: Schema.Array(Schema.Array(Schema.Finite)),
+    }),
+  ),
+})
+export type RoutingTrace = typeof RoutingTrace.Type
 
-export interface EngineUsage {
-  readonly promptTokens: number
-  readonly cachedTokens: number
-  readonly generatedTokens: number
-  readonly queueMs: number
-  readonly prefillMs: number
-  readonly decodeMs: number
-}
+export const EngineUsage = Schema.Struct({
+  promptTokens: Count,
+  /** Of these, the positions that were reused from an earlier request. */
+  cachedTokens: Count,
+  generatedTokens: Count,
+  queueMs: Schema.Finite,
+  prefillMs: Schema.Finite,
+  decodeMs: Schema.Finite,
+})
+export type EngineUsage = typeof EngineUsage.Type
 
-export interface EngineStatus {
-  readonly modelId: string
-  readonly backend: string
-  readonly format: string
-  readonly numSlots: number
-  readonly contextLength: number
-  readonly numRunning: number
-  readonly numWaiting: number
-  readonly steps: number
-  readonly residentBytes: number
-  readonly weightBytes: number
-}
+export const EngineStatus = Schema.Struct({
+  modelId: Schema.String,
+  backend: Schema.String,
+  format: Schema.String,
+  numSlots: Count,
+  contextLength: Count,
+  numRunning: Count,
+  numWaiting: Count,
+  steps: Count,
+  residentBytes: Count,
+  weightBytes: Count,
+})
+export type EngineStatus = typeof EngineStatus.Type
 
-export type FromEngine = (
-  | { readonly type: "loading"; readonly phase: string; readonly done: number; readonly total: number }
-  | { readonly type: "ready"; readonly status: EngineStatus }
-  | { readonly type: "tokens"; readonly requestId: string; readonly tokens: readonly GeneratedToken[]; readonly trace?: RoutingTrace }
-  | {
-      readonly type: "done"
-      readonly requestId: string
-      readonly reason: "stop" | "length" | "cancelled"
-      readonly usage: EngineUsage
-      readonly degraded: readonly Degradation[]
-    }
-  | { readonly type: "failed"; readonly requestId: string; readonly code: "context-overflow" | "bad-request" | "internal"; readonly message: string }
-  | { readonly type: "status"; readonly status: EngineStatus }
-  | { readonly type: "fatal"; readonly message: string }
-) & { readonly version: number }
+const Tokens = Schema.Struct({
+  type: Schema.Literal("tokens"),
+  requestId: Schema.String,
+  tokens: Schema.Array(GeneratedToken),
+  trace: Schema.optionalKey(RoutingTrace),
+})
+const Done = Schema.Struct({
+  type: Schema.Literal("done"),
+  requestId: Schema.String,
+  reason: Schema.Literals(["stop", "length"]),
+  usage: EngineUsage,
+  degraded: Schema.Array(Degradation),
+})
+const Failed = Schema.Struct({
+  type: Schema.Literal("failed"),
+  requestId: Schema.String,
+  code: Schema.Literals(["context-overflow", "bad-request", "internal"]),
+  message: Schema.String,
+})
+const Loading = Schema.Struct({ type: Schema.Literal("loading"), step: Schema.String, done: Schema.Finite, total: Schema.Finite })
+const Ready = Schema.Struct({ type: Schema.Literal("ready"), status: EngineStatus })
+const Status = Schema.Struct({ type: Schema.Literal("status"), status: EngineStatus })
+/** The engine cannot go on, and trying again would not help. */
+const Fatal = Schema.Struct({ type: Schema.Literal("fatal"), message: Schema.String })
+
+export const EngineEvent = Schema.Union([Tokens, Done, Failed, Loading, Ready, Status, Fatal])
+export type EngineEvent = typeof EngineEvent.Type
+
+/** What is sent to an engine. */
+export const ToEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), message: ToEngine })
+/** What an engine sends: everything of one step. */
+export const FromEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), events: Schema.Array(EngineEvent) })

@@ -1,5 +1,5 @@
 import type { Effect, Stream } from "effect"
-import type { EngineStatus, FromEngine, Generate } from "../protocol.ts"
+import type { EngineEvent, EngineStatus, Generate } from "../protocol.ts"
 import type { EngineError } from "./EngineError.ts"
 
 /** Where an engine process is in its life, as the HTTP process sees it. */
@@ -10,7 +10,7 @@ export type EngineState =
   | { readonly phase: "draining" }
   | { readonly phase: "failed"; readonly message: string }
 
-export type GenerateEvent = Extract<FromEngine, { readonly type: "tokens" | "done" }>
+export type GenerateEvent = Extract<EngineEvent, { readonly type: "tokens" | "done" }>
 
 /** An engine as `serving` offers it: what `Engine` (the Effect service) carries. */
 export interface EngineApi {

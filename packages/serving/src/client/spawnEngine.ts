@@ -1,0 +1,61 @@
+import { Effect, Schema, type Scope } from "effect"
+import { join } from "node:path"
+import type { EngineStart } from "../engine/EngineStart.ts"
+import { type EngineEvent, FromEngineEnvelope, PROTOCOL_VERSION, type ToEngine } from "../protocol.ts"
+
+/** An engine process. */
+export interface EngineProcess {
+  readonly pid: number
+  send(message: ToEngine): void
+  /** Succeeds when the process has ended, with a line that says how. */
+  readonly ended: Effect.Effect<string>
+}
+
+/** The module that the process runs; another one in tests. */
+const MAIN = join(import.meta.dir, "../engine/main.ts")
+
+/**
+ * Starts an engine process; closing the scope kills it and waits until it is gone.
+ *
+ * @param onEvents called with everything that it sends, decoded; a message that cannot be decoded kills it
+ */
+export const spawnEngine = (
+  start: EngineStart,
+  onEvents: (events: readonly EngineEvent[]) => void,
+  main: string = MAIN,
+): Effect.Effect<EngineProcess, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => spawn(start, onEvents, main)),
+    ({ child }) =>
+      Effect.promise(async () => {
+        child.kill("SIGKILL")
+        await child.exited
+      }),
+  ).pipe(Effect.map(({ process }) => process))
+
+function spawn(start: EngineStart, onEvents: (events: readonly EngineEvent[]) => void, main: string) {
+  const decode = Schema.decodeUnknownSync(FromEngineEnvelope)
+  let complaint = ""
+  const child = Bun.spawn([process.execPath, main, JSON.stringify(start)], {
+    stdio: ["ignore", "ignore", "inherit"],
+    serialization: "json",
+    ipc(message) {
+      try {
+        onEvents(decode(message).events)
+      } catch (error) {
+        complaint = `sent what protocol version ${PROTOCOL_VERSION} does not know: ${(error as Error).message}`
+        child.kill("SIGKILL")
+      }
+    },
+  })
+  const ended = Effect.promise(async () => {
+    await child.exited
+    if (complaint !== "") return complaint
+    return child.signalCode === null ? `exit code ${child.exitCode}` : `signal ${child.signalCode}`
+  })
+  const send = (message: ToEngine): void => {
+    // A process that has just died cannot be told: whoever waits for it notices by `ended`.
+    if (child.exitCode === null && child.signalCode === null) child.send({ version: PROTOCOL_VERSION, message })
+  }
+  return { child, process: { pid: child.pid, send, ended } satisfies EngineProcess }
+}

@@ -1,0 +1,45 @@
+/** The engine process: loads one model, serves it over IPC, ends with its parent. Started by `client/Engine.ts` only. */
+import { Effect, Schema } from "effect"
+import { EngineStart } from "./EngineStart.ts"
+import { loadEngineModel } from "./loadEngineModel.ts"
+import { runEngine, sendEvents } from "./runEngine.ts"
+
+// Nothing survives the parent; what a terminal sends to the whole group is the parent's to decide.
+process.on("disconnect", () => process.exit(0))
+process.on("SIGINT", () => {})
+process.on("SIGTERM", () => {})
+
+const main = Effect.gen(function* () {
+  const start = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(EngineStart))(process.argv[2])
+  let reportedAt = 0
+  const loaded = yield* Effect.acquireRelease(
+    Effect.try({
+      try: () =>
+        loadEngineModel(start, (done, total) => {
+          if (performance.now() - reportedAt < 100 && done < total) return
+          reportedAt = performance.now()
+          sendEvents([{ type: "loading", step: "reading weights", done, total }])
+        }),
+      catch: (error) => error as Error,
+    }),
+    (model) => Effect.sync(model.close),
+  )
+  const { transformer, backend, format, reason } = loaded
+  if (start.debug >= 1) console.error(`backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`)
+  yield* runEngine(start, { model: transformer, backend: backend.name, format, weightBytes: transformer.weightBytes })
+})
+
+const exit = await Effect.runPromise(
+  Effect.scoped(main).pipe(
+    Effect.as(0),
+    Effect.catch((error) =>
+      Effect.sync(() => {
+        sendEvents([{ type: "fatal", message: error.message }])
+        return 1
+      }),
+    ),
+    // What was sent last must leave the process before it ends.
+    Effect.tap(Effect.callback<void>((resume) => void setTimeout(() => resume(Effect.void), 20))),
+  ),
+)
+process.exit(exit)

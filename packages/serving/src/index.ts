@@ -1,0 +1,5 @@
+export { Engine, type EngineOptions } from "./client/Engine.ts"
+export type { EngineApi, EngineState, GenerateEvent } from "./client/EngineApi.ts"
+export { EngineError } from "./client/EngineError.ts"
+export type { EngineStart } from "./engine/EngineStart.ts"
+export type { Degradation, EngineStatus, EngineUsage, RoutingTrace } from "./protocol.ts"

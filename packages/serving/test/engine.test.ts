@@ -1,0 +1,227 @@
+/** The engine as a process, with the embedded model. */
+import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { ensurePrepared } from "@consilium/model"
+import { miniModelDir, readFixtureJson } from "@consilium/testing"
+import { itEffect } from "@consilium/testing/effect"
+import { Context, Effect, Fiber, Layer, type Scope, Stream } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Engine, type EngineApi, type EngineStart, type EngineState } from "../src/index.ts"
+
+interface Conversation {
+  readonly name: string
+  readonly prompt_ids: number[]
+  readonly output_ids: number[]
+}
+
+const { conversations } = readFixtureJson<{ conversations: Conversation[] }>(join(miniModelDir(), "expected.json"))
+const EOS = 4089
+const cacheDir = mkdtempSync(join(tmpdir(), "consilium-engine-"))
+let start: EngineStart
+
+beforeAll(async () => {
+  const { dir } = await ensurePrepared({ sourceDir: miniModelDir(), format: "f32", cacheDir, onProgress: () => {} })
+  start = {
+    modelId: "mini",
+    sourceDir: miniModelDir(),
+    preparedDir: dir,
+    backend: "onnx",
+    numThreads: 2,
+    numSlots: 4,
+    contextLength: 1024,
+    memoryBytes: 2 ** 31,
+    maxWaiting: 64,
+    debug: 0,
+  }
+})
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+
+const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, logitBias: [] }
+
+const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) => ({
+  requestId,
+  ids,
+  sampling: GREEDY,
+  seed: 1,
+  choice: 0,
+  maxTokens,
+  stopIds: [EOS],
+  trace: false,
+})
+
+/** Starts an engine in the test's scope. */
+const engineWith = (
+  change: Partial<EngineStart> = {},
+  options: { readonly main?: string; readonly maxQueue?: number; readonly onState?: (state: EngineState) => void } = {},
+): Effect.Effect<EngineApi, never, Scope.Scope> =>
+  Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(Effect.map((context) => Context.get(context, Engine)))
+
+const idsOf = (engine: EngineApi, request: ReturnType<typeof requestOf>) =>
+  engine.generate(request).pipe(
+    Stream.runFold(
+      () => [] as number[],
+      (ids, event) => (event.type === "tokens" ? [...ids, ...event.tokens.map(({ id }) => id)] : ids),
+    ),
+  )
+
+const conversation = (name: string): Conversation => conversations.find((other) => other.name === name)!
+const answerOf = ({ output_ids }: Conversation): number[] => output_ids.filter((id) => id !== EOS)
+
+const pidOf = (parent: number): number[] =>
+  Bun.spawnSync(["pgrep", "-P", String(parent), "-f", "engine/main.ts"]).stdout.toString().split("\n").filter(Boolean).map(Number)
+
+describe("Engine", () => {
+  itEffect(
+    "serves more requests than it has slots, each with the reference's text",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith()
+        yield* engine.ready
+        const short = conversations.filter(({ prompt_ids }) => prompt_ids.length < 80)
+        const answers = yield* Effect.forEach(short, (item) => idsOf(engine, requestOf(item.name, item.prompt_ids)), { concurrency: "unbounded" })
+        expect(answers).toEqual(short.map(answerOf))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a request that follows another of its conversation computes only what is new",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith()
+        yield* engine.ready
+        const { prompt_ids } = conversation("tool_weather")
+        const cachedOf = (requestId: string) =>
+          engine.generate(requestOf(requestId, prompt_ids, 4)).pipe(
+            Stream.runFold(
+              () => -1,
+              (cached, event) => (event.type === "done" ? event.usage.cachedTokens : cached),
+            ),
+          )
+        expect(yield* cachedOf("first")).toBe(0)
+        expect(yield* cachedOf("second")).toBe(prompt_ids.length - 1)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "SIGKILL in mid-stream: the stream goes on with the same text",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase) })
+        yield* engine.ready
+        const item = conversation("finance")
+        let killed = false
+        const ids = yield* engine.generate(requestOf("killed", item.prompt_ids)).pipe(
+          Stream.runFold(
+            () => [] as number[],
+            (all, event) => {
+              if (event.type !== "tokens") return all
+              const next = [...all, ...event.tokens.map(({ id }) => id)]
+              if (next.length >= 5 && !killed) {
+                killed = true
+                for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
+              }
+              return next
+            },
+          ),
+        )
+        expect(ids).toEqual(answerOf(item))
+        expect(states).toContain("restarting")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "an interrupted stream gives its slot back, and the engine goes idle",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ numSlots: 1 })
+        yield* engine.ready
+        const { prompt_ids } = conversation("finance")
+        // Without a stop id it would go on for 900 tokens.
+        const fiber = yield* Effect.forkChild(Stream.runDrain(engine.generate({ ...requestOf("leaves", prompt_ids, 900), stopIds: [] })))
+        yield* Effect.sleep("200 millis")
+        yield* Fiber.interrupt(fiber)
+        const item = conversation("greeting")
+        const started = performance.now()
+        expect(yield* idsOf(engine, requestOf("next", item.prompt_ids))).toEqual(answerOf(item))
+        expect(performance.now() - started).toBeLessThan(3000)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "drain finishes what runs, refuses what comes, and ends the process",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith()
+        yield* engine.ready
+        const item = conversation("service")
+        const running = yield* Effect.forkChild(idsOf(engine, requestOf("running", item.prompt_ids)))
+        yield* Effect.sleep("20 millis")
+        const draining = yield* Effect.forkChild(engine.drain)
+        yield* Effect.sleep("1 millis")
+        const refused = yield* Effect.flip(idsOf(engine, requestOf("late", item.prompt_ids)))
+        expect(refused.code).toBe("draining")
+        expect(yield* Fiber.join(running)).toEqual(answerOf(item))
+        yield* Fiber.join(draining)
+        expect(pidOf(process.pid)).toEqual([])
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a prompt beyond the context is refused with its numbers, a full queue at once",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({}, { maxQueue: 0 })
+        yield* engine.ready
+        expect((yield* Effect.flip(idsOf(engine, requestOf("full", [1, 2])))).code).toBe("queue-full")
+        const other = yield* engineWith({ contextLength: 256 })
+        yield* other.ready
+        const error = yield* Effect.flip(idsOf(other, requestOf("long", Array(300).fill(5))))
+        expect([error.code, error.message]).toEqual(["context-overflow", "the prompt has 300 tokens, the context holds 256 with the answer"])
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a model that does not fit its memory is one clear line, not a crash loop",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ memoryBytes: 2 ** 20 })
+        const error = yield* Effect.flip(engine.ready)
+        expect(error.message).toMatch(/weights take \d+ MiB, the setting allows 1 MiB/)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "an engine that keeps dying ends in an error instead of a fourth try",
+    () =>
+      Effect.gen(function* () {
+        const main = join(cacheDir, "dies.ts")
+        yield* Effect.promise(() => Bun.write(main, "process.exit(3)"))
+        const states: string[] = []
+        const engine = yield* engineWith({}, { main, onState: ({ phase }) => states.push(phase) })
+        const error = yield* Effect.flip(engine.ready)
+        expect(error.message).toContain("died 3 times")
+        expect(error.message).toContain("exit code 3")
+        expect(states).toEqual(["restarting", "restarting", "failed"])
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a closed scope leaves no process behind",
+    () =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(Effect.flatMap(engineWith(), (engine) => engine.ready))
+        expect(pidOf(process.pid)).toEqual([])
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+})
