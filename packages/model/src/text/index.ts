@@ -1,1 +1,7 @@
-export {}
+export { type ChatTemplate, loadChatTemplate, type TemplateMessage } from "./loadChatTemplate.ts"
+export { createDetokenizer, decodeIds, type Detokenizer } from "./createDetokenizer.ts"
+export { createStopMatcher, type StopMatcher } from "./createStopMatcher.ts"
+export { createToolCallParser, type ToolCallParser } from "./createToolCallParser.ts"
+export { encodeChat } from "./encodeChat.ts"
+export { loadTokenizer, type Tokenizer } from "./loadTokenizer.ts"
+export { TextError } from "./TextError.ts"
