@@ -1,0 +1,14 @@
+import { type ChatTemplate, loadChatTemplate, loadModelConfig, loadTokenizer, type Tokenizer } from "@consilium/model"
+
+/** Everything of a model that works on text: it lives in the HTTP process. */
+export interface ModelText {
+  readonly tokenizer: Tokenizer
+  /** Undefined where the checkpoint has none: it completes text, but does not chat. */
+  readonly template: ChatTemplate | undefined
+  readonly eosIds: readonly number[]
+}
+
+/** Loads tokenizer, template and end-of-sequence ids of a checkpoint. @throws TextError or CheckpointError */
+export function loadModelText(dir: string): ModelText {
+  return { tokenizer: loadTokenizer(dir), template: loadChatTemplate(dir), eosIds: loadModelConfig(dir).config.eosIds }
+}
