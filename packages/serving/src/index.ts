@@ -6,4 +6,4 @@ export type { Degradation, EngineStatus, EngineUsage, RoutingTrace } from "./pro
 export { complete, type CompletionDeps } from "./completion/complete.ts"
 export type { ChatMessage, CompletionEvent, CompletionRequest, TextLogProb, Tool, ToolCall } from "./completion/Completion.ts"
 export { PromptError } from "./completion/encodePrompt.ts"
-export { loadModelText, type ModelText } from "./completion/ModelText.ts"
+export { decodePrompt, loadModelText, type ModelText } from "./completion/ModelText.ts"

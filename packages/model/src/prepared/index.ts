@@ -1,3 +1,4 @@
+export { inspectModel, type ModelInspection } from "./inspectModel.ts"
 export { type CacheEntry, listCache, pruneCache } from "./modelCache.ts"
 export { openPreparedModel } from "./openPreparedModel.ts"
 export type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./PreparedModel.ts"

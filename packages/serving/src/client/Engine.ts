@@ -108,7 +108,16 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
     })
 
   const api: EngineApi = {
-    state: Effect.sync(() => (state.phase === "ready" && status !== undefined ? { phase: "ready", status } : state)),
+    admission: Effect.suspend(() => {
+      const refusal = refuse(state, pending.size >= maxQueue)
+      return refusal === undefined ? Effect.void : Effect.fail(refusal)
+    }),
+    state: Effect.sync(() => {
+      if (state.phase !== "ready" || status === undefined) return state
+      // What is told now is the last answer; the next one will be newer.
+      engine?.send({ type: "status" })
+      return { phase: "ready", status }
+    }),
     ready: Deferred.await(ready),
     generate: (request) =>
       Stream.unwrap(

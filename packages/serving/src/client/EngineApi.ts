@@ -16,6 +16,8 @@ export type GenerateEvent = Extract<EngineEvent, { readonly type: "tokens" | "do
 export interface EngineApi {
   /** The present state; wakes nothing and waits for nothing. */
   readonly state: Effect.Effect<EngineState>
+  /** Fails with why a request would be refused now; succeeds where it would be taken. */
+  readonly admission: Effect.Effect<void, EngineError>
   /** Succeeds once the engine is ready; fails when it cannot become so. */
   readonly ready: Effect.Effect<EngineStatus, EngineError>
   /**

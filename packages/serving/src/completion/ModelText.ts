@@ -1,4 +1,4 @@
-import { type ChatTemplate, loadChatTemplate, loadModelConfig, loadTokenizer, type Tokenizer } from "@consilium/model"
+import { type ChatTemplate, decodeIds, loadChatTemplate, loadModelConfig, loadTokenizer, type Tokenizer } from "@consilium/model"
 
 /** Everything of a model that works on text: it lives in the HTTP process. */
 export interface ModelText {
@@ -11,4 +11,9 @@ export interface ModelText {
 /** Loads tokenizer, template and end-of-sequence ids of a checkpoint. @throws TextError or CheckpointError */
 export function loadModelText(dir: string): ModelText {
   return { tokenizer: loadTokenizer(dir), template: loadChatTemplate(dir), eosIds: loadModelConfig(dir).config.eosIds }
+}
+
+/** Returns the text of a prompt, for routes that repeat it. */
+export function decodePrompt(prompt: { readonly kind: "text"; readonly text: string } | { readonly kind: "ids"; readonly ids: readonly number[] }, { tokenizer }: ModelText): string {
+  return prompt.kind === "text" ? prompt.text : decodeIds(tokenizer, prompt.ids)
 }

@@ -19,6 +19,7 @@ const usage = { promptTokens: 3, cachedTokens: 0, generatedTokens: 9, queueMs: 0
 /** An engine that says `answer`, token by token, and counts how many streams were closed. */
 const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Number.POSITIVE_INFINITY): EngineApi => ({
   state: Effect.succeed({ phase: "ready", status }),
+  admission: Effect.void,
   ready: Effect.succeed(status),
   drain: Effect.void,
   generate: ({ requestId }) => {

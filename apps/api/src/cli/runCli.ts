@@ -1,0 +1,55 @@
+import { MoeSettingsError } from "@consilium/gating"
+import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
+import { EngineError } from "@consilium/serving"
+import { SettingError } from "../settings/SettingError.ts"
+import { settingsDocument } from "../settings/settingsDocument.ts"
+import { cacheCommand } from "./cacheCommand.ts"
+import { chatCommand } from "./chatCommand.ts"
+import { type Command, helpOf, UsageError } from "./Command.ts"
+import { inspectCommand } from "./inspectCommand.ts"
+import { logitsCommand } from "./logitsCommand.ts"
+import { prepareCommand } from "./prepareCommand.ts"
+import { serve } from "./serve.ts"
+
+const COMMANDS: readonly Command[] = [serve, prepareCommand, cacheCommand, chatCommand, inspectCommand, logitsCommand]
+
+/** Failures that people can do something about: one line, no stack. */
+const EXPECTED = [UsageError, SettingError, CheckpointError, PreparedModelError, TextError, HubError, EngineError, MoeSettingsError]
+
+/** Runs one command; returns the exit code. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args
+  if (name === "settings-document") {
+    process.stdout.write(settingsDocument())
+    return 0
+  }
+  const command = COMMANDS.find((other) => other.name === name)
+  if (command === undefined) {
+    const isHelp = name === undefined || name === "--help" || name === "-h" || name === "help"
+    if (!isHelp) console.error(`There is no command ${name}.\n`)
+    console.log(overview())
+    return isHelp ? 0 : 1
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    console.log(helpOf(command))
+    return 0
+  }
+  try {
+    return await command.run(rest)
+  } catch (error) {
+    if (error instanceof UsageError) console.error(`${error.message}\nSee consilium ${command.name} --help.`)
+    else if (EXPECTED.some((type) => error instanceof type)) console.error((error as Error).message)
+    else throw error
+    return 1
+  }
+}
+
+function overview(): string {
+  return [
+    "Consilium serves Mixture-of-Experts models.",
+    "",
+    ...COMMANDS.map(({ name, summary }) => `  consilium ${name.padEnd(8)} ${summary}`),
+    "",
+    "consilium <command> --help says more, with an example. Settings: docs/settings.md.",
+  ].join("\n")
+}

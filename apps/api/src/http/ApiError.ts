@@ -1,0 +1,71 @@
+import { CheckpointError, TextError } from "@consilium/model"
+import { EngineError, PromptError } from "@consilium/serving"
+
+/** What a client is told, in OpenAI's shape. */
+export interface ErrorBody {
+  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null }
+}
+
+/** A request that ends in an error: status and public words. */
+export class ApiError extends Error {
+  readonly _tag = "ApiError"
+  override readonly name = "ApiError"
+  readonly status: number
+  readonly type: string
+  readonly param: string | null
+  readonly code: string | null
+  /** Seconds after which trying again makes sense. */
+  readonly retryAfter: number | undefined
+
+  constructor(options: { status: number; type: string; message: string; param?: string; code?: string; retryAfter?: number }) {
+    super(options.message)
+    this.status = options.status
+    this.type = options.type
+    this.param = options.param ?? null
+    this.code = options.code ?? null
+    this.retryAfter = options.retryAfter
+  }
+}
+
+interface PublicError {
+  readonly status: number
+  readonly type: string
+  readonly code: string
+  readonly retryAfter?: number
+}
+
+/** The one table from failure to status and public code. */
+const PUBLIC = {
+  "context-overflow": { status: 400, type: "invalid_request_error", code: "context_length_exceeded" },
+  "bad-request": { status: 400, type: "invalid_request_error", code: "invalid_value" },
+  "queue-full": { status: 429, type: "rate_limit_error", code: "queue_full", retryAfter: 1 },
+  "not-ready": { status: 503, type: "unavailable_error", code: "model_loading", retryAfter: 1 },
+  draining: { status: 503, type: "unavailable_error", code: "draining", retryAfter: 5 },
+  "engine-failed": { status: 503, type: "unavailable_error", code: "engine_failed" },
+  internal: { status: 500, type: "server_error", code: "internal_error" },
+} as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"], PublicError>>
+
+/** Returns what a client is told of any failure. What we did not expect is told without its insides. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (error instanceof PromptError) return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
+  if (error instanceof EngineError) return new ApiError({ ...PUBLIC[error.code], message: error.message })
+  if (error instanceof TextError || error instanceof CheckpointError) return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
+  return new ApiError({ ...PUBLIC.internal, message: "The service failed on this request." })
+}
+
+export function errorBody({ message, type, param, code }: ApiError): ErrorBody {
+  return { error: { message, type, param, code } }
+}
+
+/** The response to a request that ends in an error. */
+export function errorResponse(error: ApiError, headers: Readonly<Record<string, string>> = {}): Response {
+  const { retryAfter } = error
+  const retry = retryAfter === undefined ? {} : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) }
+  return Response.json(errorBody(error), { status: error.status, headers: { ...headers, ...retry } })
+}
+
+/** A field of the request that cannot be; `param` is its path. */
+export function invalidField(param: string, message: string): ApiError {
+  return new ApiError({ status: 400, type: "invalid_request_error", code: "invalid_value", param, message })
+}

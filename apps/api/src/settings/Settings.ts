@@ -1,0 +1,93 @@
+/** Every setting, declared once: its flag, environment variable and key of `consilium.toml` follow from its name. */
+import { homedir, totalmem } from "node:os"
+import { join } from "node:path"
+
+/** One setting: how its text is read, and what a person needs to know of it. */
+export interface Setting<T> {
+  readonly description: string
+  /** What a value looks like: `<bytes>`. */
+  readonly placeholder: string
+  /** What holds where nobody says anything, as a person would write it; empty for "not set". */
+  readonly defaultText: string
+  /** Returns the value, or what was expected instead. */
+  readonly parse: (text: string) => { readonly value: T } | { readonly expected: string }
+  /** Never shown. */
+  readonly isSecret?: boolean
+}
+
+const ok = <T>(value: T): { readonly value: T } => ({ value })
+
+const text = (placeholder: string) => ({ placeholder, parse: (value: string) => (value === "" ? { expected: "some text" } : ok(value)) })
+
+const oneOf = <const T extends string>(...names: readonly T[]) => ({
+  placeholder: `<${names.join("|")}>`,
+  parse: (value: string) => {
+    const found = names.find((name) => name === value)
+    return found === undefined ? { expected: `one of ${names.join(", ")}` } : ok(found)
+  },
+})
+
+const whole = (least: number, most: number) => ({
+  placeholder: "<n>",
+  parse: (value: string) => {
+    const number = Number(value)
+    const isValid = value.trim() !== "" && Number.isInteger(number) && number >= least && number <= most
+    return isValid ? ok(number) : { expected: `a whole number from ${least} to ${most}` }
+  },
+})
+
+/** A setting that may be left out. */
+const optional = <T>(setting: { placeholder: string; parse: (value: string) => { readonly value: T } | { readonly expected: string } }) => ({
+  placeholder: setting.placeholder,
+  defaultText: "",
+  parse: (value: string): { readonly value: T | undefined } | { readonly expected: string } => (value === "" ? ok(undefined) : setting.parse(value)),
+})
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, KB: 1e3, MB: 1e6, GB: 1e9 }
+
+/** Bytes with a unit, or a share of the machine's memory: `2GiB`, `0.5`. */
+function parseMemory(value: string): { readonly value: number } | { readonly expected: string } {
+  const expected = "bytes such as 2GiB, or a share of the machine such as 0.5"
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(value.trim()) ?? []
+  const factor = UNITS[unit]
+  if (digits === "" || factor === undefined) return { expected }
+  const number = Number(digits)
+  if (unit === "" && number <= 1) return number > 0 ? ok(Math.floor(number * totalmem())) : { expected }
+  return number * factor >= 2 ** 20 ? ok(Math.floor(number * factor)) : { expected: "at least 1MiB" }
+}
+
+function defaultCacheDir(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "consilium")
+}
+
+export const SETTINGS = {
+  host: { ...text("<address>"), defaultText: "127.0.0.1", description: "Address to listen on. Others than this machine reach it only if you say so; set an API key then." },
+  port: { ...whole(0, 65535), defaultText: "8080", description: "Port to listen on; 0 takes a free one." },
+  model: { ...text("<dir|hub name>"), defaultText: "consilium-mini", description: "A checkpoint directory, or a hub name such as `allenai/OLMoE-1B-7B-0924-Instruct`. `consilium-mini` is the embedded model." },
+  memory: { placeholder: "<bytes|share>", parse: parseMemory, defaultText: "0.8", description: "Most memory for weights and contexts: `2GiB`, or a share of the machine such as `0.5`." },
+  backend: { ...oneOf("auto", "reference", "onnx"), defaultText: "auto", description: "What computes. `auto` takes the fastest that passes its self-test." },
+  format: { ...oneOf("f32", "int8", "int4"), defaultText: "int8", description: "How weights are packed: 32-bit floats, 8-bit integers, or experts in 4 bits and the rest in 8." },
+  context: { ...optional(whole(1, 2 ** 24)), description: "Most tokens of a prompt and its answer; the model's own, as far as memory allows, unless set." },
+  "max-streams": { ...whole(1, 1024), defaultText: "16", description: "Most answers computed at once." },
+  "max-queue": { ...whole(1, 100_000), defaultText: "256", description: "Most requests in flight, waiting ones included; more get 429." },
+  threads: { ...optional(whole(1, 1024)), description: "Threads that compute; as many as there are cores unless set." },
+  "cache-dir": { ...text("<dir>"), get defaultText() { return defaultCacheDir() }, description: "Where prepared models are kept." },
+  "api-key": { ...optional(text("<key>")), isSecret: true, description: "When set, every route but `/health` wants it as a bearer token." },
+  "admin-key": { ...optional(text("<key>")), isSecret: true, description: "When set, admin routes want it as a bearer token." },
+  "admin-port": { ...optional(whole(0, 65535)), description: "When set, admin routes are served on this port of 127.0.0.1." },
+  debug: { ...whole(0, 4), defaultText: "0", description: "1 says which backend and format were chosen, 2 adds a line per step." },
+} as const satisfies Readonly<Record<string, Setting<unknown>>>
+
+export type SettingName = keyof typeof SETTINGS
+
+type Value<S> = S extends { readonly parse: (text: string) => infer R } ? (R extends { readonly value: infer T } ? T : never) : never
+
+/** All settings, parsed. */
+export type Settings = { readonly [Name in SettingName]: Value<(typeof SETTINGS)[Name]> }
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** `max-streams` → `CONSILIUM_MAX_STREAMS`. */
+export function environmentName(name: string): string {
+  return `CONSILIUM_${name.toUpperCase().replaceAll("-", "_")}`
+}

@@ -1,0 +1,60 @@
+import { existsSync, readFileSync } from "node:fs"
+import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Setting, type Settings } from "./Settings.ts"
+import { SettingError } from "./SettingError.ts"
+
+export const SETTINGS_FILE = "consilium.toml"
+
+export interface SettingSources {
+  readonly flags: Readonly<Partial<Record<SettingName, string>>>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Read where it exists. */
+  readonly file: string
+}
+
+/** Reads all settings: flag over environment over file over default. @throws SettingError naming where the value came from */
+export function loadSettings({ flags, environment, file }: SettingSources): Settings {
+  const fromFile = readFile(file)
+  const value = (name: SettingName): unknown => {
+    const variable = environmentName(name)
+    const flag = flags[name]
+    if (flag !== undefined) return parse(name, flag, `--${name}`)
+    const set = environment[variable]
+    if (set !== undefined) return parse(name, set, variable)
+    const written = fromFile[name]
+    if (written !== undefined) return parse(name, String(written), `${file}: ${name}`)
+    return parse(name, SETTINGS[name].defaultText, `default of ${name}`)
+  }
+  return Object.fromEntries(SETTING_NAMES.map((name) => [name, value(name)])) as unknown as Settings
+}
+
+function parse(name: SettingName, text: string, source: string): unknown {
+  const setting: Setting<unknown> = SETTINGS[name]
+  const result = setting.parse(text)
+  if ("value" in result) return result.value
+  throw new SettingError(`${source}: expected ${result.expected}, found ${setting.isSecret ? "something else" : JSON.stringify(text)}`)
+}
+
+function readFile(file: string): Readonly<Record<string, unknown>> {
+  if (!existsSync(file)) return {}
+  let table: Readonly<Record<string, unknown>>
+  try {
+    table = Bun.TOML.parse(readFileSync(file, "utf8")) as Record<string, unknown>
+  } catch (error) {
+    throw new SettingError(`${file}: expected TOML: ${(error as Error).message}`)
+  }
+  for (const [key, value] of Object.entries(table)) {
+    if (!SETTING_NAMES.includes(key as SettingName)) {
+      throw new SettingError(`${file}: ${key}: expected a setting, found an unknown one: did you mean ${nearest(key)}?`)
+    }
+    if (!["string", "number", "boolean"].includes(typeof value)) throw new SettingError(`${file}: ${key}: expected a plain value, found a table or an array`)
+  }
+  return table
+}
+
+/** The known setting that differs in the fewest letters. */
+export function nearest(name: string): SettingName {
+  const pairs = (word: string): Set<string> => new Set(Array.from(word, (_, i) => word.slice(i, i + 2)))
+  const wanted = pairs(name)
+  const likeness = (other: string): number => [...pairs(other)].filter((pair) => wanted.has(pair)).length / (other.length + name.length)
+  return SETTING_NAMES.toSorted((a, b) => likeness(b) - likeness(a))[0]!
+}

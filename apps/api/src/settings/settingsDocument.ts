@@ -1,0 +1,29 @@
+import { environmentName, SETTING_NAMES, SETTINGS } from "./Settings.ts"
+
+/** Returns docs/settings.md. `bun apps/api/src/main.ts settings-document > docs/settings.md` writes it; a test keeps it current. */
+export function settingsDocument(): string {
+  const rows = SETTING_NAMES.map((name) => {
+    const { description, placeholder, defaultText } = SETTINGS[name]
+    const shown = name === "cache-dir" ? "~/.cache/consilium" : defaultText
+    return `| \`--${name} ${placeholder.replaceAll("|", "\\|")}\` | \`${environmentName(name)}\` | ${shown === "" ? "not set" : `\`${shown}\``} | ${description} |`
+  })
+  return [
+    "# Settings",
+    "",
+    "Each setting is a flag, an environment variable and a key of `consilium.toml` in the directory where the command runs (the flag's name",
+    "without its dashes). A flag wins over the environment, the environment over the file, the file over the default.",
+    "",
+    "| flag | environment | default | what it does |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+    "```toml",
+    "# consilium.toml",
+    'model = "models/my-checkpoint"',
+    'format = "int4"',
+    'memory = "4GiB"',
+    "max-streams = 8",
+    "```",
+    "",
+  ].join("\n")
+}

@@ -1,0 +1,2 @@
+export { downloadModel, isHubName } from "./downloadModel.ts"
+export { HubError } from "./HubError.ts"
