@@ -4,7 +4,12 @@
  * Returns nothing and adds no bias; `out` must not overlap `x`.
  */
 export function matmul(
-  out: Float32Array, x: Float32Array, weights: Float32Array, numRows: number, outWidth: number, inWidth: number,
+  out: Float32Array,
+  x: Float32Array,
+  weights: Float32Array,
+  numRows: number,
+  outWidth: number,
+  inWidth: number,
 ): void {
   for (let row = 0; row < numRows; row++) {
     for (let column = 0; column < outWidth; column++) {

@@ -11,7 +11,9 @@ export function quantizeInt8Row(out: Int8Array, weights: Float32Array): number {
   const scale = quantizeRow(out, 0, weights, 0, weights.length)
   if (Number.isFinite(scale)) return scale
   const column = weights.findIndex((weight) => !Number.isFinite(weight))
-  throw new RangeError(`expected finite weights, found ${weights[column]} in column ${column} of ${weights.length}: the checkpoint is damaged`)
+  throw new RangeError(
+    `expected finite weights, found ${weights[column]} in column ${column} of ${weights.length}: the checkpoint is damaged`,
+  )
 }
 
 /**
@@ -20,14 +22,25 @@ export function quantizeInt8Row(out: Int8Array, weights: Float32Array): number {
  * Nearest, half to even (as `cvtps2dq` and ONNX round). A row that holds NaN or infinity has scale NaN and zeros: every product with it is NaN,
  * so the fault shows in the output instead of vanishing.
  */
-export function quantizeActivationRow(out: Int8Array, outOffset: number, x: Float32Array, offset: number, length: number): number {
+export function quantizeActivationRow(
+  out: Int8Array,
+  outOffset: number,
+  x: Float32Array,
+  offset: number,
+  length: number,
+): number {
   const scale = quantizeRow(out, outOffset, x, offset, length)
   return Number.isFinite(scale) ? scale : Number.NaN
 }
 
 /** Writes `scale · q` of one row, the inverse of both. `out` and `quantized` start at their offsets. */
 export function dequantizeInt8Row(
-  out: Float32Array, outOffset: number, quantized: Int8Array, offset: number, length: number, scale: number,
+  out: Float32Array,
+  outOffset: number,
+  quantized: Int8Array,
+  offset: number,
+  length: number,
+  scale: number,
 ): void {
   for (let i = 0; i < length; i++) out[outOffset + i] = quantized[offset + i]! * scale
 }

@@ -5,7 +5,13 @@
  *
  * @see Zhang & Sennrich, arXiv:1910.07467
  */
-export function rmsNorm(out: Float32Array, x: Float32Array, offset: number, weight: Float32Array, epsilon: number): void {
+export function rmsNorm(
+  out: Float32Array,
+  x: Float32Array,
+  offset: number,
+  weight: Float32Array,
+  epsilon: number,
+): void {
   const width = weight.length
   let squares = 0
   for (let i = 0; i < width; i++) squares += x[offset + i]! * x[offset + i]!

@@ -4,7 +4,11 @@
  * Ties go to the lower id. `-Infinity` and NaN are never chosen: ids past the returned count are -1. Allocates nothing.
  */
 export function topK(
-  ids: Int32Array, idsOffset: number, values: Float32Array | Float64Array, length: number, k: number,
+  ids: Int32Array,
+  idsOffset: number,
+  values: Float32Array | Float64Array,
+  length: number,
+  k: number,
 ): number {
   let count = 0
   let floor = -Infinity
