@@ -6,21 +6,21 @@ import { join } from "node:path"
 export interface RunningService {
   readonly url: string
   readonly pid: number
-  /** Everything it has written to stderr so far. */
-  stderr(): string
   /** Sends SIGTERM and returns the exit code. */
   stop(): Promise<number>
+  /** Stops it and removes its cache. */
+  close(): Promise<void>
 }
 
-/** Runs `body` with a service that is healthy, and stops it afterwards. @throws Error with its last words when it ends too soon */
-export async function withService<T>(args: readonly string[], body: (service: RunningService) => Promise<T>): Promise<T> {
+/** Starts the service and waits until it is healthy. @throws Error with its last words when it ends too soon */
+export async function startService(args: readonly string[]): Promise<RunningService> {
   const cacheDir = mkdtempSync(join(tmpdir(), "consilium-service-"))
   const main = join(import.meta.dir, "../src/main.ts")
   const port = freePort()
-  const child = Bun.spawn(
-    [process.execPath, main, "serve", "--port", String(port), "--cache-dir", cacheDir, ...args],
-    { stdio: ["ignore", "ignore", "pipe"], env: { PATH: process.env.PATH ?? "", HOME: cacheDir } },
-  )
+  const child = Bun.spawn([process.execPath, main, "serve", "--port", String(port), "--cache-dir", cacheDir, ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: process.env.PATH ?? "", HOME: cacheDir },
+  })
   let stderr = ""
   const reading = (async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) stderr += text
@@ -29,21 +29,35 @@ export async function withService<T>(args: readonly string[], body: (service: Ru
     child.kill("SIGTERM")
     return child.exited
   }
-  try {
-    const url = `http://127.0.0.1:${port}`
-    for (;;) {
-      if (child.exitCode !== null) {
-        await reading
-        throw new Error(`the service ended with code ${child.exitCode}: ${stderr}`)
-      }
-      const response = await fetch(`${url}/health`).catch(() => undefined)
-      if (response?.status === 200) break
-      await Bun.sleep(20)
+  const url = `http://127.0.0.1:${port}`
+  for (;;) {
+    if (child.exitCode !== null) {
+      await reading
+      rmSync(cacheDir, { recursive: true, force: true })
+      throw new Error(`the service ended with code ${child.exitCode}: ${stderr}`)
     }
-    return await body({ url, pid: child.pid, stderr: () => stderr, stop })
+    const response = await fetch(`${url}/health`).catch(() => undefined)
+    if (response?.status === 200) break
+    await Bun.sleep(20)
+  }
+  return {
+    url,
+    pid: child.pid,
+    stop,
+    async close() {
+      await stop()
+      rmSync(cacheDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Runs `body` with a service, and closes it afterwards. */
+export async function withService<T>(args: readonly string[], body: (service: RunningService) => Promise<T>): Promise<T> {
+  const service = await startService(args)
+  try {
+    return await body(service)
   } finally {
-    await stop()
-    rmSync(cacheDir, { recursive: true, force: true })
+    await service.close()
   }
 }
 

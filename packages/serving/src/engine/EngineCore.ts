@@ -85,10 +85,12 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
       const choice = pickSlot(waiting[0]!.ids, memories)
       if (choice === undefined) return
       const sequence = waiting.shift()!
-      if (choice.copyFrom !== undefined) model.copyPrefix(choice.copyFrom, choice.slotId, choice.numReused)
+      // A trace shows every position, so all are computed.
+      const numReused = sequence.request.trace ? 0 : choice.numReused
+      if (choice.copyFrom !== undefined) model.copyPrefix(choice.copyFrom, choice.slotId, numReused)
       sequence.slotId = choice.slotId
-      sequence.numComputed = choice.numReused
-      sequence.numCached = choice.numReused
+      sequence.numComputed = numReused
+      sequence.numCached = numReused
       sequence.startedMs = nowMs()
       running.push(sequence)
     }

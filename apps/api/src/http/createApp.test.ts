@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test"
+import { EngineError, type EngineApi, type EngineState, type EngineStatus, loadModelText } from "@consilium/serving"
+import { miniModelDir } from "@consilium/testing"
+import { Effect, Stream } from "effect"
+import { createAdminApp } from "./createAdminApp.ts"
+import { createApp } from "./createApp.ts"
+import { createServiceMetrics } from "./ServiceMetrics.ts"
+
+const text = loadModelText(miniModelDir())
+const status: EngineStatus = {
+  modelId: "fake", backend: "fake", format: "f32", numSlots: 1, contextLength: 128, numRunning: 0, numWaiting: 0, steps: 0, residentBytes: 0, weightBytes: 0,
+}
+
+/** A service around an engine in some state, which fails after one token where `failure` is given. */
+function serviceWith(state: EngineState, { refusal, failure }: { refusal?: EngineError; failure?: EngineError } = {}) {
+  const engine: EngineApi = {
+    state: Effect.succeed(state),
+    admission: refusal === undefined ? Effect.void : Effect.fail(refusal),
+    ready: Effect.succeed(status),
+    drain: Effect.void,
+    generate: ({ requestId }) =>
+      Stream.make({ type: "tokens" as const, requestId, tokens: [{ id: 659 }] }).pipe(
+        Stream.concat(failure === undefined ? Stream.empty : Stream.fail(failure)),
+      ),
+  }
+  const deps = { engine, text, modelId: "fake", created: 0, metrics: createServiceMetrics(engine), debug: () => {} }
+  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }) }
+}
+
+const chat = (isStream: boolean): Request =>
+  new Request("http://localhost/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify({ model: "default", messages: [{ role: "user", content: "Hi" }], stream: isStream }),
+  })
+
+describe("health", () => {
+  test.each([
+    [{ phase: "ready", status } as EngineState, 200, "ok"],
+    [{ phase: "loading", step: "reading weights", done: 1, total: 4 } as EngineState, 503, "loading"],
+    [{ phase: "restarting", numRestarts: 1 } as EngineState, 503, "restarting"],
+    [{ phase: "draining" } as EngineState, 503, "draining"],
+    [{ phase: "failed", message: "gone" } as EngineState, 503, "failed"],
+  ])("%j is %d", async (state, code, word) => {
+    const response = await serviceWith(state).app.handle(new Request("http://localhost/health"))
+    expect([response.status, ((await response.json()) as { status: string }).status]).toEqual([code, word])
+  })
+})
+
+describe("refusals", () => {
+  test.each([
+    ["not-ready", 503, "model_loading"],
+    ["draining", 503, "draining"],
+    ["queue-full", 429, "queue_full"],
+    ["engine-failed", 503, "engine_failed"],
+  ] as const)("%s is %d %s, streamed or not", async (code, statusCode, publicCode) => {
+    const { app } = serviceWith({ phase: "ready", status }, { refusal: new EngineError({ code, message: "why" }) })
+    for (const isStream of [false, true]) {
+      const response = await app.handle(chat(isStream))
+      expect([response.status, await response.json()]).toEqual([statusCode, { error: { message: "why", type: expect.any(String), param: null, code: publicCode } }])
+      if (statusCode === 429) expect([response.headers.get("retry-after"), response.headers.get("retry-after-ms")]).toEqual(["1", "1000"])
+    }
+  })
+})
+
+describe("a failure in mid-stream", () => {
+  test("is an error chunk after the text, not a cut", async () => {
+    const { app } = serviceWith({ phase: "ready", status }, { failure: new EngineError({ code: "internal", message: "a step failed twice" }) })
+    const response = await app.handle(chat(true))
+    const lines = (await response.text()).trim().split("\n\n")
+    expect(response.status).toBe(200)
+    expect(lines.some((line) => line.includes('"content":"Hello"'))).toBe(true)
+    expect(JSON.parse(lines.at(-1)!.slice("data: ".length))).toEqual({
+      error: { message: "a step failed twice", type: "server_error", param: null, code: "internal_error" },
+    })
+  })
+
+  test("is a 500 where nothing was streamed", async () => {
+    const { app } = serviceWith({ phase: "ready", status }, { failure: new EngineError({ code: "internal", message: "broken" }) })
+    expect((await app.handle(chat(false))).status).toBe(500)
+  })
+})
+
+describe("admin", () => {
+  const { admin } = serviceWith({ phase: "ready", status })
+  const get = (headers: Record<string, string>, path = "/admin/models/fake/status") =>
+    admin.handle(new Request(`http://localhost${path}`, { headers: { host: "127.0.0.1:9", authorization: "Bearer operator", ...headers } }))
+
+  test("answers this machine", async () => {
+    expect(await (await get({})).json()).toMatchObject({ phase: "ready", status: { modelId: "fake" } })
+    expect((await get({ origin: "http://localhost:3000" })).status).toBe(200)
+  })
+
+  test.each([
+    [{ host: "evil.example" }, 403],
+    [{ origin: "https://evil.example" }, 403],
+    [{ authorization: "Bearer wrong" }, 401],
+  ] as const)("%j is refused with %d", async (headers, code) => {
+    expect((await get(headers)).status).toBe(code)
+  })
+
+  test("reads JSON only, and knows its models", async () => {
+    const response = await admin.handle(new Request("http://localhost/admin/models/fake/status", { method: "POST", body: "x", headers: { host: "localhost", authorization: "Bearer operator" } }))
+    expect(response.status).toBe(415)
+    expect((await get({}, "/admin/models/other/status")).status).toBe(404)
+  })
+})

@@ -1,0 +1,62 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir, totalmem } from "node:os"
+import { join } from "node:path"
+import { loadSettings, type SettingSources } from "./loadSettings.ts"
+import { settingsDocument } from "./settingsDocument.ts"
+
+const dir = mkdtempSync(join(tmpdir(), "consilium-settings-"))
+const file = join(dir, "consilium.toml")
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+const load = (toml: string, sources: Partial<SettingSources> = {}) => {
+  writeFileSync(file, toml)
+  return loadSettings({ flags: {}, environment: {}, file, ...sources })
+}
+
+describe("loadSettings", () => {
+  test("a flag wins over the environment, that over the file, that over the default", () => {
+    const environment = { CONSILIUM_PORT: "2", CONSILIUM_MAX_STREAMS: "5" }
+    const settings = load('port = 1\nhost = "0.0.0.0"\nmax-streams = 4\n', { environment, flags: { port: "3" } })
+    expect([settings.port, settings["max-streams"], settings.host, settings.format]).toEqual([3, 5, "0.0.0.0", "int8"])
+  })
+
+  test("memory is bytes or a share of the machine", () => {
+    const memory = (text: string): number => load("", { flags: { memory: text } }).memory
+    expect([memory("2GiB"), memory("1.5 MB"), memory("0.5")]).toEqual([2 ** 31, 1_500_000, Math.floor(totalmem() / 2)])
+    for (const text of ["0", "-1", "lots", "3 XB", "5"]) expect(() => memory(text), text).toThrow("--memory: expected")
+  })
+
+  test("an error says where the value came from, what was expected and what was found", () => {
+    expect(() => load("", { flags: { port: "70000" } })).toThrow('--port: expected a whole number from 0 to 65535, found "70000"')
+    expect(() => load("", { environment: { CONSILIUM_FORMAT: "int5" } })).toThrow("CONSILIUM_FORMAT: expected one of f32, int8, int4")
+    expect(() => load("max-streams = 0")).toThrow("consilium.toml: max-streams: expected")
+  })
+
+  test("an unknown key in the file is an error that names the nearest", () => {
+    expect(() => load("max-stream = 3")).toThrow("did you mean max-streams?")
+    expect(() => load("[port]\nx = 1")).toThrow("expected a plain value")
+    expect(() => load("port = = 1")).toThrow("expected TOML")
+  })
+
+  test("secrets are not shown", () => {
+    const error = (() => {
+      try {
+        load("", { flags: { "api-key": "" } })
+        return ""
+      } catch (thrown) {
+        return (thrown as Error).message
+      }
+    })()
+    expect(error).not.toContain("hunter2")
+    expect(load("", { flags: { "api-key": "hunter2" } })["api-key"]).toBe("hunter2")
+  })
+})
+
+describe("docs/settings.md", () => {
+  test("is what the settings say", () => {
+    const written = readFileSync(join(import.meta.dir, "../../../../docs/settings.md"), "utf8")
+    const words = (text: string): string => text.replaceAll(/[\s-]+/g, " ")
+    expect(words(written)).toBe(words(settingsDocument()))
+  })
+})
