@@ -1,5 +1,6 @@
 export type { Arena, Rows, Span } from "./Arena.ts"
 export type { AttentionLayer, Backend, BackendName, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
+export { BACKEND_CASES, type BackendCase, checkBackend, checkCase } from "./backendCases.ts"
 export { createArena } from "./createArena.ts"
 export { createReferenceBackend } from "./createReferenceBackend.ts"
 export { addScaledRows, normAndRotate, normRows } from "./elementwise.ts"

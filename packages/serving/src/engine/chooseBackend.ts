@@ -1,6 +1,5 @@
-import { type Arena, type Backend, createReferenceBackend } from "@consilium/kernels"
+import { type Arena, type Backend, checkBackend, createReferenceBackend } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
-import { checkBackend } from "./checkBackend.ts"
 import type { EngineStart } from "./EngineStart.ts"
 
 /** A backend, and the line that says why it was chosen. */
@@ -18,7 +17,7 @@ export function chooseBackend(arena: Arena, { backend: wanted, numThreads }: Pic
   if (wanted === "reference") return { backend: createReferenceBackend(arena), reason: "reference: as asked" }
   try {
     const backend = createOnnxBackend(arena, { numThreads })
-    const failure = checkBackend(backend)
+    const [failure] = checkBackend(backend, createReferenceBackend(arena))
     if (failure === undefined) return { backend, reason: `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}` }
     backend.close()
     throw new Error(`self-test: ${failure}`)
