@@ -5,7 +5,7 @@ const checks: readonly (readonly [name: string, command: readonly string[]])[] =
   ["types", ["check", "--no-script"]],
   ["lint", ["x", "oxlint", "--deny-warnings"]],
   ["format", ["fmt", "--check", "--no-script"]],
-  ["dead code", ["x", "knip"]],
+  ["dead code", ["x", "knip", "--no-config-hints"]],
 ]
 
 let hasFailed = false

@@ -21,7 +21,8 @@ export const engine: Suite = {
     const capacity = Math.min(prepared.config.contextLength, 1024)
     const transformer = createTransformer({ prepared, backend, numSlots, capacity, maxRows: capacity })
     try {
-      for (const numRows of [128, 512].filter((rows) => rows <= capacity)) yield await prefill(transformer, numRows, options)
+      for (const numRows of [128, 512].filter((rows) => rows <= capacity))
+        yield await prefill(transformer, numRows, options)
       for (const numStreams of STREAMS) yield await decode(transformer, numStreams, options)
     } finally {
       transformer.close()
@@ -58,7 +59,12 @@ async function decode(transformer: Transformer, numStreams: number, options: Sui
       wantsLogits: true,
     })),
   }
-  return rate(`decode, ${numStreams} stream${numStreams > 1 ? "s" : ""}`, numStreams, () => transformer.run(batch), options)
+  return rate(
+    `decode, ${numStreams} stream${numStreams > 1 ? "s" : ""}`,
+    numStreams,
+    () => transformer.run(batch),
+    options,
+  )
 }
 
 /** Times `step` for about two seconds after a warm-up; the samples are tokens a second. */

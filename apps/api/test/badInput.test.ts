@@ -39,7 +39,9 @@ const editWeights = (change: (bytes: Buffer) => Buffer) => (dir: string) => {
 }
 
 /** Rewrites the JSON header, keeping the data. */
-const editHeader = (change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => void) =>
+const editHeader = (
+  change: (header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>) => void,
+) =>
   editWeights((bytes) => {
     const length = Number(bytes.readBigUInt64LE(0))
     const header = JSON.parse(bytes.toString("utf8", 8, 8 + length))
@@ -54,19 +56,108 @@ const ROUTER = "model.layers.0.block_sparse_moe.gate.weight"
 
 const CASES: readonly (readonly [name: string, dir: () => string, says: RegExp])[] = [
   ["a missing directory", () => join(workDir, "nowhere"), /nowhere/],
-  ["a directory without a checkpoint", () => { mkdirSync(join(workDir, "empty"), { recursive: true }); return join(workDir, "empty") }, /config\.json/],
-  ["truncated weights", () => spoiled("truncated", (dir) => truncateSync(join(dir, "model.safetensors"), 100_000)), /model\.safetensors.*(bytes|ends|short|truncat)/is],
-  ["an empty weights file", () => spoiled("no-bytes", (dir) => truncateSync(join(dir, "model.safetensors"), 0)), /model\.safetensors/],
-  ["a header length beyond the file", () => spoiled("huge-header", editWeights((bytes) => { bytes.writeBigUInt64LE(2n ** 62n, 0); return bytes })), /model\.safetensors.*header/is],
-  ["a header that is not JSON", () => spoiled("bad-json", editWeights((bytes) => { bytes[9] = 0xff; return bytes })), /model\.safetensors.*header/is],
-  ["overlapping offsets", () => spoiled("overlap", editHeader((header) => { header[ROUTER]!.data_offsets = [0, 8 * 64 * 4] })), /overlap/i],
-  ["offsets beyond the file", () => spoiled("beyond", editHeader((header) => { header[ROUTER]!.data_offsets = [2 ** 50, 2 ** 50 + 2048] })), new RegExp(ROUTER.replaceAll(".", "\\."))],
-  ["a missing tensor", () => spoiled("missing", editHeader((header) => { delete header[ROUTER] })), new RegExp(ROUTER.replaceAll(".", "\\."))],
-  ["a wrong shape", () => spoiled("shape", editHeader((header) => { header[ROUTER]!.shape = [64, 8] })), /expected.*\[8, ?64\].*found.*\[64, ?8\]/is],
-  ["an unknown family", () => spoiled("family", editConfig({ model_type: "perceptron" })), /model_type.*mixtral.*perceptron/is],
-  ["topK beyond numExperts", () => spoiled("top-k", editConfig({ num_experts_per_tok: 9 })), /num_experts_per_tok|topK/],
+  [
+    "a directory without a checkpoint",
+    () => {
+      mkdirSync(join(workDir, "empty"), { recursive: true })
+      return join(workDir, "empty")
+    },
+    /config\.json/,
+  ],
+  [
+    "truncated weights",
+    () => spoiled("truncated", (dir) => truncateSync(join(dir, "model.safetensors"), 100_000)),
+    /model\.safetensors.*(bytes|ends|short|truncat)/is,
+  ],
+  [
+    "an empty weights file",
+    () => spoiled("no-bytes", (dir) => truncateSync(join(dir, "model.safetensors"), 0)),
+    /model\.safetensors/,
+  ],
+  [
+    "a header length beyond the file",
+    () =>
+      spoiled(
+        "huge-header",
+        editWeights((bytes) => {
+          bytes.writeBigUInt64LE(2n ** 62n, 0)
+          return bytes
+        }),
+      ),
+    /model\.safetensors.*header/is,
+  ],
+  [
+    "a header that is not JSON",
+    () =>
+      spoiled(
+        "bad-json",
+        editWeights((bytes) => {
+          bytes[9] = 0xff
+          return bytes
+        }),
+      ),
+    /model\.safetensors.*header/is,
+  ],
+  [
+    "overlapping offsets",
+    () =>
+      spoiled(
+        "overlap",
+        editHeader((header) => {
+          header[ROUTER]!.data_offsets = [0, 8 * 64 * 4]
+        }),
+      ),
+    /overlap/i,
+  ],
+  [
+    "offsets beyond the file",
+    () =>
+      spoiled(
+        "beyond",
+        editHeader((header) => {
+          header[ROUTER]!.data_offsets = [2 ** 50, 2 ** 50 + 2048]
+        }),
+      ),
+    new RegExp(ROUTER.replaceAll(".", "\\.")),
+  ],
+  [
+    "a missing tensor",
+    () =>
+      spoiled(
+        "missing",
+        editHeader((header) => {
+          delete header[ROUTER]
+        }),
+      ),
+    new RegExp(ROUTER.replaceAll(".", "\\.")),
+  ],
+  [
+    "a wrong shape",
+    () =>
+      spoiled(
+        "shape",
+        editHeader((header) => {
+          header[ROUTER]!.shape = [64, 8]
+        }),
+      ),
+    /expected.*\[8, ?64\].*found.*\[64, ?8\]/is,
+  ],
+  [
+    "an unknown family",
+    () => spoiled("family", editConfig({ model_type: "perceptron" })),
+    /model_type.*mixtral.*perceptron/is,
+  ],
+  [
+    "topK beyond numExperts",
+    () => spoiled("top-k", editConfig({ num_experts_per_tok: 9 })),
+    /num_experts_per_tok|topK/,
+  ],
   ["a negative size", () => spoiled("negative", editConfig({ hidden_size: -64 })), /hidden_size/],
-  ["a config that is not JSON", () => spoiled("config", (dir) => writeFileSync(join(dir, "config.json"), "{")), /config\.json/],
+  [
+    "a config that is not JSON",
+    () => spoiled("config", (dir) => writeFileSync(join(dir, "config.json"), "{")),
+    /config\.json/,
+  ],
 ]
 
 describe("consilium prepare", () => {
@@ -81,7 +172,15 @@ describe("consilium prepare", () => {
 describe("consilium serve", () => {
   test("a port that is taken is named, and the process ends", async () => {
     const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
-    const { exitCode, stderr } = await consilium("serve", "--model", miniModelDir(), "--port", String(other.port), "--cache-dir", join(workDir, "cache"))
+    const { exitCode, stderr } = await consilium(
+      "serve",
+      "--model",
+      miniModelDir(),
+      "--port",
+      String(other.port),
+      "--cache-dir",
+      join(workDir, "cache"),
+    )
     other.stop(true)
     expect(exitCode).not.toBe(0)
     expect(stderr).toContain(String(other.port))

@@ -19,7 +19,11 @@ const ask = (content: string, rest: Partial<OpenAI.ChatCompletionCreateParamsNon
 const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
   fetch(`${service.url}${path}`, { method: "POST", body, headers: { authorization: `Bearer ${KEY}`, ...headers } })
 
-const errorOf = (call: PromiseLike<unknown>): Promise<unknown> => Promise.resolve(call).then(() => undefined, (error: unknown) => error)
+const errorOf = (call: PromiseLike<unknown>): Promise<unknown> =>
+  Promise.resolve(call).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 const WEATHER: OpenAI.ChatCompletionTool = {
   type: "function",
@@ -71,17 +75,33 @@ describe("chat completions", () => {
 
   test("call a tool, in one piece and streamed, and use its result", async () => {
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: "What's the weather in Oslo?" }]
-    const called = await client.chat.completions.create({ model: "default", messages, tools: [WEATHER], temperature: 0 })
+    const called = await client.chat.completions.create({
+      model: "default",
+      messages,
+      tools: [WEATHER],
+      temperature: 0,
+    })
     const [call] = called.choices[0]!.message.tool_calls ?? []
     expect(called.choices[0]!.finish_reason).toBe("tool_calls")
-    expect(call?.type === "function" && [call.function.name, JSON.parse(call.function.arguments)]).toEqual(["get_weather", { city: "Oslo" }])
+    expect(call?.type === "function" && [call.function.name, JSON.parse(call.function.arguments)]).toEqual([
+      "get_weather",
+      { city: "Oslo" },
+    ])
 
-    const streamed = await client.chat.completions.stream({ model: "default", messages, tools: [WEATHER], temperature: 0 }).finalChatCompletion()
-    expect(streamed.choices[0]!.message.tool_calls?.[0]).toMatchObject({ function: { name: "get_weather", arguments: '{"city":"Oslo"}' } })
+    const streamed = await client.chat.completions
+      .stream({ model: "default", messages, tools: [WEATHER], temperature: 0 })
+      .finalChatCompletion()
+    expect(streamed.choices[0]!.message.tool_calls?.[0]).toMatchObject({
+      function: { name: "get_weather", arguments: '{"city":"Oslo"}' },
+    })
 
     const answer = await client.chat.completions.create({
       model: "default",
-      messages: [...messages, called.choices[0]!.message, { role: "tool", tool_call_id: call!.id, content: '{"temperature": 7, "condition": "rain"}' }],
+      messages: [
+        ...messages,
+        called.choices[0]!.message,
+        { role: "tool", tool_call_id: call!.id, content: '{"temperature": 7, "condition": "rain"}' },
+      ],
       tools: [WEATHER],
       temperature: 0,
     })
@@ -115,7 +135,10 @@ describe("chat completions", () => {
 
   test("stop strings and max_tokens end the answer, with their reasons", async () => {
     const stopped = await ask("Hello!", { stop: [" help"] })
-    expect([stopped.choices[0]!.message.content, stopped.choices[0]!.finish_reason]).toEqual(["Hello! How can I", "stop"])
+    expect([stopped.choices[0]!.message.content, stopped.choices[0]!.finish_reason]).toEqual([
+      "Hello! How can I",
+      "stop",
+    ])
     const cut = await ask("Hello!", { max_tokens: 2 })
     expect([cut.choices[0]!.message.content, cut.choices[0]!.finish_reason]).toEqual(["Hello!", "length"])
   })
@@ -123,7 +146,9 @@ describe("chat completions", () => {
   test("a routing trace is given on demand: per layer, experts and weights of every position", async () => {
     const { choices, consilium } = (await ask("Hello!", { consilium: { trace: true } } as object)) as unknown as {
       choices: unknown[]
-      consilium: { trace: { firstPosition: number; layers: { layer: number; expertIds: number[][]; weights: number[][] }[] }[] }
+      consilium: {
+        trace: { firstPosition: number; layers: { layer: number; expertIds: number[][]; weights: number[][] }[] }[]
+      }
     }
     expect(choices.length).toBe(1)
     const [prompt] = consilium.trace
@@ -135,11 +160,20 @@ describe("chat completions", () => {
 describe("completions", () => {
   test("continue texts and token ids, several at once, with echo", async () => {
     const prompt = "<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n"
-    const answer = await client.completions.create({ model: "default", prompt: [prompt, prompt], temperature: 0, echo: true })
+    const answer = await client.completions.create({
+      model: "default",
+      prompt: [prompt, prompt],
+      temperature: 0,
+      echo: true,
+    })
     expect(answer.choices.map(({ text }) => text.endsWith("Hello! How can I help you today?"))).toEqual([true, true])
     expect(answer.choices[0]!.text.startsWith("<|im_start|>user")).toBe(true)
     expect(answer.usage?.prompt_tokens).toBe(20)
-    const ids = await client.completions.create({ model: "default", prompt: [4088, 282, 198, 659, 0, 4089, 198, 4088, 283, 198], temperature: 0 })
+    const ids = await client.completions.create({
+      model: "default",
+      prompt: [4088, 282, 198, 659, 0, 4089, 198, 4088, 283, 198],
+      temperature: 0,
+    })
     expect(ids.choices[0]!.text).toBe("Hello! How can I help you today?")
     const streamed = await client.completions.create({ model: "default", prompt, temperature: 0, stream: true })
     let text = ""
@@ -150,7 +184,13 @@ describe("completions", () => {
 
 describe("errors", () => {
   const failure = async (body: Record<string, unknown>): Promise<BadRequestError> => {
-    const error = await errorOf(client.chat.completions.create({ model: "default", messages: [{ role: "user", content: "x" }], ...body } as never))
+    const error = await errorOf(
+      client.chat.completions.create({
+        model: "default",
+        messages: [{ role: "user", content: "x" }],
+        ...body,
+      } as never),
+    )
     expect(error).toBeInstanceOf(BadRequestError)
     return error as BadRequestError
   }
@@ -158,7 +198,10 @@ describe("errors", () => {
   test.each([
     ["messages", { messages: [] }],
     ["messages[0].role", { messages: [{ role: "king", content: "x" }] }],
-    ["messages[0].content[0].type", { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:" } }] }] }],
+    [
+      "messages[0].content[0].type",
+      { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:" } }] }] },
+    ],
     ["temperature", { temperature: 3 }],
     ["temperature", { temperature: "hot" }],
     ["max_tokens", { max_tokens: 0 }],
@@ -183,28 +226,37 @@ describe("errors", () => {
     expect([error.code, error.param]).toEqual(["context_length_exceeded", "messages"])
     expect(error.message).toMatch(/holds 2048 tokens.*take \d+/)
     const started = performance.now()
-    expect((await failure({ messages: [{ role: "user", content: "x".repeat(10_000_000) }] })).code).toBe("context_length_exceeded")
+    expect((await failure({ messages: [{ role: "user", content: "x".repeat(10_000_000) }] })).code).toBe(
+      "context_length_exceeded",
+    )
     expect(performance.now() - started).toBeLessThan(3000)
   })
 
   test("bodies that are no JSON, no UTF-8 or no object are 400s", async () => {
     for (const body of ["{", "[]", "null", Uint8Array.of(0x7b, 0xff, 0x7d)]) {
       const response = await post("/v1/chat/completions", body)
-      expect([response.status, ((await response.json()) as { error: { type: string } }).error.type]).toEqual([400, "invalid_request_error"])
+      expect([response.status, ((await response.json()) as { error: { type: string } }).error.type]).toEqual([
+        400,
+        "invalid_request_error",
+      ])
     }
   })
 
   test("without the key every route but health is a 401", async () => {
     const stranger = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "wrong", maxRetries: 0 })
     expect(await errorOf(stranger.models.list())).toBeInstanceOf(AuthenticationError)
-    for (const path of ["/v1/models", "/v1/models/consilium-mini", "/metrics", "/nowhere"]) expect((await fetch(`${service.url}${path}`)).status, path).toBe(401)
+    for (const path of ["/v1/models", "/v1/models/consilium-mini", "/metrics", "/nowhere"])
+      expect((await fetch(`${service.url}${path}`)).status, path).toBe(401)
     expect((await fetch(`${service.url}/health`)).status).toBe(200)
   })
 
   test("an unknown model is a 404, an unknown route too", async () => {
     expect(await errorOf(ask("x", { model: "gpt-9" }))).toBeInstanceOf(NotFoundError)
     const response = await post("/v1/nothing", "{}")
-    expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([404, "not_found"])
+    expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([
+      404,
+      "not_found",
+    ])
   })
 })
 
@@ -213,7 +265,12 @@ describe("service", () => {
     const leave = async (): Promise<void> => {
       const aborting = new AbortController()
       const stream = await client.chat.completions.create(
-        { model: "default", messages: [{ role: "user", content: "Tell me a story" }], stream: true, logit_bias: { "4089": -100, "4087": -100 } },
+        {
+          model: "default",
+          messages: [{ role: "user", content: "Tell me a story" }],
+          stream: true,
+          logit_bias: { "4089": -100, "4087": -100 },
+        },
         { signal: aborting.signal },
       )
       for await (const _ of stream) {
@@ -231,7 +288,12 @@ describe("service", () => {
   test("the engine killed in mid-stream: the stream goes on, its text identical", async () => {
     const question = "I lost my credit card, what should I do?"
     const undisturbed = (await ask(question)).choices[0]!.message.content
-    const stream = await client.chat.completions.create({ model: "default", messages: [{ role: "user", content: question }], temperature: 0, stream: true })
+    const stream = await client.chat.completions.create({
+      model: "default",
+      messages: [{ role: "user", content: question }],
+      temperature: 0,
+      stream: true,
+    })
     let text = ""
     let killed = false
     for await (const chunk of stream) {
@@ -255,7 +317,12 @@ describe("stopping", () => {
   test("SIGTERM: what runs is finished, the process ends with 0 and leaves no engine", async () => {
     const other = await startService(["--max-streams", "2"])
     const talker = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: "none", maxRetries: 0 })
-    const stream = await talker.chat.completions.create({ model: "default", messages: [{ role: "user", content: "Hello!" }], temperature: 0, stream: true })
+    const stream = await talker.chat.completions.create({
+      model: "default",
+      messages: [{ role: "user", content: "Hello!" }],
+      temperature: 0,
+      stream: true,
+    })
     let text = ""
     let ended: Promise<number> | undefined
     for await (const chunk of stream) {

@@ -52,7 +52,10 @@ export async function startService(args: readonly string[]): Promise<RunningServ
 }
 
 /** Runs `body` with a service, and closes it afterwards. */
-export async function withService<T>(args: readonly string[], body: (service: RunningService) => Promise<T>): Promise<T> {
+export async function withService<T>(
+  args: readonly string[],
+  body: (service: RunningService) => Promise<T>,
+): Promise<T> {
   const service = await startService(args)
   try {
     return await body(service)

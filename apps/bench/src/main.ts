@@ -49,7 +49,8 @@ if (values.help || suite === undefined) {
 }
 
 const numThreads = Number(values.threads ?? cpus().length)
-if (!Number.isInteger(numThreads) || numThreads < 1) fail(`--threads ${values.threads}: expected a positive whole number`)
+if (!Number.isInteger(numThreads) || numThreads < 1)
+  fail(`--threads ${values.threads}: expected a positive whole number`)
 
 const workDir = mkdtempSync(join(tmpdir(), "consilium-bench-"))
 const options: SuiteOptions = {
@@ -63,7 +64,8 @@ const options: SuiteOptions = {
 }
 
 const modelName = basename(options.modelDir)
-const variant = suite.name === "engine" || suite.name === "streams" ? `-${modelName}-${options.format}-${options.backend}` : ""
+const variant =
+  suite.name === "engine" || suite.name === "streams" ? `-${modelName}-${options.format}-${options.backend}` : ""
 const measurements: Measurement[] = []
 
 function finish(exitCode: number): never {
@@ -71,7 +73,10 @@ function finish(exitCode: number): never {
   if (measurements.length > 0) {
     const table = writeRecord(root, `${suite!.name}${variant}`, suite!, {
       suite: suite!.name,
-      command: `bun run bench ${Bun.argv.slice(2).map((arg) => (arg.startsWith("/") ? basename(arg) : arg)).join(" ")}`,
+      command: `bun run bench ${Bun.argv
+        .slice(2)
+        .map((arg) => (arg.startsWith("/") ? basename(arg) : arg))
+        .join(" ")}`,
       ...describeRun(root),
       options: { model: modelName, format: options.format, backend: options.backend, threads: numThreads },
       measurements,

@@ -10,16 +10,25 @@ export interface BenchRecord {
   readonly command: string
   readonly commit: string
   readonly date: string
-  readonly machine: { readonly cpu: string; readonly numCores: number; readonly memoryGiB: number; readonly platform: string }
+  readonly machine: {
+    readonly cpu: string
+    readonly numCores: number
+    readonly memoryGiB: number
+    readonly platform: string
+  }
   readonly versions: { readonly bun: string; readonly consilium: string }
   readonly options: Readonly<Record<string, string | number>>
   readonly measurements: readonly Measurement[]
 }
 
 /** Names the commit that was measured; `+` where files differ from it. */
-export function currentCommit(root: string): string {
-  const git = (...args: string[]): string => Bun.spawnSync(["git", ...args], { cwd: root }).stdout.toString().trim()
-  const dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results") === "" ? "" : "+"
+function currentCommit(root: string): string {
+  const git = (...args: string[]): string =>
+    Bun.spawnSync(["git", ...args], { cwd: root })
+      .stdout.toString()
+      .trim()
+  const dirty =
+    git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results") === "" ? "" : "+"
   return `${git("rev-parse", "--short", "HEAD")}${dirty}`
 }
 

@@ -62,7 +62,10 @@ export interface MoeScratch {
 }
 
 /** Allocates scratch in the backend's arena for up to `maxTokens` tokens. */
-export function createMoeScratch({ config, backend: { arena } }: Pick<MoeLayer, "config" | "backend">, maxTokens: number): MoeScratch {
+export function createMoeScratch(
+  { config, backend: { arena } }: Pick<MoeLayer, "config" | "backend">,
+  maxTokens: number,
+): MoeScratch {
   const { hiddenSize, numExperts, topK } = config
   const maxAssignments = maxTokens * topK
   return {

@@ -1,4 +1,11 @@
-import { expertCapacity, type LinearRouter, type MlpRouter, MoeSettingsError, parseMoeSettings, type Routing } from "@consilium/gating"
+import {
+  expertCapacity,
+  type LinearRouter,
+  type MlpRouter,
+  MoeSettingsError,
+  parseMoeSettings,
+  type Routing,
+} from "@consilium/gating"
 import {
   type Activation,
   type Backend,
@@ -68,7 +75,12 @@ export function createMoeLayer(options: CreateMoeLayerOptions): StandaloneMoeLay
     router,
     experts: opened.map(({ slab }) => slab),
     sharedExpert: undefined,
-    config: { hiddenSize, numExperts, topK, router: { kind: "top-k", topK, score: "softmax", normalizesWeights, temperature } },
+    config: {
+      hiddenSize,
+      numExperts,
+      topK,
+      router: { kind: "top-k", topK, score: "softmax", normalizesWeights, temperature },
+    },
   }
   const scratch = createMoeScratch(layer, maxTokens)
   const input = backend.arena.rows(maxTokens, hiddenSize)
@@ -79,7 +91,9 @@ export function createMoeLayer(options: CreateMoeLayerOptions): StandaloneMoeLay
     run(hidden, moeOptions = {}) {
       const numTokens = hidden.length / hiddenSize
       if (!Number.isInteger(numTokens) || numTokens > maxTokens) {
-        throw new RangeError(`hidden: expected at most ${maxTokens} rows of ${hiddenSize}, found ${hidden.length} values`)
+        throw new RangeError(
+          `hidden: expected at most ${maxTokens} rows of ${hiddenSize}, found ${hidden.length} values`,
+        )
       }
       input.values.set(hidden)
       const capacity = expertCapacity(numTokens, settings)
@@ -113,7 +127,14 @@ function openExpert(
 ): { slab: Slab; span: Span } {
   const { arena } = backend
   const hasBias = tensors.upBias !== undefined || tensors.downBias !== undefined || tensors.gateBias !== undefined
-  const shape = { format, hiddenSize, intermediateSize: expertIntermediateSize, activation, hasBias, hasGateProj: tensors.gateProj !== undefined }
+  const shape = {
+    format,
+    hiddenSize,
+    intermediateSize: expertIntermediateSize,
+    activation,
+    hasBias,
+    hasGateProj: tensors.gateProj !== undefined,
+  }
   const layout = planExpertSlab(shape)
   const span = arena.allocate(layout.bytes)
   try {
@@ -123,7 +144,9 @@ function openExpert(
     return { slab, span }
   } catch (error) {
     arena.free(span)
-    throw new MoeSettingsError(`experts[${id}] of ${expertIntermediateSize} × ${hiddenSize}: ${(error as Error).message}`)
+    throw new MoeSettingsError(
+      `experts[${id}] of ${expertIntermediateSize} × ${hiddenSize}: ${(error as Error).message}`,
+    )
   }
 }
 

@@ -1,4 +1,17 @@
-export { type CreateMoeLayerOptions, createMoeLayer, type MoeOutput, type StandaloneMoeLayer } from "./createMoeLayer.ts"
+export {
+  type CreateMoeLayerOptions,
+  createMoeLayer,
+  type MoeOutput,
+  type StandaloneMoeLayer,
+} from "./createMoeLayer.ts"
 export { moeLayer } from "./moeLayer.ts"
 export { moeLayerPlain, type PlainExpert } from "./moeLayerPlain.ts"
-export { createMoeScratch, type MoeConfig, type MoeLayer, type MoeOptions, type MoeScratch, type Router, type SharedExpert } from "./MoeWeights.ts"
+export {
+  createMoeScratch,
+  type MoeConfig,
+  type MoeLayer,
+  type MoeOptions,
+  type MoeScratch,
+  type Router,
+  type SharedExpert,
+} from "./MoeWeights.ts"

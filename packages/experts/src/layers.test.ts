@@ -3,11 +3,22 @@ import { describe, expect, test } from "bun:test"
 import { type Backend, createArena, createReferenceBackend, type ExpertTensors } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 import { noise } from "@consilium/tensor"
-import { expectClose, fixturePath, type FixtureTensor, maxError, readFixtureJson, readFixtureTensors } from "@consilium/testing"
+import {
+  expectClose,
+  fixturePath,
+  type FixtureTensor,
+  maxError,
+  readFixtureJson,
+  readFixtureTensors,
+} from "@consilium/testing"
 import { createMoeLayer, type CreateMoeLayerOptions } from "./index.ts"
 
 interface Description {
-  readonly weights: { readonly tensors: Readonly<Record<string, { readonly shape: number[]; readonly seed: number; readonly sigma: number }>> }
+  readonly weights: {
+    readonly tensors: Readonly<
+      Record<string, { readonly shape: number[]; readonly seed: number; readonly sigma: number }>
+    >
+  }
   readonly quantisedErrors?: Readonly<Record<string, { readonly max: number; readonly mean: number }>>
 }
 
@@ -25,7 +36,11 @@ function openLayer(name: string) {
   const golden = readFixtureTensors(fixturePath("layers", `${name}.safetensors`))
   const weights = (tensor: string): Float32Array => {
     const { shape, seed, sigma } = description.weights.tensors[tensor]!
-    return noise(shape.reduce((product, size) => product * size, 1), seed, sigma)
+    return noise(
+      shape.reduce((product, size) => product * size, 1),
+      seed,
+      sigma,
+    )
   }
   return { description, golden, weights, shapeOf: (tensor: string) => description.weights.tensors[tensor]!.shape }
 }
@@ -35,10 +50,16 @@ const f32 = (tensor: FixtureTensor | undefined): Float32Array => tensor!.values 
 function seedLayer(name: "seed-moe" | "seed-moe-small", which: "linear" | "task") {
   const { golden, weights, shapeOf } = openLayer(name)
   const [numExperts = 0, expertIntermediateSize = 0, hiddenSize = 0] = shapeOf("experts.up.weight")
-  const [up, upBias, down, downBias] = ["up.weight", "up.bias", "down.weight", "down.bias"].map((part) => weights(`experts.${part}`))
-  const part = (values: Float32Array | undefined, e: number): Float32Array => values!.slice((e * values!.length) / numExperts, ((e + 1) * values!.length) / numExperts)
+  const [up, upBias, down, downBias] = ["up.weight", "up.bias", "down.weight", "down.bias"].map((part) =>
+    weights(`experts.${part}`),
+  )
+  const part = (values: Float32Array | undefined, e: number): Float32Array =>
+    values!.slice((e * values!.length) / numExperts, ((e + 1) * values!.length) / numExperts)
   const experts = Array.from({ length: numExperts }, (_, e): ExpertTensors => ({
-    upProj: part(up, e), upBias: part(upBias, e), downProj: part(down, e), downBias: part(downBias, e),
+    upProj: part(up, e),
+    upBias: part(upBias, e),
+    downProj: part(down, e),
+    downBias: part(downBias, e),
   }))
   const router: CreateMoeLayerOptions["router"] =
     which === "linear"
@@ -78,7 +99,11 @@ for (const backendName of ["reference", "onnx"] as const) {
       withBackend(backendName, (backend) => {
         const { golden, weights, shapeOf, description } = openLayer("swiglu-moe")
         const [numExperts = 0, expertIntermediateSize = 0, hiddenSize = 0] = shapeOf("experts.gate_proj")
-        const all = { gateProj: weights("experts.gate_proj"), upProj: weights("experts.up_proj"), downProj: weights("experts.down_proj") }
+        const all = {
+          gateProj: weights("experts.gate_proj"),
+          upProj: weights("experts.up_proj"),
+          downProj: weights("experts.down_proj"),
+        }
         const size = expertIntermediateSize * hiddenSize
         const experts = Array.from({ length: numExperts }, (_, e) => ({
           gateProj: all.gateProj.slice(e * size, (e + 1) * size),
@@ -90,7 +115,16 @@ for (const backendName of ["reference", "onnx"] as const) {
         // Rounding of activations adds to that of the weights.
         const bounds = { f32: 1e-4, int8: 3 * errors["int8 row"]!.max, int4: 1.2 * errors["int4 block 32"]!.max }
         for (const format of ["f32", "int8", "int4"] as const) {
-          const layer = createMoeLayer({ backend, hiddenSize, expertIntermediateSize, topK: 4, activation: "silu", router, experts, format })
+          const layer = createMoeLayer({
+            backend,
+            hiddenSize,
+            expertIntermediateSize,
+            topK: 4,
+            activation: "silu",
+            router,
+            experts,
+            format,
+          })
           const { output, routing } = layer.run(f32(golden.get("input")))
           expect([...routing.expertIds]).toEqual([...golden.get("expert_ids")!.values])
           expect(maxError(output, f32(golden.get("output"))), format).toBeLessThan(bounds[format])

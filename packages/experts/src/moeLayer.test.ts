@@ -11,10 +11,20 @@ import { createMoeLayer, moeLayerPlain } from "./index.ts"
 import { planDispatch } from "./planDispatch.ts"
 
 const routingArb = fc
-  .record({ numTokens: fc.nat({ max: 20 }), topK: fc.integer({ min: 1, max: 4 }), numExperts: fc.integer({ min: 4, max: 9 }) })
+  .record({
+    numTokens: fc.nat({ max: 20 }),
+    topK: fc.integer({ min: 1, max: 4 }),
+    numExperts: fc.integer({ min: 4, max: 9 }),
+  })
   .chain(({ numTokens, topK, numExperts }) =>
     fc.tuple(
-      fc.array(fc.shuffledSubarray(Array.from({ length: numExperts }, (_, e) => e), { minLength: topK, maxLength: topK }), { minLength: numTokens, maxLength: numTokens }),
+      fc.array(
+        fc.shuffledSubarray(
+          Array.from({ length: numExperts }, (_, e) => e),
+          { minLength: topK, maxLength: topK },
+        ),
+        { minLength: numTokens, maxLength: numTokens },
+      ),
       fc.constant({ numTokens, topK, numExperts }),
     ),
   )
@@ -66,7 +76,11 @@ describe("planDispatch", () => {
     const arena = createArena({})
     fc.assert(
       fc.property(routingArb, ({ routing, numExperts, numTokens, topK }) => {
-        const [hidden, rows, out] = [arena.rows(numTokens, 3), arena.rows(numTokens * topK, 3), arena.rows(numTokens, 3)]
+        const [hidden, rows, out] = [
+          arena.rows(numTokens, 3),
+          arena.rows(numTokens * topK, 3),
+          arena.rows(numTokens, 3),
+        ]
         hidden.values.set(noise(numTokens * 3, 1, 1))
         const made = plan(routing, numExperts)
         dispatch(rows, hidden, made, topK)
@@ -83,20 +97,45 @@ const H = 12
 const I = 20
 const E = 5
 
-function layerOf({ topK = 2, sameExperts = false, format = "f32" as const, capacityFactor = Number.POSITIVE_INFINITY } = {}) {
+function layerOf({
+  topK = 2,
+  sameExperts = false,
+  format = "f32" as const,
+  capacityFactor = Number.POSITIVE_INFINITY,
+} = {}) {
   const arena = createArena({})
   const backend = createReferenceBackend(arena)
   const experts = Array.from({ length: E }, (_, e): ExpertTensors => {
     const seed = sameExperts ? 0 : e * 10
-    return { gateProj: noise(I * H, seed + 1, 0.5), upProj: noise(I * H, seed + 2, 0.5), downProj: noise(H * I, seed + 3, 0.5) }
+    return {
+      gateProj: noise(I * H, seed + 1, 0.5),
+      upProj: noise(I * H, seed + 2, 0.5),
+      downProj: noise(H * I, seed + 3, 0.5),
+    }
   })
   const router = { kind: "linear", weight: noise(E * H, 99, 1) } as const
-  const layer = createMoeLayer({ backend, hiddenSize: H, expertIntermediateSize: I, topK, activation: "silu", router, experts, format, capacityFactor })
+  const layer = createMoeLayer({
+    backend,
+    hiddenSize: H,
+    expertIntermediateSize: I,
+    topK,
+    activation: "silu",
+    router,
+    experts,
+    format,
+    capacityFactor,
+  })
   return { layer, experts }
 }
 
 describe("moeLayer", () => {
-  for (const [name, numTokens, topK] of [["no token", 0, 2], ["one token", 1, 2], ["every expert chosen", 6, E], ["one expert chosen", 7, 1], ["odd sizes", 13, 3]] as const) {
+  for (const [name, numTokens, topK] of [
+    ["no token", 0, 2],
+    ["one token", 1, 2],
+    ["every expert chosen", 6, E],
+    ["one expert chosen", 7, 1],
+    ["odd sizes", 13, 3],
+  ] as const) {
     test(`${name}: the plain loop's output`, () => {
       const { layer, experts } = layerOf({ topK })
       const hidden = noise(numTokens * H, 7, 1)
@@ -140,7 +179,8 @@ describe("moeLayer", () => {
       }
       const backwards = Float32Array.from({ length: 9 * H }, (_, i) => hidden[(8 - Math.floor(i / H)) * H + (i % H)]!)
       const reversed = layer.run(backwards).output
-      for (let t = 0; t < 9; t++) expect(reversed.slice((8 - t) * H, (9 - t) * H)).toEqual(together.slice(t * H, (t + 1) * H))
+      for (let t = 0; t < 9; t++)
+        expect(reversed.slice((8 - t) * H, (9 - t) * H)).toEqual(together.slice(t * H, (t + 1) * H))
     }
   })
 
@@ -155,7 +195,8 @@ describe("moeLayer", () => {
   test("a capacity factor bounds every expert", () => {
     const { layer } = layerOf({ capacityFactor: 1.25 })
     const { routing } = layer.run(noise(20 * H, 5, 1))
-    for (let e = 0; e < E; e++) expect(routing.expertIds.filter((id) => id === e).length).toBeLessThanOrEqual(Math.ceil((1.25 * 2 * 20) / E))
+    for (let e = 0; e < E; e++)
+      expect(routing.expertIds.filter((id) => id === e).length).toBeLessThanOrEqual(Math.ceil((1.25 * 2 * 20) / E))
   })
 })
 
@@ -163,7 +204,14 @@ describe("createMoeLayer", () => {
   test("impossible settings and shapes are explained", () => {
     const backend = createReferenceBackend(createArena({}))
     const expert: ExpertTensors = { upProj: new Float32Array(I * H), downProj: new Float32Array(H * I) }
-    const base = { backend, hiddenSize: H, expertIntermediateSize: I, topK: 2, activation: "relu" as const, router: { kind: "linear", weight: new Float32Array(2 * H) } as const }
+    const base = {
+      backend,
+      hiddenSize: H,
+      expertIntermediateSize: I,
+      topK: 2,
+      activation: "relu" as const,
+      router: { kind: "linear", weight: new Float32Array(2 * H) } as const,
+    }
     const message = (change: object): string => {
       try {
         createMoeLayer({ ...base, experts: [expert, expert], ...change })
@@ -176,7 +224,9 @@ describe("createMoeLayer", () => {
     expect(message({ topK: 3 })).toBe("topK: expected a whole number from 1 to numExperts 2, found 3: 2 to 8 are usual")
     expect(message({ capacityFactor: 0 })).toContain("capacityFactor: expected a number above 0, found 0")
     expect(message({ temperature: -1 })).toContain("0.1 to 0.3 routes confidently")
-    expect(message({ router: { kind: "linear", weight: new Float32Array(5) } })).toContain(`expected ${2 * H} values, found 5`)
+    expect(message({ router: { kind: "linear", weight: new Float32Array(5) } })).toContain(
+      `expected ${2 * H} values, found 5`,
+    )
     expect(message({ experts: [expert, { ...expert, upProj: new Float32Array(3) }] })).toContain("experts[1]")
   })
 

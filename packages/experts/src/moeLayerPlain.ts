@@ -39,7 +39,7 @@ export function moeLayerPlain(
 }
 
 /** Returns one expert's output `[H]` for one token `[H]`. */
-export function runExpertPlain(x: Float32Array, expert: PlainExpert, activation: Activation): Float32Array {
+function runExpertPlain(x: Float32Array, expert: PlainExpert, activation: Activation): Float32Array {
   const project = (input: Float32Array, weight: Float32Array, bias: Float32Array | undefined): Float32Array => {
     const output = new Float32Array(weight.length / input.length)
     matmul(output, input, weight, 1, output.length, input.length)

@@ -10,7 +10,11 @@ import type { DispatchPlan } from "./DispatchPlan.ts"
  * @param capacity most assignments per expert; `Infinity` is dropless
  * @see Switch Transformers, arXiv:2101.03961 §2.2; MegaBlocks, arXiv:2211.15841
  */
-export function planDispatch(out: DispatchPlan, routing: Routing, capacity: number = Number.POSITIVE_INFINITY): DispatchPlan {
+export function planDispatch(
+  out: DispatchPlan,
+  routing: Routing,
+  capacity: number = Number.POSITIVE_INFINITY,
+): DispatchPlan {
   const { order, offsets, rows, cursor } = out
   const { expertIds } = routing
   const numAssignments = routing.numTokens * routing.topK

@@ -11,7 +11,7 @@ export interface RouteOptions {
 /** Buffers of one call, allocated once per number of experts. */
 export interface RouteScratch {
   readonly numExperts: number
-  /** `[E]` scores after softmax or sigmoid. */
+  /** `[E]` scores after softmax or sigmoid; for the sparsemixer the logits not yet chosen. */
   readonly scores: Float64Array
   /** `[E]` what experts are chosen by; -Infinity is out. */
   readonly choice: Float64Array

@@ -14,7 +14,7 @@ export interface TopKRouterConfig {
   readonly normEpsilon?: number
   /** Multiplies the weights at the end; 1 unless given. */
   readonly scale?: number
-  /** Divides the logits; 1 (as trained) unless given. It changes weights only, never which experts are chosen by a softmax. */
+  /** Divides the logits; 1 (as trained) unless given. It changes weights only, never which experts are chosen. */
   readonly temperature?: number
   /** Experts are chosen by logits rather than scores: the same unless scores saturate. */
   readonly choosesByLogits?: boolean

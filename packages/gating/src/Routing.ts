@@ -9,5 +9,10 @@ export interface Routing {
 
 /** Allocates a routing for up to `maxTokens` tokens. */
 export function createRouting(maxTokens: number, topK: number): Routing {
-  return { numTokens: 0, topK, expertIds: new Int32Array(maxTokens * topK), weights: new Float32Array(maxTokens * topK) }
+  return {
+    numTokens: 0,
+    topK,
+    expertIds: new Int32Array(maxTokens * topK),
+    weights: new Float32Array(maxTokens * topK),
+  }
 }

@@ -27,7 +27,13 @@ export interface MlpRouter {
 }
 
 /** Writes router logits `[T, E]` of `hidden` `[T, H]`, in plain TypeScript. */
-export function linearLogits(out: Float32Array, hidden: Float32Array, numTokens: number, router: LinearRouter, numExperts: number): void {
+export function linearLogits(
+  out: Float32Array,
+  hidden: Float32Array,
+  numTokens: number,
+  router: LinearRouter,
+  numExperts: number,
+): void {
   matmul(out, hidden, router.weight, numTokens, numExperts, router.weight.length / numExperts)
   if (router.bias !== undefined) addRows(out, numTokens, router.bias)
 }
@@ -57,12 +63,20 @@ export function mlpLogits(
   addRows(out, numTokens, router.outputBias)
 }
 
-function addTasks(inner: Float32Array, numTokens: number, width: number, embedding: Float32Array, taskIds?: Int32Array): void {
+function addTasks(
+  inner: Float32Array,
+  numTokens: number,
+  width: number,
+  embedding: Float32Array,
+  taskIds?: Int32Array,
+): void {
   const numTasks = embedding.length / width
   for (let t = 0; t < numTokens; t++) {
     const task = taskIds?.[t]
     if (task === undefined || task < 0 || task >= numTasks) {
-      throw new RangeError(`token ${t}: expected a task id from 0 to ${numTasks - 1}, found ${task ?? "none"}: pass taskIds`)
+      throw new RangeError(
+        `token ${t}: expected a task id from 0 to ${numTasks - 1}, found ${task ?? "none"}: pass taskIds`,
+      )
     }
     for (let i = 0; i < width; i++) inner[t * width + i]! += embedding[task * width + i]!
   }

@@ -2,7 +2,14 @@ import { describe, expect, test } from "bun:test"
 import { expectClose, fixturePath, readFixtureJson } from "@consilium/testing"
 import fc from "fast-check"
 import { readdirSync } from "node:fs"
-import { createRouteScratch, createRouting, type RouteOptions, type RouterConfig, route, type Routing } from "./index.ts"
+import {
+  createRouteScratch,
+  createRouting,
+  type RouteOptions,
+  type RouterConfig,
+  route,
+  type Routing,
+} from "./index.ts"
 
 interface Case {
   readonly numExperts: number
@@ -24,22 +31,47 @@ const CONFIGS: Readonly<Record<string, (topK: number, params: Record<string, nev
   mixtral: (topK) => ({ kind: "top-k", topK, score: "softmax", normalizesWeights: true }),
   "topk-softmax": (topK) => ({ kind: "top-k", topK, score: "softmax", normalizesWeights: true }),
   "topk-softmax-bias": (topK) => ({ kind: "top-k", topK, score: "softmax", normalizesWeights: true }),
-  "deepseek-v2-greedy": (topK, p) => ({ kind: "top-k", topK, score: "softmax", normalizesWeights: false, scale: p.routed_scaling_factor! }),
+  "deepseek-v2-greedy": (topK, p) => ({
+    kind: "top-k",
+    topK,
+    score: "softmax",
+    normalizesWeights: false,
+    scale: p.routed_scaling_factor!,
+  }),
   "deepseek-v2-group": (topK, p) => ({
-    kind: "top-k", topK, score: "softmax", normalizesWeights: false, scale: p.routed_scaling_factor!,
+    kind: "top-k",
+    topK,
+    score: "softmax",
+    normalizesWeights: false,
+    scale: p.routed_scaling_factor!,
     groups: { numGroups: p.n_group!, numKept: p.topk_group!, score: "best" },
   }),
   "deepseek-v3": (topK, p) => ({
-    kind: "top-k", topK, score: "sigmoid", normalizesWeights: p.norm_topk_prob!, normEpsilon: 1e-20, scale: p.routed_scaling_factor!,
+    kind: "top-k",
+    topK,
+    score: "sigmoid",
+    normalizesWeights: p.norm_topk_prob!,
+    normEpsilon: 1e-20,
+    scale: p.routed_scaling_factor!,
     groups: { numGroups: p.n_group!, numKept: p.topk_group!, score: "two-best" },
   }),
   "glm4-moe": (topK, p) => ({
-    kind: "top-k", topK, score: "sigmoid", normalizesWeights: p.norm_topk_prob!, normEpsilon: 1e-20, scale: p.routed_scaling_factor!,
+    kind: "top-k",
+    topK,
+    score: "sigmoid",
+    normalizesWeights: p.norm_topk_prob!,
+    normEpsilon: 1e-20,
+    scale: p.routed_scaling_factor!,
     groups: { numGroups: p.n_group!, numKept: p.topk_group!, score: "two-best" },
   }),
   "ernie4_5-moe": (topK) => ({ kind: "top-k", topK, score: "softmax", normalizesWeights: true }),
   "lfm2-moe": (topK, p) => ({
-    kind: "top-k", topK, score: "sigmoid", normalizesWeights: p.norm_topk_prob!, normEpsilon: 1e-6, scale: p.routed_scaling_factor!,
+    kind: "top-k",
+    topK,
+    score: "sigmoid",
+    normalizesWeights: p.norm_topk_prob!,
+    normEpsilon: 1e-6,
+    scale: p.routed_scaling_factor!,
   }),
   llama4: (topK) => ({ kind: "top-k", topK, score: "sigmoid", normalizesWeights: false, choosesByLogits: true }),
   "phimoe-sparsemixer": (_, p) => ({ kind: "sparsemixer", topK: 2, jitterEpsilon: p.jitter_eps! }),
@@ -48,7 +80,14 @@ const CONFIGS: Readonly<Record<string, (topK: number, params: Record<string, nev
 function run(logits: number[][], config: RouterConfig, options: RouteOptions = {}): Routing {
   const numExperts = logits[0]?.length ?? 1
   const routing = createRouting(logits.length, config.topK)
-  return route(routing, Float32Array.from(logits.flat()), logits.length, config, createRouteScratch(numExperts), options)
+  return route(
+    routing,
+    Float32Array.from(logits.flat()),
+    logits.length,
+    config,
+    createRouteScratch(numExperts),
+    options,
+  )
 }
 
 describe("route: every published router", () => {
@@ -60,7 +99,10 @@ describe("route: every published router", () => {
 
   for (const name of names) {
     const fixture = readFixtureJson<Fixture>(fixturePath("routers", `${name}.json`))
-    for (const [kind, cases] of [["cases", fixture.cases], ["ties", fixture.ties.cases]] as const) {
+    for (const [kind, cases] of [
+      ["cases", fixture.cases],
+      ["ties", fixture.ties.cases],
+    ] as const) {
       test(`${name}: ${cases.length} ${kind}`, () => {
         for (const { topK, params, logits, expertIds, weights } of cases) {
           const config = CONFIGS[name]!(topK, params as Record<string, never>)
@@ -76,8 +118,14 @@ describe("route: every published router", () => {
 })
 
 const MIXTRAL: RouterConfig = { kind: "top-k", topK: 2, score: "softmax", normalizesWeights: true }
+const PHIMOE: RouterConfig = { kind: "sparsemixer", topK: 2, jitterEpsilon: 0.01 }
+/** A row whose routings are worked out by hand for every published router. */
+const GOLDEN = [2, 1, 0.5, -0.5, 1.5, 0, -1, 0.25]
 const logitsArb = (numExperts: number) =>
-  fc.array(fc.array(fc.float({ min: -20, max: 20, noNaN: true }), { minLength: numExperts, maxLength: numExperts }), { minLength: 1, maxLength: 12 })
+  fc.array(fc.array(fc.float({ min: -20, max: 20, noNaN: true }), { minLength: numExperts, maxLength: numExperts }), {
+    minLength: 1,
+    maxLength: 12,
+  })
 
 describe("route: properties", () => {
   test("a masked expert equals a model without it", () => {
@@ -86,7 +134,10 @@ describe("route: properties", () => {
         const config = { ...MIXTRAL, normalizesWeights } as const
         const availability = Uint8Array.from({ length: 6 }, (_, e) => (e === masked ? 0 : 1))
         const with_ = run(logits, config, { availability })
-        const without = run(logits.map((row) => row.filter((_, e) => e !== masked)), config)
+        const without = run(
+          logits.map((row) => row.filter((_, e) => e !== masked)),
+          config,
+        )
         expect([...with_.expertIds].map((id) => (id > masked ? id - 1 : id))).toEqual([...without.expertIds])
         expectClose(with_.weights, without.weights, 1e-6)
       }),
@@ -98,7 +149,12 @@ describe("route: properties", () => {
       fc.property(logitsArb(5), (logits) => {
         const forward = run(logits, MIXTRAL)
         const backward = run(logits.toReversed(), MIXTRAL)
-        const pairs = (r: Routing) => Array.from({ length: logits.length }, (_, t) => [r.expertIds[2 * t], r.expertIds[2 * t + 1], r.weights[2 * t]])
+        const pairs = (r: Routing) =>
+          Array.from({ length: logits.length }, (_, t) => [
+            r.expertIds[2 * t],
+            r.expertIds[2 * t + 1],
+            r.weights[2 * t],
+          ])
         expect(pairs(backward)).toEqual(pairs(forward).toReversed())
       }),
     )
@@ -133,12 +189,154 @@ describe("route: properties", () => {
     expect([...run([z], { ...MIXTRAL, temperature: 0.1 }).expertIds]).toEqual([0, 4])
   })
 
+  test("temperature never changes the choice, not even of sigmoids that saturate or are biased", () => {
+    const options = { selectionBias: Float32Array.of(0.001, 0, 0, 0) }
+    for (const score of ["softmax", "sigmoid"] as const) {
+      for (const chosenBy of [{}, options]) {
+        const config = { ...MIXTRAL, score } as const
+        const row = [[4, 4.5, 5, 5.5]]
+        const asTrained = run(row, config, chosenBy)
+        for (const temperature of [0.01, 0.1, 10]) {
+          expect(run(row, { ...config, temperature }, chosenBy).expertIds).toEqual(asTrained.expertIds)
+        }
+      }
+    }
+  })
+
+  test("overflow goes to the next best expert with room, and earlier tokens win", () => {
+    const logits = [
+      [1, 0, -1, 0.5],
+      [0.2, 1.2, 0, -0.3],
+      [2, 1, 0, -1],
+      [0, 0.5, 1.5, 1],
+    ]
+    expect([...run(logits, MIXTRAL).expertIds]).toEqual([0, 3, 1, 0, 0, 1, 2, 3])
+    expect([...run(logits, MIXTRAL, { capacity: 2 }).expertIds]).toEqual([0, 3, 1, 0, 1, 2, 2, 3])
+    expect([...run(logits, MIXTRAL, { capacity: 1 }).expertIds]).toEqual([0, 3, 1, 2, -1, -1, -1, -1])
+  })
+
+  test("weights of a rerouted token sum to 1 where the router normalises", () => {
+    const { weights } = run(
+      [
+        [9, 1, 0, 0],
+        [9, 1, 0, 0],
+      ],
+      MIXTRAL,
+      { capacity: 1 },
+    )
+    expect(weights[2]! + weights[3]!).toBeCloseTo(1, 6)
+  })
+
+  test("groups keep more than they should rather than drop a token that a failed expert left", () => {
+    const groups = { numGroups: 2, numKept: 1, score: "best" } as const
+    const logits = [[4, 3, 2, 1]]
+    expect([...run(logits, { ...MIXTRAL, groups }).expertIds]).toEqual([0, 1])
+    expect([...run(logits, { ...MIXTRAL, groups }, { availability: Uint8Array.of(0, 1, 1, 1) }).expertIds]).toEqual([
+      1, 2,
+    ])
+    expect([...run(logits, { ...MIXTRAL, groups }, { availability: Uint8Array.of(0, 0, 1, 1) }).expertIds]).toEqual([
+      2, 3,
+    ])
+  })
+
+  test("an excluded group is -Infinity, not 0: negative biases do not let it win", () => {
+    const config: RouterConfig = {
+      kind: "top-k",
+      topK: 2,
+      score: "sigmoid",
+      normalizesWeights: true,
+      groups: { numGroups: 4, numKept: 1, score: "two-best" },
+    }
+    const selectionBias = new Float32Array(8).fill(-1.2)
+    expect([...run([GOLDEN], config, { selectionBias }).expertIds]).toEqual([0, 1])
+  })
+
+  test("the logit of an unavailable expert is never read", () => {
+    for (const config of [MIXTRAL, PHIMOE]) {
+      const routing = run([[1, Number.NaN, 2]], config, { availability: Uint8Array.of(1, 0, 1) })
+      const without = run([[1, 2]], config)
+      expect([...routing.expertIds]).toEqual([2, 0])
+      expectClose(routing.weights, without.weights, 1e-6)
+    }
+  })
+
   test("with no expert left every assignment is dropped", () => {
     const { expertIds, weights } = run([[1, 2]], MIXTRAL, { availability: Uint8Array.of(0, 0) })
-    expect([[...expertIds], [...weights]]).toEqual([[-1, -1], [0, 0]])
+    expect([[...expertIds], [...weights]]).toEqual([
+      [-1, -1],
+      [0, 0],
+    ])
   })
 
   test("a row that is not finite is named", () => {
-    expect(() => run([[1, 2], [Number.NaN, 0]], MIXTRAL)).toThrow("token 1, expert 0")
+    expect(() =>
+      run(
+        [
+          [1, 2],
+          [Number.NaN, 0],
+        ],
+        MIXTRAL,
+      ),
+    ).toThrow("token 1, expert 0")
+  })
+
+  test("a routing of another topK, or too short, is refused", () => {
+    const scratch = createRouteScratch(4)
+    expect(() => route(createRouting(1, 3), new Float32Array(4), 1, MIXTRAL, scratch)).toThrow(
+      "expected a routing of topK 2, found 3",
+    )
+    expect(() => route(createRouting(1, 2), new Float32Array(8), 2, MIXTRAL, scratch)).toThrow(
+      "expected room for 2 tokens",
+    )
+  })
+})
+
+describe("route: golden values", () => {
+  const bias = Float32Array.of(-0.3, 0, 0.2, 0.1, -0.25, 0.05, 0.3, 0)
+  const olmoe: RouterConfig = { ...MIXTRAL, normalizesWeights: false }
+  const v3: RouterConfig = {
+    kind: "top-k",
+    topK: 2,
+    score: "sigmoid",
+    normalizesWeights: true,
+    normEpsilon: 1e-20,
+    scale: 2.5,
+  }
+  const fourGroups = (score: "best" | "two-best") => ({ numGroups: 4, numKept: 2, score })
+  const llama4: RouterConfig = {
+    kind: "top-k",
+    topK: 1,
+    score: "sigmoid",
+    normalizesWeights: false,
+    choosesByLogits: true,
+  }
+  const table: readonly (readonly [string, RouterConfig, RouteOptions, number[], number[]])[] = [
+    ["Mixtral", MIXTRAL, {}, [0, 4], [0.622459, 0.377541]],
+    ["OLMoE", olmoe, {}, [0, 4], [0.379, 0.229875]],
+    ["DeepSeek-V3", v3, { selectionBias: bias }, [2, 1], [1.149706, 1.350294]],
+    ["LFM2", { ...v3, normEpsilon: 1e-6, scale: 1 }, { selectionBias: bias }, [2, 1], [0.459882, 0.540117]],
+    [
+      "DeepSeek-V3, groups",
+      { ...v3, groups: fourGroups("two-best") },
+      { selectionBias: bias },
+      [2, 1],
+      [1.149706, 1.350294],
+    ],
+    ["DeepSeek-V2, groups", { ...olmoe, groups: fourGroups("best") }, {}, [0, 4], [0.379, 0.229875]],
+    ["Llama 4", llama4, {}, [0], [0.880797]],
+    ["PhiMoE", PHIMOE, {}, [0, 4], [1, 1]],
+    ["PhiMoE, wide", { ...PHIMOE, jitterEpsilon: 0.2 }, {}, [0, 4], [0.622459, 0.622459]],
+  ]
+  for (const [name, config, options, ids, weights] of table) {
+    test(name, () => {
+      const routing = run([GOLDEN], config, options)
+      expect([...routing.expertIds]).toEqual(ids)
+      expectClose(routing.weights, weights, 1e-6)
+    })
+  }
+
+  test("PhiMoE: equal zeros share, and a best logit of zero weighs like any other", () => {
+    expectClose(run([[0, 0, 0, 0]], PHIMOE).weights, [1 / 4, 1 / 3], 1e-6)
+    expectClose(run([[0, -5, -6]], PHIMOE).weights, [1, 1], 1e-6)
   })
 })

@@ -1,4 +1,5 @@
 import { topK as selectTopK } from "@consilium/tensor"
+import { keepBestGroups } from "./keepBestGroups.ts"
 import type { RouterConfig, TopKRouterConfig } from "./RouterConfig.ts"
 import type { RouteOptions, RouteScratch } from "./RouteScratch.ts"
 import type { Routing } from "./Routing.ts"
@@ -7,10 +8,11 @@ import { routeSparsemixer } from "./routeSparsemixer.ts"
 /**
  * Chooses each token's experts and their weights, best first, ties to the lower id.
  *
- * Where fewer than K experts are available or have room, the rest of the token's assignments are dropped: id -1, weight 0.
+ * Where fewer than K experts are available or have room, the rest of the token's assignments are dropped: id -1, weight 0. Logits of
+ * unavailable experts are never read. Allocates nothing.
  *
  * @param logits `[T, E]`
- * @throws Error on a row with NaN or +Infinity, naming it: a fault upstream
+ * @throws Error on a row with NaN or +Infinity, naming token and expert: a fault upstream
  */
 export function route(
   out: Routing,
@@ -21,10 +23,11 @@ export function route(
   options: RouteOptions = {},
 ): Routing {
   const { numExperts, counts } = scratch
+  checkShapes(out, logits, numTokens, config, numExperts)
   out.numTokens = numTokens
   counts.fill(0)
   for (let t = 0; t < numTokens; t++) {
-    checkRow(logits, t, numExperts)
+    checkRow(logits, t, numExperts, options.availability)
     if (config.kind === "sparsemixer") routeSparsemixer(out, t, logits, config, scratch, options)
     else routeToken(out, t, logits, config, scratch, options)
     const first = t * out.topK
@@ -45,13 +48,15 @@ function routeToken(
   options: RouteOptions,
 ): void {
   const { numExperts, scores, choice } = scratch
-  scoreExperts(scratch, logits, t * numExperts, config, options)
+  const { normEpsilon = 0, scale = 1, temperature = 1 } = config
+  const row = t * numExperts
+  chooseBy(scratch, logits, row, config, options)
   excludeExperts(scratch, options)
-  if (config.groups !== undefined) keepBestGroups(scratch, config.groups)
+  if (config.groups !== undefined) keepBestGroups(scratch, config.groups, config.topK)
 
   const first = t * out.topK
   const numChosen = selectTopK(out.expertIds, first, choice, numExperts, out.topK)
-  const { normEpsilon = 0, scale = 1 } = config
+  if (temperature !== 1) scoreExperts(scratch, logits, row, config.score, temperature, options.availability)
   let sum = normEpsilon
   for (let k = 0; k < numChosen; k++) sum += scores[out.expertIds[first + k]!]!
   const factor = config.normalizesWeights && sum > 0 ? scale / sum : scale
@@ -60,28 +65,47 @@ function routeToken(
   }
 }
 
-/** Writes `scores`, and `choice` = what they are chosen by, bias included. Unavailable experts take no part in a softmax. */
-function scoreExperts(
-  { numExperts, scores, choice }: RouteScratch,
+/** Writes `scores`, and `choice` = what experts are chosen by: as trained (temperature 1), selection bias included. */
+function chooseBy(
+  scratch: RouteScratch,
   logits: Float32Array,
   row: number,
-  { score, temperature = 1, choosesByLogits = false }: TopKRouterConfig,
+  { score, choosesByLogits = false, groups }: TopKRouterConfig,
   { selectionBias, availability }: RouteOptions,
 ): void {
-  if (score === "sigmoid") for (let e = 0; e < numExperts; e++) scores[e] = 1 / (1 + Math.exp(-logits[row + e]! / temperature))
-  else {
-    let largest = Number.NEGATIVE_INFINITY
-    for (let e = 0; e < numExperts; e++) if (availability?.[e] !== 0) largest = Math.max(largest, logits[row + e]!)
-    let sum = 0
-    for (let e = 0; e < numExperts; e++) {
-      scores[e] = availability?.[e] === 0 ? 0 : Math.exp((logits[row + e]! - largest) / temperature)
-      sum += scores[e]!
-    }
-    for (let e = 0; e < numExperts; e++) scores[e]! /= sum
+  const { numExperts, scores, choice } = scratch
+  scoreExperts(scratch, logits, row, score, 1, availability)
+  // A softmax orders as its logits do, and these keep apart what an exponential would round together; sums of two they do not order.
+  const isOrderOnly = score === "softmax" && selectionBias === undefined && groups?.score !== "two-best"
+  const byLogits = choosesByLogits || isOrderOnly
+  for (let e = 0; e < numExperts; e++) {
+    choice[e] = (byLogits ? logits[row + e]! : scores[e]!) + (selectionBias?.[e] ?? 0)
   }
-  // Without a bias a softmax orders as its logits do, and these keep apart what an exponential would round together.
-  const byLogits = choosesByLogits || (score === "softmax" && selectionBias === undefined)
-  for (let e = 0; e < numExperts; e++) choice[e] = (byLogits ? logits[row + e]! : scores[e]!) + (selectionBias?.[e] ?? 0)
+}
+
+/** Writes `scores` = softmax or sigmoid of the logits over `temperature`. Unavailable experts take no part in a softmax. */
+function scoreExperts(
+  { numExperts, scores }: RouteScratch,
+  logits: Float32Array,
+  row: number,
+  score: TopKRouterConfig["score"],
+  temperature: number,
+  availability: Uint8Array | undefined,
+): void {
+  if (score === "sigmoid") {
+    for (let e = 0; e < numExperts; e++) scores[e] = 1 / (1 + Math.exp(-logits[row + e]! / temperature))
+    return
+  }
+  let largest = Number.NEGATIVE_INFINITY
+  for (let e = 0; e < numExperts; e++) {
+    if (availability?.[e] !== 0 && logits[row + e]! > largest) largest = logits[row + e]!
+  }
+  let sum = 0
+  for (let e = 0; e < numExperts; e++) {
+    scores[e] = availability?.[e] === 0 ? 0 : Math.exp((logits[row + e]! - largest) / temperature)
+    sum += scores[e]!
+  }
+  for (let e = 0; e < numExperts; e++) scores[e]! /= sum
 }
 
 /** Takes out experts that are unavailable or full. */
@@ -94,29 +118,26 @@ function excludeExperts(
   }
 }
 
-/** Takes out the experts of all but the best groups. A group that is out is -Infinity, not 0: a negative bias would let 0 win. */
-function keepBestGroups(scratch: RouteScratch, { numGroups, numKept, score }: NonNullable<TopKRouterConfig["groups"]>): void {
-  const { numExperts, choice, groupScores, groupIds } = scratch
-  const size = numExperts / numGroups
-  for (let group = 0; group < numGroups; group++) {
-    let best = Number.NEGATIVE_INFINITY
-    let second = Number.NEGATIVE_INFINITY
-    for (let e = group * size; e < (group + 1) * size; e++) {
-      if (choice[e]! > best) [best, second] = [choice[e]!, best]
-      else second = Math.max(second, choice[e]!)
-    }
-    groupScores[group] = score === "best" || second === Number.NEGATIVE_INFINITY ? best : best + second
-  }
-  const numChosen = selectTopK(groupIds, 0, groupScores, numGroups, numKept)
-  for (let group = 0; group < numGroups; group++) {
-    if (groupIds.indexOf(group) >= 0 && groupIds.indexOf(group) < numChosen) continue
-    choice.fill(Number.NEGATIVE_INFINITY, group * size, (group + 1) * size)
+function checkShapes(
+  out: Routing,
+  logits: Float32Array,
+  numTokens: number,
+  config: RouterConfig,
+  numExperts: number,
+): void {
+  if (out.topK !== config.topK) throw new Error(`route: expected a routing of topK ${config.topK}, found ${out.topK}`)
+  if (out.expertIds.length < numTokens * out.topK || logits.length < numTokens * numExperts) {
+    throw new Error(
+      `route: expected room for ${numTokens} tokens of topK ${out.topK} and ${numExperts} experts, ` +
+        `found ${out.expertIds.length} expert ids and ${logits.length} logits`,
+    )
   }
 }
 
-function checkRow(logits: Float32Array, t: number, numExperts: number): void {
+function checkRow(logits: Float32Array, t: number, numExperts: number, availability: Uint8Array | undefined): void {
   for (let e = 0; e < numExperts; e++) {
     const logit = logits[t * numExperts + e]!
-    if (!(logit < Number.POSITIVE_INFINITY)) throw new Error(`route: token ${t}, expert ${e}: expected a finite logit, found ${logit}`)
+    if (logit < Number.POSITIVE_INFINITY || availability?.[e] === 0) continue
+    throw new Error(`route: token ${t}, expert ${e}: expected a finite logit, found ${logit}: the layer before gave it`)
   }
 }

@@ -26,14 +26,35 @@ export const BACKEND_CASES: readonly BackendCase[] = [
     matmulCase({ format, numRows: 64, numColumns: 64, hasBias: false }, 1),
     matmulCase({ format, numRows: 70, numColumns: 130, hasBias: true }, 5),
     matmulCase({ format, numRows: 33, numColumns: 1, hasBias: false }, 2),
-    expertCase({ format, hiddenSize: 64, intermediateSize: 128, activation: "silu", hasGateProj: true, hasBias: false }, 4),
-    expertCase({ format, hiddenSize: 96, intermediateSize: 72, activation: "silu", hasGateProj: true, hasBias: true }, 1),
-    expertCase({ format, hiddenSize: 40, intermediateSize: 33, activation: "relu", hasGateProj: false, hasBias: true }, 37),
+    expertCase(
+      { format, hiddenSize: 64, intermediateSize: 128, activation: "silu", hasGateProj: true, hasBias: false },
+      4,
+    ),
+    expertCase(
+      { format, hiddenSize: 96, intermediateSize: 72, activation: "silu", hasGateProj: true, hasBias: true },
+      1,
+    ),
+    expertCase(
+      { format, hiddenSize: 40, intermediateSize: 33, activation: "relu", hasGateProj: false, hasBias: true },
+      37,
+    ),
   ]),
   ...(["f32", "int8"] as const).map((format) => embedCase({ format, numRows: 50, numColumns: 72, hasBias: false })),
   attendCase("grouped queries, two slots", { numHeads: 4, numKvHeads: 2, headDim: 16 }),
-  attendCase("sliding window, norm per head", { numHeads: 2, numKvHeads: 2, headDim: 24, slidingWindow: 3, norm: "head" }),
-  attendCase("one key head, norm over the projection, interleaved pairs", { numHeads: 3, numKvHeads: 1, headDim: 8, norm: "projection", isInterleaved: true }),
+  attendCase("sliding window, norm per head", {
+    numHeads: 2,
+    numKvHeads: 2,
+    headDim: 24,
+    slidingWindow: 3,
+    norm: "head",
+  }),
+  attendCase("one key head, norm over the projection, interleaved pairs", {
+    numHeads: 3,
+    numKvHeads: 1,
+    headDim: 8,
+    norm: "projection",
+    isInterleaved: true,
+  }),
 ]
 
 /** Runs every case against the reference; returns what went wrong, a line each. */
@@ -61,7 +82,9 @@ function matmulCase(shape: MatrixShape, numRows: number): BackendCase {
     bound: BOUNDS[format],
     run: (backend) =>
       backend.supports("matmul", format)
-        ? withMatrix(backend, shape, (slab) => withRows(backend, numRows, outWidth, numColumns, (out, x) => backend.matmul(out, x, numRows, slab)))
+        ? withMatrix(backend, shape, (slab) =>
+            withRows(backend, numRows, outWidth, numColumns, (out, x) => backend.matmul(out, x, numRows, slab)),
+          )
         : undefined,
   }
 }
@@ -73,7 +96,9 @@ function embedCase(shape: MatrixShape): BackendCase {
     bound: 1e-6,
     run: (backend) =>
       backend.supports("embed", shape.format)
-        ? withMatrix(backend, shape, (slab) => withRows(backend, ids.length, shape.numColumns, 1, (out) => backend.embed(out, ids, ids.length, slab)))
+        ? withMatrix(backend, shape, (slab) =>
+            withRows(backend, ids.length, shape.numColumns, 1, (out) => backend.embed(out, ids, ids.length, slab)),
+          )
         : undefined,
   }
 }
@@ -94,8 +119,12 @@ function expertCase(shape: ExpertShape, numRows: number): BackendCase {
         ...(hasGateProj && bias && { gateBias: noise(intermediateSize, 4, 0.1) }),
         ...(bias && { upBias: noise(intermediateSize, 5, 0.1), downBias: noise(hiddenSize, 6, 0.1) }),
       }
-      return withSlab(backend, layout, (bytes) => packExpertSlab(bytes, layout, tensors), (slab) =>
-        withRows(backend, numRows, hiddenSize, hiddenSize, (out, x) => backend.expert(out, x, 0, numRows, slab)),
+      return withSlab(
+        backend,
+        layout,
+        (bytes) => packExpertSlab(bytes, layout, tensors),
+        (slab) =>
+          withRows(backend, numRows, hiddenSize, hiddenSize, (out, x) => backend.expert(out, x, 0, numRows, slab)),
       )
     },
   }
@@ -111,23 +140,43 @@ interface AttendShape extends Pick<AttentionLayer, "numHeads" | "numKvHeads" | "
 function attendCase(name: string, shape: AttendShape): BackendCase {
   const { numHeads, numKvHeads, headDim, slidingWindow = Number.POSITIVE_INFINITY, norm, isInterleaved = false } = shape
   const width = (numHeads + 2 * numKvHeads) * headDim
-  const angles = Float32Array.from({ length: (CAPACITY * headDim) / 2 }, (_, i) => Math.floor(i / (headDim / 2)) / (1 + (i % (headDim / 2))))
+  const angles = Float32Array.from(
+    { length: (CAPACITY * headDim) / 2 },
+    (_, i) => Math.floor(i / (headDim / 2)) / (1 + (i % (headDim / 2))),
+  )
   const normWidth = (heads: number): number => (norm === "head" ? headDim : heads * headDim)
   const layer: AttentionLayer = {
-    numHeads, numKvHeads, headDim, slidingWindow,
+    numHeads,
+    numKvHeads,
+    headDim,
+    slidingWindow,
     scale: 1 / Math.sqrt(headDim),
     rope: { cos: angles.map(Math.cos), sin: angles.map(Math.sin), rotaryDim: headDim, isInterleaved },
-    qkNorm: norm && { over: norm, epsilon: 1e-6, q: noise(normWidth(numHeads), 11, 1), k: noise(normWidth(numKvHeads), 12, 1) },
+    qkNorm: norm && {
+      over: norm,
+      epsilon: 1e-6,
+      q: noise(normWidth(numHeads), 11, 1),
+      k: noise(normWidth(numKvHeads), 12, 1),
+    },
   }
   return {
     name: `attend: ${name}`,
     bound: 1e-4,
     run(backend) {
       const { arena } = backend
-      const slots = [0, 1].map(() => ({ keys: arena.rows(numKvHeads * CAPACITY, headDim), values: arena.rows(numKvHeads * CAPACITY, headDim), capacity: CAPACITY }))
+      const slots = [0, 1].map(() => ({
+        keys: arena.rows(numKvHeads * CAPACITY, headDim),
+        values: arena.rows(numKvHeads * CAPACITY, headDim),
+        capacity: CAPACITY,
+      }))
       const step = (numRows: number, pastLength: number): Float32Array =>
         withRows(backend, 2 * numRows, numHeads * headDim, width, (out, qkv) =>
-          backend.attend(out, qkv, slots.map((slot, s) => ({ ...slot, firstRow: s * numRows, numRows, pastLength })), layer),
+          backend.attend(
+            out,
+            qkv,
+            slots.map((slot, s) => ({ ...slot, firstRow: s * numRows, numRows, pastLength })),
+            layer,
+          ),
         )
       const results = [...step(PREFILL, 0), ...step(1, PREFILL), ...step(2, PREFILL + 1)]
       for (const { keys, values } of slots) for (const { span } of [keys, values]) arena.free(span)
@@ -144,7 +193,12 @@ function withMatrix(backend: Backend, shape: MatrixShape, body: (slab: Slab) => 
   return withSlab(backend, layout, pack, body)
 }
 
-function withSlab<T>(backend: Backend, layout: Slab["layout"], pack: (bytes: Uint8Array) => void, body: (slab: Slab) => T): T {
+function withSlab<T>(
+  backend: Backend,
+  layout: Slab["layout"],
+  pack: (bytes: Uint8Array) => void,
+  body: (slab: Slab) => T,
+): T {
   const span = backend.arena.allocate(layout.bytes)
   pack(backend.arena.bytes(span))
   const slab = backend.openSlab(span, layout)
@@ -157,7 +211,13 @@ function withSlab<T>(backend: Backend, layout: Slab["layout"], pack: (bytes: Uin
 }
 
 /** Runs `body` with rows of noise as x; returns what it wrote to `out`. */
-function withRows(backend: Backend, numRows: number, outWidth: number, inWidth: number, body: (out: Rows, x: Rows) => void): Float32Array {
+function withRows(
+  backend: Backend,
+  numRows: number,
+  outWidth: number,
+  inWidth: number,
+  body: (out: Rows, x: Rows) => void,
+): Float32Array {
   const { arena } = backend
   const [out, x] = [arena.rows(numRows, outWidth), arena.rows(numRows, inWidth)]
   x.values.set(noise(numRows * inWidth, 7, 1))

@@ -4,7 +4,10 @@ import { createArena, type Span } from "./index.ts"
 
 describe("createArena", () => {
   test("spans never overlap, are aligned, come zeroed, and their bytes are counted", () => {
-    const action = fc.oneof(fc.record({ kind: fc.constant("allocate"), bytes: fc.integer({ min: 1, max: 20_000 }) }), fc.record({ kind: fc.constant("free"), bytes: fc.nat() }))
+    const action = fc.oneof(
+      fc.record({ kind: fc.constant("allocate"), bytes: fc.integer({ min: 1, max: 20_000 }) }),
+      fc.record({ kind: fc.constant("free"), bytes: fc.nat() }),
+    )
     fc.assert(
       fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
         const arena = createArena({ segmentBytes: 2 ** 16 })
@@ -50,7 +53,9 @@ describe("createArena", () => {
   test("the limit, an impossible size and a span freed twice are errors that say so", () => {
     const arena = createArena({ limitBytes: 1000 })
     const span = arena.allocate(512)
-    expect(() => arena.allocate(512)).toThrow("512 bytes are used and 512 more wanted, the limit is 1000: raise the memory setting")
+    expect(() => arena.allocate(512)).toThrow(
+      "512 bytes are used and 512 more wanted, the limit is 1000: raise the memory setting",
+    )
     arena.free(span)
     expect(() => arena.free(span)).toThrow("is not allocated")
     for (const bytes of [0, -1, 1.5, 2 ** 32]) expect(() => arena.allocate(bytes)).toThrow("expected 1 to")

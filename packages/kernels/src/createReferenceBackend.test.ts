@@ -2,7 +2,16 @@ import { describe, expect, test } from "bun:test"
 import { matmul, noise, silu } from "@consilium/tensor"
 import { expectClose, maxError } from "@consilium/testing"
 import fc from "fast-check"
-import { BACKEND_CASES, createArena, createReferenceBackend, packExpertSlab, packMatrixSlab, planExpertSlab, planMatrixSlab, unpackMatrix } from "./index.ts"
+import {
+  BACKEND_CASES,
+  createArena,
+  createReferenceBackend,
+  packExpertSlab,
+  packMatrixSlab,
+  planExpertSlab,
+  planMatrixSlab,
+  unpackMatrix,
+} from "./index.ts"
 
 const FORMATS = ["f32", "int8", "int4"] as const
 /** Of the largest output: what rounding weights and activations costs. */
@@ -12,29 +21,39 @@ describe("createReferenceBackend", () => {
   test("a matrix of any size gives the plain product, within what its format rounds; padding is zeros", () => {
     const size = fc.integer({ min: 1, max: 70 })
     fc.assert(
-      fc.property(fc.constantFrom(...FORMATS), size, fc.integer({ min: 1, max: 130 }), fc.integer({ min: 1, max: 4 }), (format, numRows, numColumns, numTokens) => {
-        const arena = createArena({ segmentBytes: 2 ** 20 })
-        const backend = createReferenceBackend(arena)
-        const layout = planMatrixSlab({ format, numRows, numColumns, hasBias: true })
-        const span = arena.allocate(layout.bytes)
-        const weights = noise(numRows * numColumns, numRows, 1)
-        packMatrixSlab(arena.bytes(span), layout, weights, noise(numRows, 3, 1))
-        const unpacked = new Float32Array(numRows * numColumns)
-        unpackMatrix(unpacked, arena.bytes(span), layout.matrix)
-        expect(maxError(unpacked, weights)).toBeLessThan({ f32: 1e-9, int8: 0.02, int4: 0.35 }[format])
+      fc.property(
+        fc.constantFrom(...FORMATS),
+        size,
+        fc.integer({ min: 1, max: 130 }),
+        fc.integer({ min: 1, max: 4 }),
+        (format, numRows, numColumns, numTokens) => {
+          const arena = createArena({ segmentBytes: 2 ** 20 })
+          const backend = createReferenceBackend(arena)
+          const layout = planMatrixSlab({ format, numRows, numColumns, hasBias: true })
+          const span = arena.allocate(layout.bytes)
+          const weights = noise(numRows * numColumns, numRows, 1)
+          packMatrixSlab(arena.bytes(span), layout, weights, noise(numRows, 3, 1))
+          const unpacked = new Float32Array(numRows * numColumns)
+          unpackMatrix(unpacked, arena.bytes(span), layout.matrix)
+          expect(maxError(unpacked, weights)).toBeLessThan({ f32: 1e-9, int8: 0.02, int4: 0.35 }[format])
 
-        const slab = backend.openSlab(span, layout)
-        const [x, out] = [arena.rows(numTokens, numColumns), arena.rows(numTokens, numRows)]
-        x.values.set(noise(numTokens * numColumns, 5, 1))
-        backend.matmul(out, x, numTokens, slab)
-        const expected = new Float32Array(numTokens * numRows)
-        matmul(expected, x.values, unpacked, numTokens, numRows, numColumns)
-        const bias = noise(numRows, 3, 1)
-        const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-        // Against the dequantised weights only the activations' rounding is left.
-        expectClose(out.values, expected.map((value, i) => value + bias[i % numRows]!), Math.max(1e-5, largest * BOUNDS[format]))
-        arena.close()
-      }),
+          const slab = backend.openSlab(span, layout)
+          const [x, out] = [arena.rows(numTokens, numColumns), arena.rows(numTokens, numRows)]
+          x.values.set(noise(numTokens * numColumns, 5, 1))
+          backend.matmul(out, x, numTokens, slab)
+          const expected = new Float32Array(numTokens * numRows)
+          matmul(expected, x.values, unpacked, numTokens, numRows, numColumns)
+          const bias = noise(numRows, 3, 1)
+          const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+          // Against the dequantised weights only the activations' rounding is left.
+          expectClose(
+            out.values,
+            expected.map((value, i) => value + bias[i % numRows]!),
+            Math.max(1e-5, largest * BOUNDS[format]),
+          )
+          arena.close()
+        },
+      ),
       { numRuns: 60 },
     )
   })
@@ -43,7 +62,14 @@ describe("createReferenceBackend", () => {
     const [H, I] = [20, 30]
     const arena = createArena({})
     const backend = createReferenceBackend(arena)
-    const layout = planExpertSlab({ format: "f32", hiddenSize: H, intermediateSize: I, activation: "silu", hasGateProj: true, hasBias: false })
+    const layout = planExpertSlab({
+      format: "f32",
+      hiddenSize: H,
+      intermediateSize: I,
+      activation: "silu",
+      hasGateProj: true,
+      hasBias: false,
+    })
     const span = arena.allocate(layout.bytes)
     const [gateProj, upProj, downProj] = [noise(I * H, 1, 0.3), noise(I * H, 2, 0.3), noise(H * I, 3, 0.3)]
     packExpertSlab(arena.bytes(span), layout, { gateProj, upProj, downProj })
@@ -53,7 +79,14 @@ describe("createReferenceBackend", () => {
     const [gate, up, expected] = [new Float32Array(I), new Float32Array(I), new Float32Array(H)]
     matmul(gate, x.values.subarray(H), gateProj, 1, I, H)
     matmul(up, x.values.subarray(H), upProj, 1, I, H)
-    matmul(expected, gate.map((value, i) => silu(value) * up[i]!), downProj, 1, H, I)
+    matmul(
+      expected,
+      gate.map((value, i) => silu(value) * up[i]!),
+      downProj,
+      1,
+      H,
+      I,
+    )
     expectClose(out.values.subarray(H), expected, 1e-5)
     expect([...out.values.subarray(0, H)]).toEqual(Array(H).fill(0))
     arena.close()
@@ -62,7 +95,15 @@ describe("createReferenceBackend", () => {
   test("attention in chunks, token by token and whole is the same, bit for bit", () => {
     const arena = createArena({})
     const backend = createReferenceBackend(arena)
-    const layer = { numHeads: 2, numKvHeads: 1, headDim: 4, scale: 0.5, rope: undefined, slidingWindow: 5, qkNorm: undefined }
+    const layer = {
+      numHeads: 2,
+      numKvHeads: 1,
+      headDim: 4,
+      scale: 0.5,
+      rope: undefined,
+      slidingWindow: 5,
+      qkNorm: undefined,
+    }
     const [T, capacity, width] = [9, 16, 16]
     const qkv = noise(T * width, 1, 1)
     const attend = (chunk: number): Float32Array => {
@@ -88,7 +129,10 @@ describe("createReferenceBackend", () => {
     for (const { name, run } of BACKEND_CASES) {
       const values = run(backend)!
       expect(values.every(Number.isFinite), name).toBe(true)
-      expect(values.some((value) => value !== 0), name).toBe(true)
+      expect(
+        values.some((value) => value !== 0),
+        name,
+      ).toBe(true)
     }
     expect(arena.usedBytes).toBe(0)
     arena.close()

@@ -45,7 +45,8 @@ export function normAndRotate(qkv: Float32Array, slots: readonly SlotRows[], lay
         normHeads(qkv, row + keyOffset, numKvHeads * headDim, qkNorm.k, qkNorm.epsilon)
       }
       if (rope === undefined) continue
-      for (let head = 0; head < numHeads + numKvHeads; head++) applyRope(qkv, row + head * headDim, rope, pastLength + r)
+      for (let head = 0; head < numHeads + numKvHeads; head++)
+        applyRope(qkv, row + head * headDim, rope, pastLength + r)
     }
   }
 }

@@ -38,7 +38,7 @@ export function openMatrix(slab: Uint8Array, layout: MatrixLayout): OpenMatrix {
 }
 
 /** Writes row `row` of a matrix, dequantised, to `out[outOffset ..]`. */
-export function readMatrixRow(out: Float32Array, outOffset: number, matrix: OpenMatrix, row: number): void {
+function readMatrixRow(out: Float32Array, outOffset: number, matrix: OpenMatrix, row: number): void {
   const { layout, scales } = matrix
   const { format, numColumns, paddedRows, paddedColumns } = layout
   if (format === "f32") {

@@ -10,8 +10,21 @@ export interface RopeConfig {
   readonly scaling:
     | { readonly kind: "none" }
     | { readonly kind: "linear"; readonly factor: number }
-    | { readonly kind: "llama3"; readonly factor: number; readonly lowFreqFactor: number; readonly highFreqFactor: number; readonly originalContextLength: number }
-    | { readonly kind: "yarn"; readonly factor: number; readonly originalContextLength: number; readonly betaFast: number; readonly betaSlow: number; readonly attentionFactor: number | undefined }
+    | {
+        readonly kind: "llama3"
+        readonly factor: number
+        readonly lowFreqFactor: number
+        readonly highFreqFactor: number
+        readonly originalContextLength: number
+      }
+    | {
+        readonly kind: "yarn"
+        readonly factor: number
+        readonly originalContextLength: number
+        readonly betaFast: number
+        readonly betaSlow: number
+        readonly attentionFactor: number | undefined
+      }
 }
 
 export interface AttentionConfig {
@@ -28,7 +41,12 @@ export interface AttentionConfig {
 }
 
 export type FeedForwardConfig =
-  | { readonly kind: "dense"; readonly intermediateSize: number; readonly activation: Activation; readonly hasBias: boolean }
+  | {
+      readonly kind: "dense"
+      readonly intermediateSize: number
+      readonly activation: Activation
+      readonly hasBias: boolean
+    }
   | {
       readonly kind: "moe"
       readonly numExperts: number

@@ -8,7 +8,11 @@ import { generateGreedy } from "./generateGreedy.ts"
 import { BACKENDS, withBackend, withPrepared } from "./openForTest.ts"
 
 interface Expected {
-  readonly prompts: readonly { readonly ids: number[]; readonly greedy: number[]; readonly minRouterOrderMargin?: number }[]
+  readonly prompts: readonly {
+    readonly ids: number[]
+    readonly greedy: number[]
+    readonly minRouterOrderMargin?: number
+  }[]
 }
 
 const roots = [fixturePath("checkpoints"), sharedPath("fixtures/checkpoints")].filter((root) => root !== undefined)
@@ -27,7 +31,11 @@ const directories = roots.flatMap((root) =>
 )
 
 /** Compares with a golden tensor; logits by the larger of 1e-3 and 1e-4 of the largest. */
-function compare(tensors: readonly NamedTensor[], expected: ReturnType<typeof readFixtureTensors>, orderMargin: number[]): void {
+function compare(
+  tensors: readonly NamedTensor[],
+  expected: ReturnType<typeof readFixtureTensors>,
+  orderMargin: number[],
+): void {
   for (const { name, shape, values } of tensors) {
     const golden = expected.get(name)
     expect(golden, `golden ${name}`).toBeDefined()
@@ -35,8 +43,17 @@ function compare(tensors: readonly NamedTensor[], expected: ReturnType<typeof re
     const prompt = Number(/^p(\d+)/.exec(name)![1])
     // Where the order within the k is a near-tie, ids and weights are compared as sets.
     const isOrdered = (orderMargin[prompt] ?? 1) > 1e-5
-    if (name.endsWith("expert_ids")) expect(isOrdered ? [...values] : sorted(values, shape[1]!), name).toEqual(isOrdered ? [...golden!.values] : sorted(golden!.values, shape[1]!))
-    else if (name.endsWith("expert_weights")) expectClose(isOrdered ? values : sorted(values, shape[1]!), isOrdered ? golden!.values : sorted(golden!.values, shape[1]!), 1e-4, { name })
+    if (name.endsWith("expert_ids"))
+      expect(isOrdered ? [...values] : sorted(values, shape[1]!), name).toEqual(
+        isOrdered ? [...golden!.values] : sorted(golden!.values, shape[1]!),
+      )
+    else if (name.endsWith("expert_weights"))
+      expectClose(
+        isOrdered ? values : sorted(values, shape[1]!),
+        isOrdered ? golden!.values : sorted(golden!.values, shape[1]!),
+        1e-4,
+        { name },
+      )
     else {
       const largest = Array.from(golden!.values).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
       expectClose(values, golden!.values, Math.max(1e-3, 1e-4 * largest), { name })
@@ -45,7 +62,11 @@ function compare(tensors: readonly NamedTensor[], expected: ReturnType<typeof re
 }
 
 const sorted = (values: ArrayLike<number>, k: number): number[] =>
-  Array.from({ length: values.length / k }, (_, t) => Array.from(values).slice(t * k, (t + 1) * k).sort((a, b) => a - b)).flat()
+  Array.from({ length: values.length / k }, (_, t) =>
+    Array.from(values)
+      .slice(t * k, (t + 1) * k)
+      .sort((a, b) => a - b),
+  ).flat()
 
 describe.each(directories)("$name", ({ dir }) => {
   const { prompts } = readFixtureJson<Expected>(join(dir, "expected.json"))
@@ -55,7 +76,9 @@ describe.each(directories)("$name", ({ dir }) => {
 
   for (const name of BACKENDS) {
     const run = (body: (prepared: PreparedModel, logitsOf: (chunkRows?: number) => NamedTensor[]) => void) =>
-      withPrepared(dir, "f32", (prepared) => withBackend(name, (backend) => body(prepared, (chunkRows) => computeLogits(prepared, backend, ids, chunkRows))))
+      withPrepared(dir, "f32", (prepared) =>
+        withBackend(name, (backend) => body(prepared, (chunkRows) => computeLogits(prepared, backend, ids, chunkRows))),
+      )
 
     test(`${name}: f32 logits, hidden states and routing are the reference's`, () =>
       run((_, logitsOf) => {

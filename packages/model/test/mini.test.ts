@@ -17,7 +17,8 @@ describe("consilium-mini", () => {
 
   for (const name of BACKENDS) {
     // Plain loops take their time: the reference runs the short ones.
-    const chosen = name === "reference" ? conversations.filter(({ prompt_ids }) => prompt_ids.length < 40) : conversations
+    const chosen =
+      name === "reference" ? conversations.filter(({ prompt_ids }) => prompt_ids.length < 40) : conversations
     test(
       `${name}: f32 greedy text of ${chosen.length} conversations`,
       () =>

@@ -62,7 +62,8 @@ describe.skipIf(source === undefined)("SmolLM2-135M", () => {
     const golden = expected.greedy[name]![prompt]!
     const tie = golden.margins.findIndex((margin) => margin < NEAR_TIE)
     const differs = golden.ids.findIndex((id, i) => id !== ids[i])
-    if (tie >= 0 && differs === tie) console.log(`${name} ${prompt}: token ${tie} is a near-tie (margin ${golden.margins[tie]})`)
+    if (tie >= 0 && differs === tie)
+      console.log(`${name} ${prompt}: token ${tie} is a near-tie (margin ${golden.margins[tie]})`)
     const end = tie >= 0 && differs === tie ? tie : golden.ids.length
     expect(ids.slice(0, end), `${name} ${prompt}`).toEqual(golden.ids.slice(0, end))
   }

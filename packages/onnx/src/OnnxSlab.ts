@@ -1,4 +1,11 @@
-import { type Activation, type MatrixLayout, type OpenMatrix, openMatrix, type Slab, type SlabLayout } from "@consilium/kernels"
+import {
+  type Activation,
+  type MatrixLayout,
+  type OpenMatrix,
+  openMatrix,
+  type Slab,
+  type SlabLayout,
+} from "@consilium/kernels"
 import type { Tensor } from "onnxruntime-common"
 import { encodeGraph } from "./graph.ts"
 import { type Int4Weights, int4Expert, int4Product } from "./productGraphs.ts"
@@ -20,14 +27,26 @@ export interface OnnxSlab extends Slab {
   readonly open: OpenMatrix | undefined
   readonly matrix: MatrixFeeds | undefined
   readonly expert:
-    | { readonly activation: Activation; readonly gateProj: MatrixFeeds | undefined; readonly upProj: MatrixFeeds; readonly downProj: MatrixFeeds }
+    | {
+        readonly activation: Activation
+        readonly gateProj: MatrixFeeds | undefined
+        readonly upProj: MatrixFeeds
+        readonly downProj: MatrixFeeds
+      }
     | undefined
   readonly session: Session | undefined
 }
 
 /** Opens a slab over `bytes`. */
 export function openOnnxSlab(bytes: Uint8Array, layout: SlabLayout): OnnxSlab {
-  const own = { backend: "onnx", layout, open: undefined, matrix: undefined, expert: undefined, session: undefined } as const
+  const own = {
+    backend: "onnx",
+    layout,
+    open: undefined,
+    matrix: undefined,
+    expert: undefined,
+    session: undefined,
+  } as const
   if (layout.format === "int4") return { ...own, readsArena: false, session: openInt4(bytes, layout) }
   if (layout.kind === "matrix") {
     const open = openMatrix(bytes, layout.matrix)
@@ -57,8 +76,15 @@ function feedsOf({ layout, f32, int8, scales, bias }: OpenMatrix): MatrixFeeds {
 function openInt4(bytes: Uint8Array, layout: SlabLayout): Session {
   const weights = (matrix: MatrixLayout): Int4Weights => {
     const { nibbles, scales, zeroPoints, bias } = openMatrix(bytes, matrix)
-    const raw = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-    return { layout: matrix, values: nibbles, scales: raw(scales), zeroPoints, bias: bias.length === 0 ? undefined : raw(bias) }
+    const raw = (values: Float32Array): Uint8Array =>
+      new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    return {
+      layout: matrix,
+      values: nibbles,
+      scales: raw(scales),
+      zeroPoints,
+      bias: bias.length === 0 ? undefined : raw(bias),
+    }
   }
   if (layout.kind === "matrix") return createSession(encodeGraph(int4Product(weights(layout.matrix))), 1)
   const { activation, gateProj, upProj, downProj } = layout

@@ -34,7 +34,14 @@ export function createScratch<T extends Float32Array | Uint8Array>(create: (leng
 
 /** A tensor over typed values, which it shares. */
 export function tensorOf(values: Float32Array | Uint8Array | Int8Array | Int32Array, shape: readonly number[]): Tensor {
-  const type = values instanceof Float32Array ? "float32" : values instanceof Uint8Array ? "uint8" : values instanceof Int8Array ? "int8" : "int32"
+  const type =
+    values instanceof Float32Array
+      ? "float32"
+      : values instanceof Uint8Array
+        ? "uint8"
+        : values instanceof Int8Array
+          ? "int8"
+          : "int32"
   // Tensor's types know plain ArrayBuffers only; the arena's views may be over shared ones.
   return new Tensor(type as "float32", values as Float32Array<ArrayBuffer>, [...shape])
 }

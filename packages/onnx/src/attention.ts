@@ -83,7 +83,11 @@ export function createAttentionRunner(layer: AttentionLayer, numThreads: number)
           total,
         },
         {
-          y: tensorOf(out.values.subarray(firstRow * outWidth, (firstRow + numRows) * outWidth), [1, numRows, outWidth]),
+          y: tensorOf(out.values.subarray(firstRow * outWidth, (firstRow + numRows) * outWidth), [
+            1,
+            numRows,
+            outWidth,
+          ]),
           keys: pastKeys,
           values: pastValues,
         },

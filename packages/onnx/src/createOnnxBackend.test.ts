@@ -1,5 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { BACKEND_CASES, checkCase, createArena, createReferenceBackend, packExpertSlab, planExpertSlab } from "@consilium/kernels"
+import {
+  BACKEND_CASES,
+  checkCase,
+  createArena,
+  createReferenceBackend,
+  packExpertSlab,
+  planExpertSlab,
+} from "@consilium/kernels"
 import { noise } from "@consilium/tensor"
 import { createOnnxBackend } from "./index.ts"
 
@@ -21,12 +28,22 @@ describe("createOnnxBackend", () => {
     expect(arena.usedBytes).toBe(0)
   })
 
-  const SHAPE = { hiddenSize: 256, intermediateSize: 256, activation: "silu", hasGateProj: true, hasBias: false } as const
+  const SHAPE = {
+    hiddenSize: 256,
+    intermediateSize: 256,
+    activation: "silu",
+    hasGateProj: true,
+    hasBias: false,
+  } as const
   const openExpert = (format: "int8" | "int4") => {
     const layout = planExpertSlab({ ...SHAPE, format })
     const span = arena.allocate(layout.bytes)
     const size = 256 * 256
-    packExpertSlab(arena.bytes(span), layout, { gateProj: noise(size, 1, 0.1), upProj: noise(size, 2, 0.1), downProj: noise(size, 3, 0.1) })
+    packExpertSlab(arena.bytes(span), layout, {
+      gateProj: noise(size, 1, 0.1),
+      upProj: noise(size, 2, 0.1),
+      downProj: noise(size, 3, 0.1),
+    })
     return { span, layout, slab: onnx.openSlab(span, layout) }
   }
 

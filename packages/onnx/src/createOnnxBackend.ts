@@ -55,12 +55,22 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   }
 
   /** Feeds of some rows of x, as wide as the weights' padded columns: quantised for int8. */
-  const rowFeeds = (x: Float32Array, offset: number, numRows: number, { layout }: MatrixFeeds, isRowsOwn: boolean): Record<string, Tensor> => {
+  const rowFeeds = (
+    x: Float32Array,
+    offset: number,
+    numRows: number,
+    { layout }: MatrixFeeds,
+    isRowsOwn: boolean,
+  ): Record<string, Tensor> => {
     const { format, numColumns: width, paddedColumns: stride } = layout
     if (format === "int8") {
       const out = quantized.take(numRows, stride)
       const rowScale = scales.take(numRows, 1)
-      quantizeRows({ values: out.values, scales: rowScale.values }, x, offset, { numRows, width: isRowsOwn ? width : widthOfInner(layout), stride })
+      quantizeRows({ values: out.values, scales: rowScale.values }, x, offset, {
+        numRows,
+        width: isRowsOwn ? width : widthOfInner(layout),
+        stride,
+      })
       return { x: out.tensor, rowScale: rowScale.tensor }
     }
     return { x: widened(x, offset, numRows, isRowsOwn ? width : widthOfInner(layout), stride) }
@@ -80,14 +90,29 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   })
 
   /** Runs into `out` where its rows are as wide as the product's, else through scratch. */
-  const runInto = (out: Float32Array, offset: number, width: number, numRows: number, paddedWidth: number, run: (y: Tensor) => void): void => {
+  const runInto = (
+    out: Float32Array,
+    offset: number,
+    width: number,
+    numRows: number,
+    paddedWidth: number,
+    run: (y: Tensor) => void,
+  ): void => {
     if (width === paddedWidth) return run(tensorOf(out.subarray(offset, offset + numRows * width), [numRows, width]))
     const { values, tensor } = product.take(numRows, paddedWidth)
     run(tensor)
     copyRows(out, offset, width, values, 0, paddedWidth, numRows)
   }
 
-  const multiply = (out: Float32Array, outOffset: number, x: Float32Array, xOffset: number, numRows: number, feeds: MatrixFeeds, isRowsOwn: boolean): void => {
+  const multiply = (
+    out: Float32Array,
+    outOffset: number,
+    x: Float32Array,
+    xOffset: number,
+    numRows: number,
+    feeds: MatrixFeeds,
+    isRowsOwn: boolean,
+  ): void => {
     const { format, numRows: width, paddedRows } = feeds.layout
     const hasBias = feeds.bias !== undefined
     const graph = format === "int8" ? int8Product : f32Product
@@ -96,9 +121,19 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     runInto(out, outOffset, width, numRows, paddedRows, (y) => session.run(inputs, { y }))
   }
 
-  const runSession = (out: Rows, x: Rows, firstRow: number, numRows: number, session: Session, outMatrix: MatrixFeeds["layout"], inMatrix: MatrixFeeds["layout"]): void => {
+  const runSession = (
+    out: Rows,
+    x: Rows,
+    firstRow: number,
+    numRows: number,
+    session: Session,
+    outMatrix: MatrixFeeds["layout"],
+    inMatrix: MatrixFeeds["layout"],
+  ): void => {
     const input = widened(x.values, firstRow * x.width, numRows, x.width, inMatrix.paddedColumns)
-    runInto(out.values, firstRow * out.width, out.width, numRows, outMatrix.paddedRows, (y) => session.run({ x: input }, { y }))
+    runInto(out.values, firstRow * out.width, out.width, numRows, outMatrix.paddedRows, (y) =>
+      session.run({ x: input }, { y }),
+    )
   }
 
   return {
@@ -106,12 +141,14 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     arena,
     supports: (op, format) => op !== "embed" || format !== "int4",
     openSlab(span, layout) {
-      if (span.bytes < layout.bytes) throw new Error(`onnx: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
+      if (span.bytes < layout.bytes)
+        throw new Error(`onnx: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
       const slab = openOnnxSlab(arena.bytes(span), layout)
       open.add(slab)
       return slab
     },
-    numBytes: ({ layout, readsArena }) => (readsArena ? layout.bytes : Math.round(layout.bytes * INT4_NATIVE_SHARE) + SESSION_BYTES),
+    numBytes: ({ layout, readsArena }) =>
+      readsArena ? layout.bytes : Math.round(layout.bytes * INT4_NATIVE_SHARE) + SESSION_BYTES,
     closeSlab(slab) {
       opened(slab).session?.close()
       open.delete(slab as OnnxSlab)

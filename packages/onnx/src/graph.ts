@@ -71,7 +71,12 @@ export function encodeGraph({ inputs, outputs, nodes, constants = [] }: Graph): 
       node: nodes.map(node),
       input: inputs.map(value),
       output: outputs.map(value),
-      initializer: constants.map(({ name, type, shape, data }) => ({ name, dataType: ELEMENT[type], dims: [...shape], rawData: data })),
+      initializer: constants.map(({ name, type, shape, data }) => ({
+        name,
+        dataType: ELEMENT[type],
+        dims: [...shape],
+        rawData: data,
+      })),
     },
   })
   return onnx.ModelProto.encode(model).finish()

@@ -3,7 +3,12 @@ declare module "onnxruntime-node/dist/binding.js" {
   import type { Tensor } from "onnxruntime-common"
 
   interface NativeSession {
-    loadModel(buffer: ArrayBuffer, byteOffset: number, byteLength: number, options: Readonly<Record<string, unknown>>): void
+    loadModel(
+      buffer: ArrayBuffer,
+      byteOffset: number,
+      byteLength: number,
+      options: Readonly<Record<string, unknown>>,
+    ): void
     run(
       feeds: Readonly<Record<string, Tensor>>,
       fetches: Readonly<Record<string, Tensor | null>>,

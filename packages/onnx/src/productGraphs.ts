@@ -33,7 +33,10 @@ export function int8Inner({ activation, hasGateProj, hasBias }: InnerKind): Grap
     inputs: int8Inputs(projections, hasBias),
     outputs: [f32("y", "m", "n")],
     constants: [scalar("one", "f32", 1), scalar("zero", "u8", ZERO_POINT)],
-    nodes: [...projections.flatMap((name) => int8Nodes(name, `${name}Out`, hasBias)), ...activationNodes(activation, hasGateProj)],
+    nodes: [
+      ...projections.flatMap((name) => int8Nodes(name, `${name}Out`, hasBias)),
+      ...activationNodes(activation, hasGateProj),
+    ],
   }
 }
 
@@ -53,7 +56,10 @@ export function f32Inner({ activation, hasGateProj, hasBias }: InnerKind): Graph
   return {
     inputs: [f32("x", "m", "k"), ...inputs],
     outputs: [f32("y", "m", "n")],
-    nodes: [...projections.map((name) => gemm("x", name, `${name}Out`, hasBias)), ...activationNodes(activation, hasGateProj)],
+    nodes: [
+      ...projections.map((name) => gemm("x", name, `${name}Out`, hasBias)),
+      ...activationNodes(activation, hasGateProj),
+    ],
   }
 }
 
@@ -91,7 +97,16 @@ export function int4Expert(
     constants: [
       ...inner.flatMap(([name, weights]) => int4Constants(name, weights)),
       ...int4Constants("down", downProj),
-      ...(gap > 0 ? [{ name: "gap", type: "i64", shape: [4], data: new Uint8Array(BigInt64Array.of(0n, 0n, 0n, BigInt(gap)).buffer) } as const] : []),
+      ...(gap > 0
+        ? [
+            {
+              name: "gap",
+              type: "i64",
+              shape: [4],
+              data: new Uint8Array(BigInt64Array.of(0n, 0n, 0n, BigInt(gap)).buffer),
+            } as const,
+          ]
+        : []),
     ],
     nodes: [
       ...inner.flatMap(([name, weights]) => int4Nodes("x", name, `${name}Out`, weights)),
@@ -119,14 +134,24 @@ function int8Nodes(name: string, out: string, hasBias: boolean): GraphNode[] {
   const product = `${name}Product`
   const scaled = hasBias ? `${name}Scaled` : out
   return [
-    { op: "MatMulIntegerToFloat", inputs: ["x", name, "one", `${name}Scale`, "zero"], outputs: [product], domain: "com.microsoft" },
+    {
+      op: "MatMulIntegerToFloat",
+      inputs: ["x", name, "one", `${name}Scale`, "zero"],
+      outputs: [product],
+      domain: "com.microsoft",
+    },
     { op: "Mul", inputs: [product, "rowScale"], outputs: [scaled] },
     ...(hasBias ? [{ op: "Add", inputs: [scaled, `${name}Bias`], outputs: [out] }] : []),
   ]
 }
 
 function gemm(x: string, weight: string, out: string, hasBias: boolean): GraphNode {
-  return { op: "Gemm", inputs: [x, weight, ...(hasBias ? [`${weight}Bias`] : [])], outputs: [out], attributes: { transB: 1 } }
+  return {
+    op: "Gemm",
+    inputs: [x, weight, ...(hasBias ? [`${weight}Bias`] : [])],
+    outputs: [out],
+    attributes: { transB: 1 },
+  }
 }
 
 /** Writes `out` from `gateOut` and `upOut`. */

@@ -3,7 +3,12 @@ import fc from "fast-check"
 import { pickSlot, type SlotMemory } from "./index.ts"
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
-const slot = (slotId: number, ids: number[], { isBusy = false, lastUsed = slotId } = {}): SlotMemory => ({ slotId, ids, isBusy, lastUsed })
+const slot = (slotId: number, ids: number[], { isBusy = false, lastUsed = slotId } = {}): SlotMemory => ({
+  slotId,
+  ids,
+  isBusy,
+  lastUsed,
+})
 
 describe("pickSlot", () => {
   test("a conversation goes on in the slot that remembers it", () => {
@@ -33,16 +38,20 @@ describe("pickSlot", () => {
   test("what is reused is a true prefix, never the whole prompt, in an idle slot", () => {
     const ids = fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 60 })
     fc.assert(
-      fc.property(ids.filter(({ length }) => length > 0), fc.array(fc.tuple(ids, fc.boolean(), fc.nat({ max: 9 })), { maxLength: 6 }), (prompt, all) => {
-        const slots = all.map(([memory, isBusy, lastUsed], i) => slot(i, memory, { isBusy, lastUsed }))
-        const choice = pickSlot(prompt, slots)
-        if (choice === undefined) return expect(slots.every(({ isBusy }) => isBusy)).toBe(true)
-        const { slotId, numReused, copyFrom } = choice
-        expect(slots[slotId]!.isBusy).toBe(false)
-        expect(copyFrom).not.toBe(slotId)
-        expect(numReused).toBeLessThan(prompt.length)
-        expect(slots[copyFrom ?? slotId]!.ids.slice(0, numReused)).toEqual(prompt.slice(0, numReused))
-      }),
+      fc.property(
+        ids.filter(({ length }) => length > 0),
+        fc.array(fc.tuple(ids, fc.boolean(), fc.nat({ max: 9 })), { maxLength: 6 }),
+        (prompt, all) => {
+          const slots = all.map(([memory, isBusy, lastUsed], i) => slot(i, memory, { isBusy, lastUsed }))
+          const choice = pickSlot(prompt, slots)
+          if (choice === undefined) return expect(slots.every(({ isBusy }) => isBusy)).toBe(true)
+          const { slotId, numReused, copyFrom } = choice
+          expect(slots[slotId]!.isBusy).toBe(false)
+          expect(copyFrom).not.toBe(slotId)
+          expect(numReused).toBeLessThan(prompt.length)
+          expect(slots[copyFrom ?? slotId]!.ids.slice(0, numReused)).toEqual(prompt.slice(0, numReused))
+        },
+      ),
     )
   })
 })

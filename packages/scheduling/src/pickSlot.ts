@@ -40,7 +40,8 @@ export function pickSlot(prompt: readonly number[], slots: readonly SlotMemory[]
   const isWorthCopying = best.numShared >= inPlace.numShared + LEAST_COPIED
   // Taking a slot over throws away what it remembers beyond the shared part: spare a memory that is much longer.
   const isWasteful = inPlace.ids.length > 2 * inPlace.numShared + LEAST_COPIED
-  if (!isWorthCopying && !isWasteful) return { slotId: inPlace.slotId, numReused: inPlace.numShared, copyFrom: undefined }
+  if (!isWorthCopying && !isWasteful)
+    return { slotId: inPlace.slotId, numReused: inPlace.numShared, copyFrom: undefined }
 
   const target = idle.toSorted(older)[0]!
   const source = isWorthCopying ? best : inPlace

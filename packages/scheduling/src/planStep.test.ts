@@ -5,7 +5,14 @@ import { planStep, type SequenceState } from "./index.ts"
 const budgetArb = fc.record({ maxRows: fc.integer({ min: 8, max: 64 }), maxChunkRows: fc.integer({ min: 1, max: 32 }) })
 const sequencesArb = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 100 }), fc.nat({ max: 99 })), { maxLength: 8 })
-  .map((all) => all.map(([numKnown, computed], i): SequenceState => ({ sequenceId: i, slotId: i, numKnown, numComputed: computed % numKnown })))
+  .map((all) =>
+    all.map(([numKnown, computed], i): SequenceState => ({
+      sequenceId: i,
+      slotId: i,
+      numKnown,
+      numComputed: computed % numKnown,
+    })),
+  )
 
 describe("planStep", () => {
   test("every decoding sequence has one row in each step", () => {
@@ -31,7 +38,8 @@ describe("planStep", () => {
         expect(new Set(entries.map(({ slotId }) => slotId)).size).toBe(entries.length)
         const chunks = entries.filter((entry) => !entry.isSampled || entry.numRows > 1)
         expect(chunks.length).toBeLessThanOrEqual(1)
-        if (entries.length > 1 && chunks[0] !== undefined) expect(chunks[0].numRows).toBeLessThanOrEqual(budget.maxChunkRows)
+        if (entries.length > 1 && chunks[0] !== undefined)
+          expect(chunks[0].numRows).toBeLessThanOrEqual(budget.maxChunkRows)
       }),
     )
   })
@@ -51,17 +59,23 @@ describe("planStep", () => {
             expect(entry.firstPosition).toBe(state.numComputed)
             return { ...state, numComputed: state.numComputed + entry.numRows }
           })
-          for (const { sequenceId, numKnown, numComputed } of next) if (numComputed === numKnown) finished.push(sequenceId)
+          for (const { sequenceId, numKnown, numComputed } of next)
+            if (numComputed === numKnown) finished.push(sequenceId)
           states = next.filter(({ numKnown, numComputed }) => numComputed < numKnown)
         }
-        const prefills = sequences.filter(({ numKnown, numComputed }) => numKnown - numComputed > 1).map(({ sequenceId }) => sequenceId)
+        const prefills = sequences
+          .filter(({ numKnown, numComputed }) => numKnown - numComputed > 1)
+          .map(({ sequenceId }) => sequenceId)
         expect(finished.filter((id) => prefills.includes(id))).toEqual(prefills)
       }),
     )
   })
 
   test("alone, a prefill may fill the whole step", () => {
-    const { entries } = planStep([{ sequenceId: 1, slotId: 0, numKnown: 100, numComputed: 0 }], { maxRows: 64, maxChunkRows: 8 })
+    const { entries } = planStep([{ sequenceId: 1, slotId: 0, numKnown: 100, numComputed: 0 }], {
+      maxRows: 64,
+      maxChunkRows: 8,
+    })
     expect(entries).toEqual([{ sequenceId: 1, slotId: 0, firstPosition: 0, numRows: 64, isSampled: false }])
   })
 

@@ -4,6 +4,13 @@ export { EngineError } from "./client/EngineError.ts"
 export type { EngineStart } from "./engine/EngineStart.ts"
 export type { Degradation, EngineStatus, EngineUsage, RoutingTrace } from "./protocol.ts"
 export { complete, type CompletionDeps } from "./completion/complete.ts"
-export type { ChatMessage, CompletionEvent, CompletionRequest, TextLogProb, Tool, ToolCall } from "./completion/Completion.ts"
+export type {
+  ChatMessage,
+  CompletionEvent,
+  CompletionRequest,
+  TextLogProb,
+  Tool,
+  ToolCall,
+} from "./completion/Completion.ts"
 export { PromptError } from "./completion/encodePrompt.ts"
 export { decodePrompt, loadModelText, type ModelText } from "./completion/ModelText.ts"

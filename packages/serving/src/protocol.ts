@@ -124,7 +124,12 @@ const Failed = Schema.Struct({
   code: Schema.Literals(["context-overflow", "bad-request", "internal"]),
   message: Schema.String,
 })
-const Loading = Schema.Struct({ type: Schema.Literal("loading"), step: Schema.String, done: Schema.Finite, total: Schema.Finite })
+const Loading = Schema.Struct({
+  type: Schema.Literal("loading"),
+  step: Schema.String,
+  done: Schema.Finite,
+  total: Schema.Finite,
+})
 const Ready = Schema.Struct({ type: Schema.Literal("ready"), status: EngineStatus })
 const Status = Schema.Struct({ type: Schema.Literal("status"), status: EngineStatus })
 /** The engine cannot go on, and trying again would not help. */
@@ -136,4 +141,7 @@ export type EngineEvent = typeof EngineEvent.Type
 /** What is sent to an engine. */
 export const ToEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), message: ToEngine })
 /** What an engine sends: everything of one step. */
-export const FromEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), events: Schema.Array(EngineEvent) })
+export const FromEngineEnvelope = Schema.Struct({
+  version: Schema.Literal(PROTOCOL_VERSION),
+  events: Schema.Array(EngineEvent),
+})

@@ -37,7 +37,16 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
 
-const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, logitBias: [] }
+const GREEDY = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+}
 
 const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) => ({
   requestId,
@@ -55,7 +64,9 @@ const engineWith = (
   change: Partial<EngineStart> = {},
   options: { readonly main?: string; readonly maxQueue?: number; readonly onState?: (state: EngineState) => void } = {},
 ): Effect.Effect<EngineApi, never, Scope.Scope> =>
-  Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(Effect.map((context) => Context.get(context, Engine)))
+  Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(
+    Effect.map((context) => Context.get(context, Engine)),
+  )
 
 const idsOf = (engine: EngineApi, request: ReturnType<typeof requestOf>) =>
   engine.generate(request).pipe(
@@ -69,7 +80,11 @@ const conversation = (name: string): Conversation => conversations.find((other) 
 const answerOf = ({ output_ids }: Conversation): number[] => output_ids.filter((id) => id !== EOS)
 
 const pidOf = (parent: number): number[] =>
-  Bun.spawnSync(["pgrep", "-P", String(parent), "-f", "engine/main.ts"]).stdout.toString().split("\n").filter(Boolean).map(Number)
+  Bun.spawnSync(["pgrep", "-P", String(parent), "-f", "engine/main.ts"])
+    .stdout.toString()
+    .split("\n")
+    .filter(Boolean)
+    .map(Number)
 
 describe("Engine", () => {
   itEffect(
@@ -79,7 +94,9 @@ describe("Engine", () => {
         const engine = yield* engineWith()
         yield* engine.ready
         const short = conversations.filter(({ prompt_ids }) => prompt_ids.length < 80)
-        const answers = yield* Effect.forEach(short, (item) => idsOf(engine, requestOf(item.name, item.prompt_ids)), { concurrency: "unbounded" })
+        const answers = yield* Effect.forEach(short, (item) => idsOf(engine, requestOf(item.name, item.prompt_ids)), {
+          concurrency: "unbounded",
+        })
         expect(answers).toEqual(short.map(answerOf))
       }),
     { live: true, timeoutMs: 60_000 },
@@ -142,7 +159,9 @@ describe("Engine", () => {
         yield* engine.ready
         const { prompt_ids } = conversation("finance")
         // Without a stop id it would go on for 900 tokens.
-        const fiber = yield* Effect.forkChild(Stream.runDrain(engine.generate({ ...requestOf("leaves", prompt_ids, 900), stopIds: [] })))
+        const fiber = yield* Effect.forkChild(
+          Stream.runDrain(engine.generate({ ...requestOf("leaves", prompt_ids, 900), stopIds: [] })),
+        )
         yield* Effect.sleep("200 millis")
         yield* Fiber.interrupt(fiber)
         const item = conversation("greeting")
@@ -183,7 +202,10 @@ describe("Engine", () => {
         const other = yield* engineWith({ contextLength: 256 })
         yield* other.ready
         const error = yield* Effect.flip(idsOf(other, requestOf("long", Array(300).fill(5))))
-        expect([error.code, error.message]).toEqual(["context-overflow", "the prompt has 300 tokens, the context holds 256 with the answer"])
+        expect([error.code, error.message]).toEqual([
+          "context-overflow",
+          "the prompt has 300 tokens, the context holds 256 with the answer",
+        ])
       }),
     { live: true, timeoutMs: 60_000 },
   )

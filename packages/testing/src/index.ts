@@ -1,2 +1,9 @@
 export { expectClose, maxError } from "./expectClose.ts"
-export { type FixtureTensor, fixturePath, miniModelDir, readFixtureJson, readFixtureTensors, sharedPath } from "./fixtures.ts"
+export {
+  type FixtureTensor,
+  fixturePath,
+  miniModelDir,
+  readFixtureJson,
+  readFixtureTensors,
+  sharedPath,
+} from "./fixtures.ts"

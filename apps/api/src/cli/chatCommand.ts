@@ -48,7 +48,11 @@ export const chatCommand: Command = {
 
 async function converse(opening: readonly ChatMessage[], answer: Answer): Promise<void> {
   const isTerminal = process.stdin.isTTY === true
-  const lines = createInterface({ input: process.stdin, ...(isTerminal ? { output: process.stdout } : {}), prompt: "> " })
+  const lines = createInterface({
+    input: process.stdin,
+    ...(isTerminal ? { output: process.stdout } : {}),
+    prompt: "> ",
+  })
   let answering: AbortController | undefined
   lines.on("SIGINT", () => (answering === undefined ? lines.close() : answering.abort()))
   let messages = [...opening]
@@ -80,7 +84,12 @@ async function converse(opening: readonly ChatMessage[], answer: Answer): Promis
   lines.close()
 }
 
-async function localAnswer(deps: CompletionDeps, messages: readonly ChatMessage[], say: (text: string) => void, signal: AbortSignal): Promise<void> {
+async function localAnswer(
+  deps: CompletionDeps,
+  messages: readonly ChatMessage[],
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const events = complete(
     {
       requestId: crypto.randomUUID(),

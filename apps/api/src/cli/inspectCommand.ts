@@ -14,7 +14,8 @@ export const inspectCommand: Command = {
   async run(args) {
     const { positionals, settings } = parseCommandLine(args)
     const { dir } = await locateModel(onlyPositional(positionals, "a checkpoint directory"), settings["cache-dir"])
-    const { config, numParameters, numActiveParameters, checkpointBytes, bytes, expertBytes, stateBytesPerPosition } = inspectModel(dir)
+    const { config, numParameters, numActiveParameters, checkpointBytes, bytes, expertBytes, stateBytesPerPosition } =
+      inspectModel(dir)
     const { family, hiddenSize, vocabSize, contextLength, layers } = config
     const attention = layers[0]!.attention
     const sparse = layers.flatMap(({ feedForward }) => (feedForward.kind === "moe" ? [feedForward] : []))
@@ -28,7 +29,10 @@ export const inspectCommand: Command = {
     else {
       const { numExperts, topK, expertIntermediateSize, sharedExpert } = sparse[0]
       const shared = sharedExpert === undefined ? "" : `, a shared expert of ${sharedExpert.intermediateSize}`
-      line("experts", `${numExperts} of ${expertIntermediateSize} in ${sparse.length} of ${layers.length} layers, ${topK} per token${shared}`)
+      line(
+        "experts",
+        `${numExperts} of ${expertIntermediateSize} in ${sparse.length} of ${layers.length} layers, ${topK} per token${shared}`,
+      )
     }
     line("checkpoint", readableBytes(checkpointBytes))
     for (const format of ["f32", "int8", "int4"] as const) {
@@ -36,7 +40,10 @@ export const inspectCommand: Command = {
       line(format, `${readableBytes(bytes[format])} on disk and resident${expert}`)
     }
     const streams = settings["max-streams"]
-    line("context", `${readableBytes(stateBytesPerPosition)} per token; ${streams} streams of ${contextLength} tokens up to ${readableBytes(stateBytesPerPosition * contextLength * streams)}`)
+    line(
+      "context",
+      `${readableBytes(stateBytesPerPosition)} per token; ${streams} streams of ${contextLength} tokens up to ${readableBytes(stateBytesPerPosition * contextLength * streams)}`,
+    )
     return 0
   },
 }

@@ -9,8 +9,10 @@ import { readableBytes } from "./progressBar.ts"
 
 export const logitsCommand: Command = {
   name: "logits",
-  summary: "writes what the model computes for some token ids: logits, hidden states and routing of every layer, in float32",
-  usage: "<dir> --ids 1,2,3 [--ids …] --out FILE.safetensors [--format f32|int8|int4] [--backend reference|onnx] [--chunk ROWS]",
+  summary:
+    "writes what the model computes for some token ids: logits, hidden states and routing of every layer, in float32",
+  usage:
+    "<dir> --ids 1,2,3 [--ids …] --out FILE.safetensors [--format f32|int8|int4] [--backend reference|onnx] [--chunk ROWS]",
   options:
     "  --ids    token ids of one prompt; again for another\n" +
     "  --out    file to write: p{i}.logits, p{i}.layer{l}.hidden, .router_logits, .expert_ids, .expert_weights\n" +
@@ -33,13 +35,19 @@ export const logitsCommand: Command = {
     const prepared = openPreparedModel(dir, model.dir)
     const arena = createArena({})
     const backend =
-      settings.backend === "reference" ? createReferenceBackend(arena) : createOnnxBackend(arena, { numThreads: settings.threads ?? cpus().length })
+      settings.backend === "reference"
+        ? createReferenceBackend(arena)
+        : createOnnxBackend(arena, { numThreads: settings.threads ?? cpus().length })
     try {
       checkIds(prompts, prepared.config.vocabSize)
-      console.error(`computing ${prompts.length} prompt${prompts.length > 1 ? "s" : ""} in ${format} on ${backend.name}`)
+      console.error(
+        `computing ${prompts.length} prompt${prompts.length > 1 ? "s" : ""} in ${format} on ${backend.name}`,
+      )
       const tensors = computeLogits(prepared, backend, prompts, chunkRows)
       writeSafetensors(out, tensors)
-      console.error(`${out}: ${tensors.length} tensors, ${readableBytes(tensors.reduce((sum, { values }) => sum + values.byteLength, 0))}`)
+      console.error(
+        `${out}: ${tensors.length} tensors, ${readableBytes(tensors.reduce((sum, { values }) => sum + values.byteLength, 0))}`,
+      )
       return 0
     } finally {
       backend.close()
@@ -57,5 +65,6 @@ function parseIds(text: string): number[] {
 
 function checkIds(prompts: readonly (readonly number[])[], vocabSize: number): void {
   const outside = prompts.flat().find((id) => id >= vocabSize)
-  if (outside !== undefined) throw new UsageError(`--ids: expected ids below the vocabulary's ${vocabSize}, found ${outside}`)
+  if (outside !== undefined)
+    throw new UsageError(`--ids: expected ids below the vocabulary's ${vocabSize}, found ${outside}`)
 }

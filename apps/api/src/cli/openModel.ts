@@ -26,7 +26,10 @@ export async function locateModel(name: string, cacheDir: string): Promise<Local
     if (!statSync(dir).isDirectory()) throw new UsageError(`${name}: expected a checkpoint directory, found a file`)
     return { modelId: basename(dir), dir }
   }
-  if (!isHubName(name)) throw new UsageError(`${name}: expected a checkpoint directory, or a hub name such as organisation/model; found no such directory`)
+  if (!isHubName(name))
+    throw new UsageError(
+      `${name}: expected a checkpoint directory, or a hub name such as organisation/model; found no such directory`,
+    )
 
   const target = join(cacheDir, "hub", name.replace("/", "--"))
   console.error(`${name} is no directory here: downloading it into ${target}`)
@@ -50,7 +53,10 @@ export async function locateModel(name: string, cacheDir: string): Promise<Local
 }
 
 /** Returns the prepared form of a checkpoint, made now, with a progress bar, where there is none. Ctrl-C leaves nothing half-written. */
-export async function prepare({ dir }: LocalModel, { format, "cache-dir": cacheDir }: Pick<Settings, "format" | "cache-dir">): Promise<{ dir: string; wasPrepared: boolean }> {
+export async function prepare(
+  { dir }: LocalModel,
+  { format, "cache-dir": cacheDir }: Pick<Settings, "format" | "cache-dir">,
+): Promise<{ dir: string; wasPrepared: boolean }> {
   const bar = progressBar(`preparing ${basename(dir)} for ${format}`)
   const aborting = new AbortController()
   const abort = (): void => aborting.abort(new UsageError("interrupted: nothing was kept"))

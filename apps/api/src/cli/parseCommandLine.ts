@@ -23,13 +23,23 @@ export function parseCommandLine(args: readonly string[], own: readonly string[]
   const option = { type: "string", multiple: true } as const
   let parsed: { values: Record<string, string[] | undefined>; positionals: string[] }
   try {
-    parsed = parseArgs({ args: [...args], allowPositionals: true, options: Object.fromEntries([...names].map((name) => [name, option])) })
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: Object.fromEntries([...names].map((name) => [name, option])),
+    })
   } catch (error) {
     const unknown = /Unknown option '--([^']+)'/.exec((error as Error).message)?.[1]
-    throw new UsageError(unknown === undefined ? (error as Error).message : `--${unknown}: there is no such option: did you mean --${nearest(unknown)}?`)
+    throw new UsageError(
+      unknown === undefined
+        ? (error as Error).message
+        : `--${unknown}: there is no such option: did you mean --${nearest(unknown)}?`,
+    )
   }
   const { values, positionals } = parsed
-  const flags = Object.fromEntries(SETTING_NAMES.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name].at(-1)!]])))
+  const flags = Object.fromEntries(
+    SETTING_NAMES.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name].at(-1)!]])),
+  )
   return {
     positionals,
     settings: loadSettings({ flags, environment: process.env, file: SETTINGS_FILE }),

@@ -9,7 +9,10 @@ export const prepareCommand: Command = {
   example: "consilium prepare models/my-checkpoint --format int4",
   async run(args) {
     const { positionals, settings } = parseCommandLine(args)
-    const model = await locateModel(onlyPositional(positionals, "a checkpoint directory or a hub name"), settings["cache-dir"])
+    const model = await locateModel(
+      onlyPositional(positionals, "a checkpoint directory or a hub name"),
+      settings["cache-dir"],
+    )
     const { dir, wasPrepared } = await prepare(model, settings)
     console.log(`${wasPrepared ? "already prepared" : "prepared"}: ${dir}`)
     return 0

@@ -18,7 +18,9 @@ export function progressBar(label: string): ProgressBar {
       const tenth = Math.floor(share * 10)
       if (isTerminal) {
         const filled = Math.round(share * WIDTH)
-        process.stderr.write(`\r${label} [${"█".repeat(filled)}${" ".repeat(WIDTH - filled)}] ${(share * 100).toFixed(0).padStart(3)} %`)
+        process.stderr.write(
+          `\r${label} [${"█".repeat(filled)}${" ".repeat(WIDTH - filled)}] ${(share * 100).toFixed(0).padStart(3)} %`,
+        )
         hasDrawn = true
       } else if (tenth > lastTenth) {
         lastTenth = tenth

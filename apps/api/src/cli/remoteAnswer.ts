@@ -16,13 +16,17 @@ export async function remoteAnswer(
 ): Promise<void> {
   const response = await fetch(`${url.replace(/\/$/, "")}/v1/chat/completions`, {
     method: "POST",
-    headers: { "content-type": "application/json", ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) },
+    headers: {
+      "content-type": "application/json",
+      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+    },
     body: JSON.stringify({ model: "default", messages, temperature: 0, stream: true }),
     signal,
   }).catch((error: Error) => {
     throw new UsageError(`${url}: no service answers there (${error.message})`)
   })
-  if (!response.ok || response.body === null) throw new UsageError(`${url} answered ${response.status}: ${await response.text()}`)
+  if (!response.ok || response.body === null)
+    throw new UsageError(`${url} answered ${response.status}: ${await response.text()}`)
 
   let pending = ""
   for await (const text of response.body.pipeThrough(new TextDecoderStream())) {

@@ -14,7 +14,16 @@ import { serve } from "./serve.ts"
 const COMMANDS: readonly Command[] = [serve, prepareCommand, cacheCommand, chatCommand, inspectCommand, logitsCommand]
 
 /** Failures that people can do something about: one line, no stack. */
-const EXPECTED = [UsageError, SettingError, CheckpointError, PreparedModelError, TextError, HubError, EngineError, MoeSettingsError]
+const EXPECTED = [
+  UsageError,
+  SettingError,
+  CheckpointError,
+  PreparedModelError,
+  TextError,
+  HubError,
+  EngineError,
+  MoeSettingsError,
+]
 
 /** Runs one command; returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {

@@ -23,7 +23,8 @@ export const serve: Command = {
   example: "consilium serve --model path/to/checkpoint --format int4",
   async run(args) {
     const { settings, positionals } = parseCommandLine(args)
-    if (positionals.length > 0) throw new UsageError(`expected no word without --, found ${positionals.join(" ")}: the model is given by --model`)
+    if (positionals.length > 0)
+      throw new UsageError(`expected no word without --, found ${positionals.join(" ")}: the model is given by --model`)
     return runService(settings)
   },
 }
@@ -34,14 +35,25 @@ async function runService(settings: Settings): Promise<number> {
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const runtime = ManagedRuntime.make(
-    Engine.layer({ start: engineStart(model, prepared.dir, settings), maxQueue: settings["max-queue"], onState: ({ phase }) => logState(phase) }),
+    Engine.layer({
+      start: engineStart(model, prepared.dir, settings),
+      maxQueue: settings["max-queue"],
+      onState: ({ phase }) => logState(phase),
+    }),
   )
   try {
     const engine = await runtime.runPromise(Engine.use(Effect.succeed))
     const debug = (line: string): void => {
       if (settings.debug >= 1) console.error(line)
     }
-    const deps: ServiceDeps = { engine, text, modelId: model.modelId, created: Math.floor(Date.now() / 1000), metrics: createServiceMetrics(engine), debug }
+    const deps: ServiceDeps = {
+      engine,
+      text,
+      modelId: model.modelId,
+      created: Math.floor(Date.now() / 1000),
+      metrics: createServiceMetrics(engine),
+      debug,
+    }
     const servers = listen(deps, settings)
     const stopped = untilSignal()
 
@@ -68,12 +80,18 @@ async function runService(settings: Settings): Promise<number> {
 
 function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] {
   const { host, port, "api-key": apiKey, "admin-key": adminKey, "admin-port": adminPort } = settings
-  const open = (hostname: string, at: number, setting: string, fetch: (request: Request) => Response | Promise<Response>): Bun.Server<undefined> => {
+  const open = (
+    hostname: string,
+    at: number,
+    setting: string,
+    fetch: (request: Request) => Response | Promise<Response>,
+  ): Bun.Server<undefined> => {
     try {
       return Bun.serve({ hostname, port: at, idleTimeout: 0, maxRequestBodySize: MAX_BODY_BYTES, fetch })
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      const why = code === "EADDRINUSE" ? "it is taken: choose another" : `the system says ${code ?? (error as Error).message}`
+      const why =
+        code === "EADDRINUSE" ? "it is taken: choose another" : `the system says ${code ?? (error as Error).message}`
       throw new SettingError(`--${setting} ${at} on ${hostname}: expected a port to listen on, but ${why}`)
     }
   }
@@ -97,15 +115,23 @@ function logState(phase: string): void {
 function announce(
   url: URL,
   modelId: string,
-  { backend, format, numSlots, contextLength }: { readonly backend: string; readonly format: string; readonly numSlots: number; readonly contextLength: number },
+  {
+    backend,
+    format,
+    numSlots,
+    contextLength,
+  }: { readonly backend: string; readonly format: string; readonly numSlots: number; readonly contextLength: number },
   { host, "api-key": apiKey }: Settings,
 ): void {
   const base = url.href.replace(/\/$/, "")
-  console.error(`${modelId} at ${base}/v1 (backend ${backend}, format ${format}, ${numSlots} streams of ${contextLength} tokens)`)
+  console.error(
+    `${modelId} at ${base}/v1 (backend ${backend}, format ${format}, ${numSlots} streams of ${contextLength} tokens)`,
+  )
   console.error(
     `try: curl ${base}/v1/chat/completions -H 'content-type: application/json'${apiKey === undefined ? "" : " -H 'authorization: Bearer …'"} ` +
       `-d '{"model": "default", "messages": [{"role": "user", "content": "Hello!"}], "stream": true}'`,
   )
   const isLocal = host === "127.0.0.1" || host === "localhost" || host === "::1"
-  if (!isLocal && apiKey === undefined) console.error(`warning: ${host} can be reached from other machines, and no --api-key is set`)
+  if (!isLocal && apiKey === undefined)
+    console.error(`warning: ${host} can be reached from other machines, and no --api-key is set`)
 }

@@ -3,7 +3,12 @@ import { EngineError, PromptError } from "@consilium/serving"
 
 /** What a client is told, in OpenAI's shape. */
 export interface ErrorBody {
-  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null }
+  readonly error: {
+    readonly message: string
+    readonly type: string
+    readonly param: string | null
+    readonly code: string | null
+  }
 }
 
 /** A request that ends in an error: status and public words. */
@@ -17,7 +22,14 @@ export class ApiError extends Error {
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number | undefined
 
-  constructor(options: { status: number; type: string; message: string; param?: string; code?: string; retryAfter?: number }) {
+  constructor(options: {
+    status: number
+    type: string
+    message: string
+    param?: string
+    code?: string
+    retryAfter?: number
+  }) {
     super(options.message)
     this.status = options.status
     this.type = options.type
@@ -48,9 +60,11 @@ const PUBLIC = {
 /** Returns what a client is told of any failure. What we did not expect is told without its insides. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  if (error instanceof PromptError) return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
+  if (error instanceof PromptError)
+    return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
   if (error instanceof EngineError) return new ApiError({ ...PUBLIC[error.code], message: error.message })
-  if (error instanceof TextError || error instanceof CheckpointError) return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
+  if (error instanceof TextError || error instanceof CheckpointError)
+    return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
   return new ApiError({ ...PUBLIC.internal, message: "The service failed on this request." })
 }
 
@@ -61,7 +75,8 @@ export function errorBody({ message, type, param, code }: ApiError): ErrorBody {
 /** The response to a request that ends in an error. */
 export function errorResponse(error: ApiError, headers: Readonly<Record<string, string>> = {}): Response {
   const { retryAfter } = error
-  const retry = retryAfter === undefined ? {} : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) }
+  const retry =
+    retryAfter === undefined ? {} : { "retry-after": String(retryAfter), "retry-after-ms": String(retryAfter * 1000) }
   return Response.json(errorBody(error), { status: error.status, headers: { ...headers, ...retry } })
 }
 

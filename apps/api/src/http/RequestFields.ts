@@ -52,6 +52,7 @@ export function requestFields(body: Readonly<Record<string, unknown>>, path = ""
 
 /** Returns a JSON object's fields. @throws ApiError when it is none */
 export function objectFields(value: unknown, path: string): RequestFields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return requestFields(value as Record<string, unknown>, `${path}.`)
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return requestFields(value as Record<string, unknown>, `${path}.`)
   throw invalidField(path, `${path}: expected an object, found ${JSON.stringify(value) ?? "nothing"}.`)
 }

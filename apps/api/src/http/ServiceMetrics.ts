@@ -16,8 +16,10 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry, prefix: "consilium_" })
-  const counter = (name: string, help: string, labelNames: string[] = []) => new Counter({ name: `consilium_${name}`, help, labelNames, registers })
-  const histogram = (name: string, help: string) => new Histogram({ name: `consilium_${name}`, help, buckets: SECONDS, registers })
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `consilium_${name}`, help, labelNames, registers })
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `consilium_${name}`, help, buckets: SECONDS, registers })
 
   const requests = counter("http_requests_total", "HTTP requests by route and status", ["route", "status"])
   const successes = counter("request_success_total", "Answers by how they ended", ["finished_reason"])
@@ -33,7 +35,7 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const prefill = histogram("request_prefill_time_seconds", "From slot to first token")
   const decode = histogram("request_decode_time_seconds", "From first token to last")
 
-  const gauge = (name: string, help: string, read: (status: EngineStatus) => number): void => {
+  const gauge = (name: string, help: string, read: (status: EngineStatus) => number): Gauge =>
     new Gauge({
       name: `consilium_${name}`,
       help,
@@ -43,7 +45,6 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
         this.set(state.phase === "ready" ? read(state.status) : 0)
       },
     })
-  }
   gauge("num_requests_running", "Answers being computed", ({ numRunning }) => numRunning)
   gauge("num_requests_waiting", "Requests waiting for a slot", ({ numWaiting }) => numWaiting)
   gauge("engine_resident_bytes", "Resident memory of the engine process", ({ residentBytes }) => residentBytes)

@@ -8,7 +8,16 @@ import { createServiceMetrics } from "./ServiceMetrics.ts"
 
 const text = loadModelText(miniModelDir())
 const status: EngineStatus = {
-  modelId: "fake", backend: "fake", format: "f32", numSlots: 1, contextLength: 128, numRunning: 0, numWaiting: 0, steps: 0, residentBytes: 0, weightBytes: 0,
+  modelId: "fake",
+  backend: "fake",
+  format: "f32",
+  numSlots: 1,
+  contextLength: 128,
+  numRunning: 0,
+  numWaiting: 0,
+  steps: 0,
+  residentBytes: 0,
+  weightBytes: 0,
 }
 
 /** A service around an engine in some state, which fails after one token where `failure` is given. */
@@ -56,15 +65,22 @@ describe("refusals", () => {
     const { app } = serviceWith({ phase: "ready", status }, { refusal: new EngineError({ code, message: "why" }) })
     for (const isStream of [false, true]) {
       const response = await app.handle(chat(isStream))
-      expect([response.status, await response.json()]).toEqual([statusCode, { error: { message: "why", type: expect.any(String), param: null, code: publicCode } }])
-      if (statusCode === 429) expect([response.headers.get("retry-after"), response.headers.get("retry-after-ms")]).toEqual(["1", "1000"])
+      expect([response.status, await response.json()]).toEqual([
+        statusCode,
+        { error: { message: "why", type: expect.any(String), param: null, code: publicCode } },
+      ])
+      if (statusCode === 429)
+        expect([response.headers.get("retry-after"), response.headers.get("retry-after-ms")]).toEqual(["1", "1000"])
     }
   })
 })
 
 describe("a failure in mid-stream", () => {
   test("is an error chunk after the text, not a cut", async () => {
-    const { app } = serviceWith({ phase: "ready", status }, { failure: new EngineError({ code: "internal", message: "a step failed twice" }) })
+    const { app } = serviceWith(
+      { phase: "ready", status },
+      { failure: new EngineError({ code: "internal", message: "a step failed twice" }) },
+    )
     const response = await app.handle(chat(true))
     const lines = (await response.text()).trim().split("\n\n")
     expect(response.status).toBe(200)
@@ -75,7 +91,10 @@ describe("a failure in mid-stream", () => {
   })
 
   test("is a 500 where nothing was streamed", async () => {
-    const { app } = serviceWith({ phase: "ready", status }, { failure: new EngineError({ code: "internal", message: "broken" }) })
+    const { app } = serviceWith(
+      { phase: "ready", status },
+      { failure: new EngineError({ code: "internal", message: "broken" }) },
+    )
     expect((await app.handle(chat(false))).status).toBe(500)
   })
 })
@@ -83,7 +102,11 @@ describe("a failure in mid-stream", () => {
 describe("admin", () => {
   const { admin } = serviceWith({ phase: "ready", status })
   const get = (headers: Record<string, string>, path = "/admin/models/fake/status") =>
-    admin.handle(new Request(`http://localhost${path}`, { headers: { host: "127.0.0.1:9", authorization: "Bearer operator", ...headers } }))
+    admin.handle(
+      new Request(`http://localhost${path}`, {
+        headers: { host: "127.0.0.1:9", authorization: "Bearer operator", ...headers },
+      }),
+    )
 
   test("answers this machine", async () => {
     expect(await (await get({})).json()).toMatchObject({ phase: "ready", status: { modelId: "fake" } })
@@ -99,7 +122,13 @@ describe("admin", () => {
   })
 
   test("reads JSON only, and knows its models", async () => {
-    const response = await admin.handle(new Request("http://localhost/admin/models/fake/status", { method: "POST", body: "x", headers: { host: "localhost", authorization: "Bearer operator" } }))
+    const response = await admin.handle(
+      new Request("http://localhost/admin/models/fake/status", {
+        method: "POST",
+        body: "x",
+        headers: { host: "localhost", authorization: "Bearer operator" },
+      }),
+    )
     expect(response.status).toBe(415)
     expect((await get({}, "/admin/models/other/status")).status).toBe(404)
   })

@@ -18,12 +18,14 @@ export function createApp(deps: ServiceDeps, { apiKey }: { readonly apiKey?: str
       const { pathname } = new URL(request.url)
       if (code === "NOT_FOUND") return errorResponse(notFound(request.method, pathname))
       const failure = asApiError(error)
-      if (failure.status === 500) deps.debug(`${pathname}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      if (failure.status === 500)
+        deps.debug(`${pathname}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
       deps.metrics.countRequest(pathname, failure.status)
       return errorResponse(failure, { "x-request-id": `req-${crypto.randomUUID()}` })
     })
     .onAfterResponse(({ request, path, responseValue }) => {
-      if (responseValue instanceof Response && responseValue.ok && request.method === "POST") deps.metrics.countRequest(path, responseValue.status)
+      if (responseValue instanceof Response && responseValue.ok && request.method === "POST")
+        deps.metrics.countRequest(path, responseValue.status)
     })
     .use(health(deps))
     .use(models(deps))
@@ -33,5 +35,10 @@ export function createApp(deps: ServiceDeps, { apiKey }: { readonly apiKey?: str
 }
 
 function notFound(method: string, path: string): ApiError {
-  return new ApiError({ status: 404, type: "invalid_request_error", code: "not_found", message: `There is no ${method} ${path} here.` })
+  return new ApiError({
+    status: 404,
+    type: "invalid_request_error",
+    code: "not_found",
+    message: `There is no ${method} ${path} here.`,
+  })
 }

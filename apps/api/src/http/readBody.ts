@@ -6,9 +6,15 @@ export const MAX_BODY_BYTES = 32 * 2 ** 20
 
 /** Reads a request's JSON object. @throws ApiError on one that is too large, not UTF-8, or no JSON object */
 export async function readBody(request: Request): Promise<RequestFields> {
-  const bad = (message: string): ApiError => new ApiError({ status: 400, type: "invalid_request_error", code: "invalid_json", message })
+  const bad = (message: string): ApiError =>
+    new ApiError({ status: 400, type: "invalid_request_error", code: "invalid_json", message })
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) {
-    throw new ApiError({ status: 413, type: "invalid_request_error", code: "body_too_large", message: `The body is larger than ${MAX_BODY_BYTES / 2 ** 20} MiB.` })
+    throw new ApiError({
+      status: 413,
+      type: "invalid_request_error",
+      code: "body_too_large",
+      message: `The body is larger than ${MAX_BODY_BYTES / 2 ** 20} MiB.`,
+    })
   }
   const bytes = await request.arrayBuffer()
   let text: string

@@ -17,7 +17,10 @@ export interface SseOptions {
  * A failure before the first chunk is thrown, so that it gets its status; a later one becomes an error chunk. A client that leaves interrupts
  * the stream.
  */
-export async function sseResponse<E>(chunks: Stream.Stream<unknown, E>, { signal, headers }: SseOptions): Promise<Response> {
+export async function sseResponse<E>(
+  chunks: Stream.Stream<unknown, E>,
+  { signal, headers }: SseOptions,
+): Promise<Response> {
   const leaving = new AbortController()
   const isGone = AbortSignal.any([signal, leaving.signal])
   const untilGone = Effect.callback<void>((resume) => {
@@ -55,7 +58,12 @@ export async function sseResponse<E>(chunks: Stream.Stream<unknown, E>, { signal
     },
   })
   return new Response(body, {
-    headers: { ...headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no" },
+    headers: {
+      ...headers,
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+      "x-accel-buffering": "no",
+    },
   })
 }
 

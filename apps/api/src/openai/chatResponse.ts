@@ -38,20 +38,36 @@ export function chatChunks(head: ResponseHead, includesUsage: boolean, consilium
       begun.add(choice)
       switch (event.type) {
         case "text":
-          return [...begin, chunk(choice, { content: event.text }, event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {})]
+          return [
+            ...begin,
+            chunk(
+              choice,
+              { content: event.text },
+              event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {},
+            ),
+          ]
         case "tool-call": {
-          const call = { index: event.index, id: event.id, type: "function", function: { name: event.name, arguments: "" } }
+          const call = {
+            index: event.index,
+            id: event.id,
+            type: "function",
+            function: { name: event.name, arguments: "" },
+          }
           return [...begin, chunk(choice, { tool_calls: [call] })]
         }
         case "tool-arguments":
-          return [...begin, chunk(choice, { tool_calls: [{ index: event.index, function: { arguments: event.delta } }] })]
+          return [
+            ...begin,
+            chunk(choice, { tool_calls: [{ index: event.index, function: { arguments: event.delta } }] }),
+          ]
         case "finish":
           finishes.push(event)
           return [...begin, { ...chunk(choice, {}, { finish_reason: event.reason }), consilium: consiliumOf(event) }]
       }
     },
     /** The last chunk, where usage was asked for. */
-    end: (): object[] => (includesUsage ? [{ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(finishes) }] : []),
+    end: (): object[] =>
+      includesUsage ? [{ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(finishes) }] : [],
   }
 }
 
@@ -83,7 +99,8 @@ export function chatBody(head: ResponseHead, events: readonly CompletionEvent[],
 function toolCallsOf(events: readonly CompletionEvent[]): StreamedToolCall[] {
   const calls: StreamedToolCall[] = []
   for (const event of events) {
-    if (event.type === "tool-call") calls[event.index] = { id: event.id, type: "function", function: { name: event.name, arguments: "" } }
+    if (event.type === "tool-call")
+      calls[event.index] = { id: event.id, type: "function", function: { name: event.name, arguments: "" } }
     if (event.type === "tool-arguments") calls[event.index]!.function.arguments += event.delta
   }
   return calls
@@ -91,5 +108,8 @@ function toolCallsOf(events: readonly CompletionEvent[]): StreamedToolCall[] {
 
 function logProbs(tokens: readonly TextLogProb[]) {
   const described = ({ text, bytes, logProb }: Omit<TextLogProb, "top">) => ({ token: text, logprob: logProb, bytes })
-  return { content: tokens.map((token) => ({ ...described(token), top_logprobs: token.top.map(described) })), refusal: null }
+  return {
+    content: tokens.map((token) => ({ ...described(token), top_logprobs: token.top.map(described) })),
+    refusal: null,
+  }
 }

@@ -15,7 +15,8 @@ export function checkFields(fields: RequestFields, { read, harmless, unsupported
     if (!fields.has(name)) continue
     const value = JSON.stringify(fields.raw(name))
     if (!allowed.some((other) => JSON.stringify(other) === value)) {
-      const only = allowed.length > 0 ? `only ${allowed.map((other) => JSON.stringify(other)).join(" or ")}` : "it left out"
+      const only =
+        allowed.length > 0 ? `only ${allowed.map((other) => JSON.stringify(other)).join(" or ")}` : "it left out"
       fields.fail(name, `${only}: this service does not support it otherwise`)
     }
   }

@@ -5,7 +5,12 @@ import { usageOf } from "./usage.ts"
 type Finish = Extract<CompletionEvent, { type: "finish" }>
 
 /** Returns the chunks of a streamed text completion; choices are numbered over all prompts. */
-export function completionChunks(head: ResponseHead, includesUsage: boolean, numPrompts: number, consiliumOf: ConsiliumOf) {
+export function completionChunks(
+  head: ResponseHead,
+  includesUsage: boolean,
+  numPrompts: number,
+  consiliumOf: ConsiliumOf,
+) {
   const finishes: Finish[] = []
   const chunk = (choice: number, text: string, rest: object = {}) => ({
     ...head,
@@ -15,17 +20,26 @@ export function completionChunks(head: ResponseHead, includesUsage: boolean, num
   })
   return {
     push(event: CompletionEvent): object[] {
-      if (event.type === "text") return [chunk(event.choice, event.text, event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {})]
+      if (event.type === "text")
+        return [
+          chunk(event.choice, event.text, event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {}),
+        ]
       if (event.type !== "finish") return []
       finishes.push(event)
       return [{ ...chunk(event.choice, "", { finish_reason: event.reason }), consilium: consiliumOf(event) }]
     },
-    end: (): object[] => (includesUsage ? [{ ...head, object: "text_completion", choices: [], usage: usageOf(finishes, numPrompts) }] : []),
+    end: (): object[] =>
+      includesUsage ? [{ ...head, object: "text_completion", choices: [], usage: usageOf(finishes, numPrompts) }] : [],
   }
 }
 
 /** Returns the body of a text completion that is not streamed. */
-export function completionBody(head: ResponseHead, events: readonly CompletionEvent[], numPrompts: number, consiliumOf: ConsiliumOf): object {
+export function completionBody(
+  head: ResponseHead,
+  events: readonly CompletionEvent[],
+  numPrompts: number,
+  consiliumOf: ConsiliumOf,
+): object {
   const finishes = events.filter((event) => event.type === "finish")
   const choices = finishes
     .toSorted((a, b) => a.choice - b.choice)
@@ -39,7 +53,13 @@ export function completionBody(head: ResponseHead, events: readonly CompletionEv
         finish_reason: reason,
       }
     })
-  return { ...head, object: "text_completion", choices, usage: usageOf(finishes, numPrompts), consilium: consiliumOf(finishes[0]!) }
+  return {
+    ...head,
+    object: "text_completion",
+    choices,
+    usage: usageOf(finishes, numPrompts),
+    consilium: consiliumOf(finishes[0]!),
+  }
 }
 
 function logProbs(tokens: readonly TextLogProb[]) {

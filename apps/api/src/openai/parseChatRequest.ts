@@ -16,10 +16,33 @@ export interface ChatRequest extends AnswerParams {
 
 /** Fields that both completion routes read. */
 export const ANSWER_FIELDS = [
-  "model", "n", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias",
-  "seed", "max_tokens", "stop", "stream", "stream_options", "logprobs", "consilium",
+  "model",
+  "n",
+  "temperature",
+  "top_p",
+  "top_k",
+  "min_p",
+  "repetition_penalty",
+  "presence_penalty",
+  "frequency_penalty",
+  "logit_bias",
+  "seed",
+  "max_tokens",
+  "stop",
+  "stream",
+  "stream_options",
+  "logprobs",
+  "consilium",
 ]
-export const HARMLESS_FIELDS = ["user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"]
+export const HARMLESS_FIELDS = [
+  "user",
+  "metadata",
+  "store",
+  "service_tier",
+  "safety_identifier",
+  "prompt_cache_key",
+  "prompt_cache_retention",
+]
 
 const KNOWN: KnownFields = {
   read: [...ANSWER_FIELDS, "messages", "tools", "tool_choice", "max_completion_tokens", "top_logprobs"],
@@ -44,7 +67,8 @@ const ROLES = { system: "system", developer: "system", user: "user", assistant: 
 export function parseChatRequest(fields: RequestFields): ChatRequest {
   const unknownFields = checkFields(fields, KNOWN)
   const messages = fields.raw("messages")
-  if (!Array.isArray(messages) || messages.length === 0) return fields.fail("messages", "an array of at least one message")
+  if (!Array.isArray(messages) || messages.length === 0)
+    return fields.fail("messages", "an array of at least one message")
   return {
     ...parseAnswerParams(fields),
     model: fields.text("model") ?? fields.fail("model", "the id of a model, or default"),
@@ -83,7 +107,11 @@ function parseContent(fields: RequestFields, path: string, mayBeEmpty: boolean):
       const partPath = `${path}.content[${i}]`
       const partFields = objectFields(part, partPath)
       const type = partFields.text("type")
-      if (type !== "text") throw invalidField(`${partPath}.type`, `${partPath}.type: this model reads text only, found ${JSON.stringify(type)}.`)
+      if (type !== "text")
+        throw invalidField(
+          `${partPath}.type`,
+          `${partPath}.type: this model reads text only, found ${JSON.stringify(type)}.`,
+        )
       return partFields.text("text") ?? partFields.fail("text", "a string")
     })
     .join("")
@@ -106,7 +134,8 @@ function parseToolCalls(fields: RequestFields, path: string): ToolCall[] {
 
 function parseTools(fields: RequestFields): Tool[] {
   const choice = fields.raw("tool_choice")
-  if (choice !== undefined && choice !== "auto" && choice !== "none") return fields.fail("tool_choice", '"auto" or "none"')
+  if (choice !== undefined && choice !== "auto" && choice !== "none")
+    return fields.fail("tool_choice", '"auto" or "none"')
   const tools = fields.raw("tools")
   if (tools === undefined || choice === "none") return []
   if (!Array.isArray(tools)) return fields.fail("tools", "an array of functions")

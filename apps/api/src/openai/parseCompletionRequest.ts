@@ -29,10 +29,12 @@ export function parseCompletionRequest(fields: RequestFields): TextRequest {
   const unknownFields = checkFields(fields, KNOWN)
   const params = parseAnswerParams(fields)
   const bestOf = fields.whole("best_of", 1, 128) ?? params.numChoices
-  if (bestOf !== params.numChoices) fields.fail("best_of", `n, which is ${params.numChoices}: choosing the best of more is not supported`)
+  if (bestOf !== params.numChoices)
+    fields.fail("best_of", `n, which is ${params.numChoices}: choosing the best of more is not supported`)
   const numTopLogProbs = fields.whole("logprobs", 0, 20)
   const echo = fields.flag("echo") ?? false
-  if (echo && numTopLogProbs !== undefined) fields.fail("echo", "it only without logprobs: those of the prompt are not computed")
+  if (echo && numTopLogProbs !== undefined)
+    fields.fail("echo", "it only without logprobs: those of the prompt are not computed")
   return {
     ...params,
     // The older route's default.

@@ -64,7 +64,8 @@ function parseStop(fields: RequestFields): readonly string[] {
   const value = fields.raw("stop")
   if (value === undefined) return []
   const stops = typeof value === "string" ? [value] : value
-  const isStops = Array.isArray(stops) && stops.length <= MAX_STOPS && stops.every((stop) => typeof stop === "string" && stop !== "")
+  const isStops =
+    Array.isArray(stops) && stops.length <= MAX_STOPS && stops.every((stop) => typeof stop === "string" && stop !== "")
   return isStops ? (stops as string[]) : fields.fail("stop", `a string, or at most ${MAX_STOPS} of them, none empty`)
 }
 

@@ -1,4 +1,10 @@
-import { complete, type CompletionEvent, type CompletionRequest, type EngineError, type PromptError } from "@consilium/serving"
+import {
+  complete,
+  type CompletionEvent,
+  type CompletionRequest,
+  type EngineError,
+  type PromptError,
+} from "@consilium/serving"
 import { Effect, Stream } from "effect"
 import type { ConsiliumOf } from "../openai/chatResponse.ts"
 import type { ConsiliumResponse } from "../http/consilium.ts"
@@ -6,7 +12,7 @@ import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { runForRequest, sseResponse } from "../http/sse.ts"
 
 /** Makes the wire form of one response: chunks, or one body. */
-export interface AnswerForm {
+interface AnswerForm {
   readonly chunks: (consiliumOf: ConsiliumOf) => { push(event: CompletionEvent): object[]; end(): object[] }
   readonly body: (events: readonly CompletionEvent[], consiliumOf: ConsiliumOf) => object
 }
@@ -21,10 +27,18 @@ export interface AnswerOptions {
 }
 
 /** Answers a request in the form that its route wants, streamed or whole. */
-export async function answer(deps: ServiceDeps, { requestId, isStream, requests, form, signal }: AnswerOptions): Promise<Response> {
+export async function answer(
+  deps: ServiceDeps,
+  { requestId, isStream, requests, form, signal }: AnswerOptions,
+): Promise<Response> {
   const { backend } = await runForRequest(readyStatus(deps), signal)
   const headers = { "x-request-id": requestId }
-  const consiliumOf: ConsiliumOf = ({ degraded, trace }): ConsiliumResponse => ({ requestId, backend, degraded, ...(trace && { trace }) })
+  const consiliumOf: ConsiliumOf = ({ degraded, trace }): ConsiliumResponse => ({
+    requestId,
+    backend,
+    degraded,
+    ...(trace && { trace }),
+  })
   const events = eventsOf(deps, requests)
 
   if (!isStream) {
@@ -43,7 +57,10 @@ export async function answer(deps: ServiceDeps, { requestId, isStream, requests,
 /** The engine's status; a request does not wait for a model that is loading, it is told so. */
 const readyStatus = ({ engine }: ServiceDeps) => Effect.andThen(engine.admission, engine.ready)
 
-function eventsOf(deps: ServiceDeps, requests: readonly CompletionRequest[]): Stream.Stream<CompletionEvent, EngineError | PromptError> {
+function eventsOf(
+  deps: ServiceDeps,
+  requests: readonly CompletionRequest[],
+): Stream.Stream<CompletionEvent, EngineError | PromptError> {
   let offset = 0
   const streams = requests.map((request) => {
     const first = offset

@@ -20,7 +20,9 @@ export const completions = (deps: ServiceDeps) =>
       const requestId = `cmpl-${crypto.randomUUID()}`
       const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: deps.modelId }
       const { prompts, echo, includesUsage, isStream, consilium, ...params } = body
-      const echoed = echo ? prompts.flatMap((prompt) => Array<string>(params.numChoices).fill(decodePrompt(prompt, deps.text))) : []
+      const echoed = echo
+        ? prompts.flatMap((prompt) => Array<string>(params.numChoices).fill(decodePrompt(prompt, deps.text)))
+        : []
       const begin = (event: CompletionEvent): CompletionEvent[] => {
         const text = echoed[event.choice]
         if (text === undefined) return [event]
@@ -31,7 +33,12 @@ export const completions = (deps: ServiceDeps) =>
         requestId,
         isStream,
         signal,
-        requests: prompts.map((prompt, i) => ({ ...params, requestId: `${requestId}-${i}`, prompt, trace: consilium.trace })),
+        requests: prompts.map((prompt, i) => ({
+          ...params,
+          requestId: `${requestId}-${i}`,
+          prompt,
+          trace: consilium.trace,
+        })),
         form: {
           chunks(consiliumOf) {
             const chunks = completionChunks(head, includesUsage, prompts.length, consiliumOf)

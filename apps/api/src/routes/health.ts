@@ -8,7 +8,8 @@ export const health = ({ engine }: ServiceDeps) =>
     const state = await Effect.runPromise(engine.state)
     const { phase } = state
     if (phase === "ready") return Response.json({ status: "ok" })
-    const detail = phase === "loading" ? { step: state.step, progress: state.total > 0 ? state.done / state.total : 0 } : {}
+    const detail =
+      phase === "loading" ? { step: state.step, progress: state.total > 0 ? state.done / state.total : 0 } : {}
     const message = phase === "failed" ? { message: state.message } : {}
     return Response.json({ status: phase, ...detail, ...message }, { status: 503 })
   })

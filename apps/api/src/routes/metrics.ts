@@ -3,4 +3,8 @@ import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
 /** GET /metrics, in Prometheus' text format. */
 export const metrics = ({ metrics: figures }: ServiceDeps) =>
-  new Elysia().get("/metrics", async () => new Response(await figures.text(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }))
+  new Elysia().get(
+    "/metrics",
+    async () =>
+      new Response(await figures.text(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } }),
+  )

@@ -17,7 +17,10 @@ export interface Setting<T> {
 
 const ok = <T>(value: T): { readonly value: T } => ({ value })
 
-const text = (placeholder: string) => ({ placeholder, parse: (value: string) => (value === "" ? { expected: "some text" } : ok(value)) })
+const text = (placeholder: string) => ({
+  placeholder,
+  parse: (value: string) => (value === "" ? { expected: "some text" } : ok(value)),
+})
 
 const oneOf = <const T extends string>(...names: readonly T[]) => ({
   placeholder: `<${names.join("|")}>`,
@@ -37,13 +40,25 @@ const whole = (least: number, most: number) => ({
 })
 
 /** A setting that may be left out. */
-const optional = <T>(setting: { placeholder: string; parse: (value: string) => { readonly value: T } | { readonly expected: string } }) => ({
+const optional = <T>(setting: {
+  placeholder: string
+  parse: (value: string) => { readonly value: T } | { readonly expected: string }
+}) => ({
   placeholder: setting.placeholder,
   defaultText: "",
-  parse: (value: string): { readonly value: T | undefined } | { readonly expected: string } => (value === "" ? ok(undefined) : setting.parse(value)),
+  parse: (value: string): { readonly value: T | undefined } | { readonly expected: string } =>
+    value === "" ? ok(undefined) : setting.parse(value),
 })
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, KB: 1e3, MB: 1e6, GB: 1e9 }
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+}
 
 /** Bytes with a unit, or a share of the machine's memory: `2GiB`, `0.5`. */
 function parseMemory(value: string): { readonly value: number } | { readonly expected: string } {
@@ -61,26 +76,80 @@ function defaultCacheDir(): string {
 }
 
 export const SETTINGS = {
-  host: { ...text("<address>"), defaultText: "127.0.0.1", description: "Address to listen on. Others than this machine reach it only if you say so; set an API key then." },
+  host: {
+    ...text("<address>"),
+    defaultText: "127.0.0.1",
+    description: "Address to listen on. Others than this machine reach it only if you say so; set an API key then.",
+  },
   port: { ...whole(0, 65535), defaultText: "8080", description: "Port to listen on; 0 takes a free one." },
-  model: { ...text("<dir|hub name>"), defaultText: "consilium-mini", description: "A checkpoint directory, or a hub name such as `allenai/OLMoE-1B-7B-0924-Instruct`. `consilium-mini` is the embedded model." },
-  memory: { placeholder: "<bytes|share>", parse: parseMemory, defaultText: "0.8", description: "Most memory for weights and contexts: `2GiB`, or a share of the machine such as `0.5`." },
-  backend: { ...oneOf("auto", "reference", "onnx"), defaultText: "auto", description: "What computes. `auto` takes the fastest that passes its self-test." },
-  format: { ...oneOf("f32", "int8", "int4"), defaultText: "int8", description: "How weights are packed: 32-bit floats, 8-bit integers, or experts in 4 bits and the rest in 8." },
-  context: { ...optional(whole(1, 2 ** 24)), description: "Most tokens of a prompt and its answer; the model's own, as far as memory allows, unless set." },
+  model: {
+    ...text("<dir|hub name>"),
+    defaultText: "consilium-mini",
+    description:
+      "A checkpoint directory, or a hub name such as `allenai/OLMoE-1B-7B-0924-Instruct`. `consilium-mini` is the embedded model.",
+  },
+  memory: {
+    placeholder: "<bytes|share>",
+    parse: parseMemory,
+    defaultText: "0.8",
+    description: "Most memory for weights and contexts: `2GiB`, or a share of the machine such as `0.5`.",
+  },
+  backend: {
+    ...oneOf("auto", "reference", "onnx"),
+    defaultText: "auto",
+    description: "What computes. `auto` takes the fastest that passes its self-test.",
+  },
+  format: {
+    ...oneOf("f32", "int8", "int4"),
+    defaultText: "int8",
+    description: "How weights are packed: 32-bit floats, 8-bit integers, or experts in 4 bits and the rest in 8.",
+  },
+  context: {
+    ...optional(whole(1, 2 ** 24)),
+    description: "Most tokens of a prompt and its answer; the model's own, as far as memory allows, unless set.",
+  },
   "max-streams": { ...whole(1, 1024), defaultText: "16", description: "Most answers computed at once." },
-  "max-queue": { ...whole(1, 100_000), defaultText: "256", description: "Most requests in flight, waiting ones included; more get 429." },
+  "max-queue": {
+    ...whole(1, 100_000),
+    defaultText: "256",
+    description: "Most requests in flight, waiting ones included; more get 429.",
+  },
   threads: { ...optional(whole(1, 1024)), description: "Threads that compute; as many as there are cores unless set." },
-  "cache-dir": { ...text("<dir>"), get defaultText() { return defaultCacheDir() }, description: "Where prepared models are kept." },
-  "api-key": { ...optional(text("<key>")), isSecret: true, description: "When set, every route but `/health` wants it as a bearer token." },
-  "admin-key": { ...optional(text("<key>")), isSecret: true, description: "When set, admin routes want it as a bearer token." },
-  "admin-port": { ...optional(whole(0, 65535)), description: "When set, admin routes are served on this port of 127.0.0.1." },
-  debug: { ...whole(0, 4), defaultText: "0", description: "1 says which backend and format were chosen, 2 adds a line per step." },
+  "cache-dir": {
+    ...text("<dir>"),
+    get defaultText() {
+      return defaultCacheDir()
+    },
+    description: "Where prepared models are kept.",
+  },
+  "api-key": {
+    ...optional(text("<key>")),
+    isSecret: true,
+    description: "When set, every route but `/health` wants it as a bearer token.",
+  },
+  "admin-key": {
+    ...optional(text("<key>")),
+    isSecret: true,
+    description: "When set, admin routes want it as a bearer token.",
+  },
+  "admin-port": {
+    ...optional(whole(0, 65535)),
+    description: "When set, admin routes are served on this port of 127.0.0.1.",
+  },
+  debug: {
+    ...whole(0, 4),
+    defaultText: "0",
+    description: "1 says which backend and format were chosen, 2 adds a line per step.",
+  },
 } as const satisfies Readonly<Record<string, Setting<unknown>>>
 
 export type SettingName = keyof typeof SETTINGS
 
-type Value<S> = S extends { readonly parse: (text: string) => infer R } ? (R extends { readonly value: infer T } ? T : never) : never
+type Value<S> = S extends { readonly parse: (text: string) => infer R }
+  ? R extends { readonly value: infer T }
+    ? T
+    : never
+  : never
 
 /** All settings, parsed. */
 export type Settings = { readonly [Name in SettingName]: Value<(typeof SETTINGS)[Name]> }

@@ -28,8 +28,12 @@ describe("loadSettings", () => {
   })
 
   test("an error says where the value came from, what was expected and what was found", () => {
-    expect(() => load("", { flags: { port: "70000" } })).toThrow('--port: expected a whole number from 0 to 65535, found "70000"')
-    expect(() => load("", { environment: { CONSILIUM_FORMAT: "int5" } })).toThrow("CONSILIUM_FORMAT: expected one of f32, int8, int4")
+    expect(() => load("", { flags: { port: "70000" } })).toThrow(
+      '--port: expected a whole number from 0 to 65535, found "70000"',
+    )
+    expect(() => load("", { environment: { CONSILIUM_FORMAT: "int5" } })).toThrow(
+      "CONSILIUM_FORMAT: expected one of f32, int8, int4",
+    )
     expect(() => load("max-streams = 0")).toThrow("consilium.toml: max-streams: expected")
   })
 

@@ -31,7 +31,9 @@ function parse(name: SettingName, text: string, source: string): unknown {
   const setting: Setting<unknown> = SETTINGS[name]
   const result = setting.parse(text)
   if ("value" in result) return result.value
-  throw new SettingError(`${source}: expected ${result.expected}, found ${setting.isSecret ? "something else" : JSON.stringify(text)}`)
+  throw new SettingError(
+    `${source}: expected ${result.expected}, found ${setting.isSecret ? "something else" : JSON.stringify(text)}`,
+  )
 }
 
 function readFile(file: string): Readonly<Record<string, unknown>> {
@@ -46,7 +48,8 @@ function readFile(file: string): Readonly<Record<string, unknown>> {
     if (!SETTING_NAMES.includes(key as SettingName)) {
       throw new SettingError(`${file}: ${key}: expected a setting, found an unknown one: did you mean ${nearest(key)}?`)
     }
-    if (!["string", "number", "boolean"].includes(typeof value)) throw new SettingError(`${file}: ${key}: expected a plain value, found a table or an array`)
+    if (!["string", "number", "boolean"].includes(typeof value))
+      throw new SettingError(`${file}: ${key}: expected a plain value, found a table or an array`)
   }
   return table
 }
@@ -55,6 +58,7 @@ function readFile(file: string): Readonly<Record<string, unknown>> {
 export function nearest(name: string): SettingName {
   const pairs = (word: string): Set<string> => new Set(Array.from(word, (_, i) => word.slice(i, i + 2)))
   const wanted = pairs(name)
-  const likeness = (other: string): number => [...pairs(other)].filter((pair) => wanted.has(pair)).length / (other.length + name.length)
+  const likeness = (other: string): number =>
+    [...pairs(other)].filter((pair) => wanted.has(pair)).length / (other.length + name.length)
   return SETTING_NAMES.toSorted((a, b) => likeness(b) - likeness(a))[0]!
 }

@@ -7,7 +7,9 @@ export class CheckpointError extends Error {
 
   constructor(options: { file: string; subject?: string; expected: string; found: string; cure?: string }) {
     const { file, subject, expected, found, cure } = options
-    super(`${file}${subject === undefined ? "" : `: ${subject}`}: expected ${expected}, found ${found}${cure === undefined ? "" : `; ${cure}`}`)
+    super(
+      `${file}${subject === undefined ? "" : `: ${subject}`}: expected ${expected}, found ${found}${cure === undefined ? "" : `; ${cure}`}`,
+    )
     this.file = file
     this.subject = subject
   }

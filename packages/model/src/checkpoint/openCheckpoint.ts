@@ -20,7 +20,13 @@ export interface Checkpoint {
   /** Reads a tensor whose shape must be `shape`, converted to f32. @throws CheckpointError naming the tensor, expected and found shape */
   readTensor(name: string, shape: readonly number[], out?: Float32Array): Float32Array
   /** Reads rows `from .. from + numRows` of a matrix whose shape must be `shape`. */
-  readRows(name: string, shape: readonly [number, number], from: number, numRows: number, out?: Float32Array): Float32Array
+  readRows(
+    name: string,
+    shape: readonly [number, number],
+    from: number,
+    numRows: number,
+    out?: Float32Array,
+  ): Float32Array
   close(): void
 }
 
@@ -51,11 +57,26 @@ export function openCheckpoint(dir: string): Checkpoint {
     for (const { path, expected } of weightFiles(dir)) {
       const file = openFile(path)
       files.push(file)
-      const found = readSafetensorsHeader(path, file.bytes, (offset, bytes) => readExactly(file, new Uint8Array(bytes), offset))
-      for (const name of expected) if (!found.has(name)) throw new CheckpointError({ file: path, subject: name, expected: "the tensor that the index places here", found: "none" })
+      const found = readSafetensorsHeader(path, file.bytes, (offset, bytes) =>
+        readExactly(file, new Uint8Array(bytes), offset),
+      )
+      for (const name of expected)
+        if (!found.has(name))
+          throw new CheckpointError({
+            file: path,
+            subject: name,
+            expected: "the tensor that the index places here",
+            found: "none",
+          })
       for (const tensor of found.values()) {
         const other = tensors.get(tensor.name)
-        if (other !== undefined) throw new CheckpointError({ file: path, subject: tensor.name, expected: "each tensor once", found: `it in ${other.file.path} too` })
+        if (other !== undefined)
+          throw new CheckpointError({
+            file: path,
+            subject: tensor.name,
+            expected: "each tensor once",
+            found: `it in ${other.file.path} too`,
+          })
         tensors.set(tensor.name, { ...tensor, file })
       }
     }
@@ -66,7 +87,8 @@ export function openCheckpoint(dir: string): Checkpoint {
 
   const locate = (name: string): Located => {
     const tensor = tensors.get(name)
-    if (tensor === undefined) throw new CheckpointError({ file: dir, subject: name, expected: "this tensor", found: "none of that name" })
+    if (tensor === undefined)
+      throw new CheckpointError({ file: dir, subject: name, expected: "this tensor", found: "none of that name" })
     return tensor
   }
 
@@ -75,17 +97,27 @@ export function openCheckpoint(dir: string): Checkpoint {
     const perWindow = WINDOW_BYTES / elementBytes
     for (let done = 0; done < out.length; done += perWindow) {
       const count = Math.min(perWindow, out.length - done)
-      const bytes = readExactly(tensor.file, window.subarray(0, count * elementBytes), tensor.begin + (firstElement + done) * elementBytes)
+      const bytes = readExactly(
+        tensor.file,
+        window.subarray(0, count * elementBytes),
+        tensor.begin + (firstElement + done) * elementBytes,
+      )
       const target = out.subarray(done, done + count)
       if (tensor.dtype === "F32") target.set(new Float32Array(bytes.buffer, bytes.byteOffset, count))
-      else (tensor.dtype === "BF16" ? bf16ToF32 : f16ToF32)(target, new Uint16Array(bytes.buffer, bytes.byteOffset, count))
+      else
+        (tensor.dtype === "BF16" ? bf16ToF32 : f16ToF32)(target, new Uint16Array(bytes.buffer, bytes.byteOffset, count))
     }
     return out
   }
 
   const checkShape = (tensor: Located, shape: readonly number[]): void => {
     if (tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i])) return
-    throw new CheckpointError({ file: tensor.file.path, subject: tensor.name, expected: `shape [${shape.join(", ")}]`, found: `[${tensor.shape.join(", ")}]` })
+    throw new CheckpointError({
+      file: tensor.file.path,
+      subject: tensor.name,
+      expected: `shape [${shape.join(", ")}]`,
+      found: `[${tensor.shape.join(", ")}]`,
+    })
   }
 
   return {
@@ -131,12 +163,23 @@ function weightFiles(dir: string): { path: string; expected: readonly string[] }
   if (!existsSync(indexPath)) return [{ path: join(dir, WEIGHTS), expected: [] }]
 
   const { weight_map: map } = readJsonObject(indexPath)
-  if (typeof map !== "object" || map === null) throw new CheckpointError({ file: indexPath, subject: "weight_map", expected: "an object", found: JSON.stringify(map) ?? "none" })
+  if (typeof map !== "object" || map === null)
+    throw new CheckpointError({
+      file: indexPath,
+      subject: "weight_map",
+      expected: "an object",
+      found: JSON.stringify(map) ?? "none",
+    })
   const byFile = new Map<string, string[]>()
   for (const [name, file] of Object.entries(map)) {
     // The index is not trusted: a shard is a plain file name in this directory.
     if (typeof file !== "string" || !/^[\w][\w.-]*\.safetensors$/.test(file)) {
-      throw new CheckpointError({ file: indexPath, subject: name, expected: "the name of a .safetensors file beside it", found: JSON.stringify(file) })
+      throw new CheckpointError({
+        file: indexPath,
+        subject: name,
+        expected: "the name of a .safetensors file beside it",
+        found: JSON.stringify(file),
+      })
     }
     byFile.set(file, [...(byFile.get(file) ?? []), name])
   }
@@ -156,7 +199,12 @@ function readExactly(file: WeightFile, out: Uint8Array, offset: number): Uint8Ar
   let done = 0
   while (done < out.length) {
     const count = readSync(file.handle, out, done, out.length - done, offset + done)
-    if (count === 0) throw new CheckpointError({ file: file.path, expected: `${out.length} bytes at ${offset}`, found: `the file's end after ${done}` })
+    if (count === 0)
+      throw new CheckpointError({
+        file: file.path,
+        expected: `${out.length} bytes at ${offset}`,
+        found: `the file's end after ${done}`,
+      })
     done += count
   }
   return out

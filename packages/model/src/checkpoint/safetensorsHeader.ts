@@ -1,6 +1,6 @@
 import { CheckpointError } from "./CheckpointError.ts"
 
-export type Dtype = "F32" | "F16" | "BF16"
+type Dtype = "F32" | "F16" | "BF16"
 
 /** One tensor of a safetensors file; offsets are bytes from the file's start. */
 export interface StoredTensor {
@@ -31,11 +31,13 @@ export function readSafetensorsHeader(
   const fail = (expected: string, found: string, subject?: string): never => {
     throw new CheckpointError({ file, expected, found, ...(subject === undefined ? {} : { subject }) })
   }
-  if (fileBytes < PREFIX_BYTES) return fail("a safetensors file with a header of 8 bytes and more", `${fileBytes} bytes`)
+  if (fileBytes < PREFIX_BYTES)
+    return fail("a safetensors file with a header of 8 bytes and more", `${fileBytes} bytes`)
   const prefix = readAt(0, PREFIX_BYTES)
   const headerBytes = Number(new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true))
   const mostBytes = Math.min(MAX_HEADER_BYTES, fileBytes - PREFIX_BYTES)
-  if (headerBytes > mostBytes) return fail(`a header of at most ${mostBytes} bytes`, `a header length of ${headerBytes}`)
+  if (headerBytes > mostBytes)
+    return fail(`a header of at most ${mostBytes} bytes`, `a header length of ${headerBytes}`)
 
   const header = parseHeader(readAt(PREFIX_BYTES, headerBytes))
   if (header === undefined) return fail("a header that is a JSON object", "something else")
@@ -47,7 +49,8 @@ export function readSafetensorsHeader(
     if (name === "__metadata__") continue
     const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>
     if (!isSizes(shape)) return fail("a shape of non-negative whole numbers", JSON.stringify(shape) ?? "none", name)
-    if (!isSizes(offsets) || offsets.length !== 2) return fail("data_offsets [begin, end]", JSON.stringify(offsets) ?? "none", name)
+    if (!isSizes(offsets) || offsets.length !== 2)
+      return fail("data_offsets [begin, end]", JSON.stringify(offsets) ?? "none", name)
     const [begin, end] = offsets as [number, number]
     if (begin > end || end > dataBytes) {
       return fail(`offsets within the file's ${dataBytes} bytes of data (is it truncated?)`, `[${begin}, ${end}]`, name)
@@ -56,13 +59,15 @@ export function readSafetensorsHeader(
     // Tensors of other types may lie in the file as long as nothing reads them.
     if (elementBytes === undefined) continue
     const bytes = shape.reduce((product, size) => product * size, elementBytes)
-    if (bytes !== end - begin) return fail(`${bytes} bytes for ${dtype as string} [${shape.join(", ")}]`, `${end - begin}`, name)
+    if (bytes !== end - begin)
+      return fail(`${bytes} bytes for ${dtype as string} [${shape.join(", ")}]`, `${end - begin}`, name)
     tensors.set(name, { name, dtype: dtype as Dtype, shape, begin: dataStart + begin, end: dataStart + end })
   }
   const byBegin = [...tensors.values()].filter(({ begin, end }) => end > begin).sort((a, b) => a.begin - b.begin)
   for (let i = 1; i < byBegin.length; i++) {
     const [before, after] = [byBegin[i - 1]!, byBegin[i]!]
-    if (after.begin < before.end) return fail("tensors that do not overlap", `${before.name} and ${after.name} overlapping`)
+    if (after.begin < before.end)
+      return fail("tensors that do not overlap", `${before.name} and ${after.name} overlapping`)
   }
   return tensors
 }
@@ -70,7 +75,9 @@ export function readSafetensorsHeader(
 function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-    return typeof header === "object" && header !== null && !Array.isArray(header) ? (header as Record<string, unknown>) : undefined
+    return typeof header === "object" && header !== null && !Array.isArray(header)
+      ? (header as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

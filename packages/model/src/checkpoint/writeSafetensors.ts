@@ -26,7 +26,7 @@ export function writeSafetensors(path: string, tensors: readonly NamedTensor[]):
     const file = openSync(partial, "w")
     try {
       const write = (bytes: Uint8Array): void => {
-        for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+        for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
       }
       write(length)
       write(json)

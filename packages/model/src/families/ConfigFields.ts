@@ -63,7 +63,9 @@ export function configFields(file: string, raw: Readonly<Record<string, unknown>
     },
     texts(field) {
       const value = found(field) ?? []
-      return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : fail(field, "an array of strings")
+      return Array.isArray(value) && value.every((item) => typeof item === "string")
+        ? value
+        : fail(field, "an array of strings")
     },
     object(field) {
       const value = found(field)

@@ -43,7 +43,16 @@ export const llama: Family = {
     const hasBias = fields.flag("attention_bias", false)
     const attention = parseAttention(fields, { hasQkvBias: hasBias, hasOutBias: hasBias })
     const intermediateSize = fields.size("intermediate_size")
-    const feedForward = { kind: "dense", intermediateSize, activation: "silu", hasBias: fields.flag("mlp_bias", false) } as const
-    return { ...decoder, family: "Llama", layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })) }
+    const feedForward = {
+      kind: "dense",
+      intermediateSize,
+      activation: "silu",
+      hasBias: fields.flag("mlp_bias", false),
+    } as const
+    return {
+      ...decoder,
+      family: "Llama",
+      layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })),
+    }
   },
 }

@@ -28,6 +28,10 @@ export const mixtral: Family = {
       { numExperts: ["num_local_experts"], expertIntermediateSize: "intermediate_size" },
       { normalizesWeights: true },
     )
-    return { ...decoder, family: "Mixtral", layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })) }
+    return {
+      ...decoder,
+      family: "Mixtral",
+      layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })),
+    }
   },
 }

@@ -18,6 +18,10 @@ export const olmoe: Family = {
       { numExperts: ["num_experts", "num_local_experts"], expertIntermediateSize: "intermediate_size" },
       { normalizesWeights: fields.flag("norm_topk_prob", false) },
     )
-    return { ...decoder, family: "OLMoE", layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })) }
+    return {
+      ...decoder,
+      family: "OLMoE",
+      layers: Array.from({ length: numLayers }, () => ({ attention, feedForward })),
+    }
   },
 }

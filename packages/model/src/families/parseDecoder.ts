@@ -25,7 +25,8 @@ export function parseAttention(fields: ConfigFields, own: Partial<AttentionConfi
   const numKvHeads = fields.size("num_key_value_heads", numHeads)
   if (numHeads % numKvHeads !== 0) fields.fail("num_key_value_heads", `a divisor of num_attention_heads ${numHeads}`)
   const hiddenSize = fields.size("hidden_size")
-  if (!fields.has("head_dim") && hiddenSize % numHeads !== 0) fields.fail("hidden_size", `a multiple of num_attention_heads ${numHeads}`)
+  if (!fields.has("head_dim") && hiddenSize % numHeads !== 0)
+    fields.fail("hidden_size", `a multiple of num_attention_heads ${numHeads}`)
   const headDim = fields.size("head_dim", hiddenSize / numHeads)
   if (headDim % 2 !== 0) fields.fail("head_dim", "an even number: rope rotates pairs")
   return {
@@ -56,7 +57,8 @@ function parseScaling(parameters: ConfigFields | undefined, fields: ConfigFields
   if (parameters === undefined) return { kind: "none" }
   const field = parameters.has("rope_type") ? "rope_type" : "type"
   const kind = parameters.text(field, "default")
-  const originalContextLength = (): number => parameters.size("original_max_position_embeddings", fields.size("max_position_embeddings"))
+  const originalContextLength = (): number =>
+    parameters.size("original_max_position_embeddings", fields.size("max_position_embeddings"))
   switch (kind) {
     case "default":
       return { kind: "none" }

@@ -22,7 +22,12 @@ export const qwen2Moe: Family = {
         sharedExpert: { intermediateSize: fields.size("shared_expert_intermediate_size"), hasGate: true },
       },
     )
-    const dense = { kind: "dense", intermediateSize: fields.size("intermediate_size"), activation: "silu", hasBias: false } as const
+    const dense = {
+      kind: "dense",
+      intermediateSize: fields.size("intermediate_size"),
+      activation: "silu",
+      hasBias: false,
+    } as const
     return {
       ...decoder,
       family: "Qwen2-MoE",

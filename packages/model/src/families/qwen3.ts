@@ -18,7 +18,12 @@ export const qwen3: Family = {
       ...decoder,
       family: "Qwen3",
       layers: Array.from({ length: numLayers }, (_, layer) => ({
-        attention: parseAttention(fields, { hasQkvBias: hasBias, hasOutBias: hasBias, qkNorm: "head", slidingWindow: windowOf(layer) }),
+        attention: parseAttention(fields, {
+          hasQkvBias: hasBias,
+          hasOutBias: hasBias,
+          qkNorm: "head",
+          slidingWindow: windowOf(layer),
+        }),
         feedForward,
       })),
     }

@@ -24,11 +24,19 @@ export const qwen3Moe: Family = {
       { numExperts: ["num_experts", "num_local_experts"], expertIntermediateSize: "moe_intermediate_size" },
       { normalizesWeights: fields.flag("norm_topk_prob", false) },
     )
-    const dense = { kind: "dense", intermediateSize: fields.size("intermediate_size"), activation: "silu", hasBias: false } as const
+    const dense = {
+      kind: "dense",
+      intermediateSize: fields.size("intermediate_size"),
+      activation: "silu",
+      hasBias: false,
+    } as const
     return {
       ...decoder,
       family: "Qwen3-MoE",
-      layers: Array.from({ length: numLayers }, (_, layer) => ({ attention, feedForward: isSparse(layer) ? moe : dense })),
+      layers: Array.from({ length: numLayers }, (_, layer) => ({
+        attention,
+        feedForward: isSparse(layer) ? moe : dense,
+      })),
     }
   },
 }

@@ -74,12 +74,17 @@ export function createKvState(
 /** What `Backend.attend` needs to know of a layer, apart from its rope table. */
 export function createAttentionLayer(
   config: AttentionConfig,
-  norms: { readonly qNorm: Float32Array | undefined; readonly kNorm: Float32Array | undefined; readonly epsilon: number },
+  norms: {
+    readonly qNorm: Float32Array | undefined
+    readonly kNorm: Float32Array | undefined
+    readonly epsilon: number
+  },
   rope: AttentionLayer["rope"],
 ): AttentionLayer {
   const { numHeads, numKvHeads, headDim, slidingWindow, qkNorm } = config
   const hasNorm = qkNorm !== "none"
-  if (hasNorm && (norms.qNorm === undefined || norms.kNorm === undefined)) throw new Error("q and k norm weights are missing")
+  if (hasNorm && (norms.qNorm === undefined || norms.kNorm === undefined))
+    throw new Error("q and k norm weights are missing")
   return {
     numHeads,
     numKvHeads,

@@ -219,8 +219,14 @@ function createScratch(
     hidden: arena.rows(maxRows, hiddenSize),
     normed: arena.rows(maxRows, hiddenSize),
     branch: arena.rows(maxRows, hiddenSize),
-    qkv: arena.rows(maxRows, widest(({ numHeads, numKvHeads, headDim }) => (numHeads + 2 * numKvHeads) * headDim)),
-    attended: arena.rows(maxRows, widest(({ numHeads, headDim }) => numHeads * headDim)),
+    qkv: arena.rows(
+      maxRows,
+      widest(({ numHeads, numKvHeads, headDim }) => (numHeads + 2 * numKvHeads) * headDim),
+    ),
+    attended: arena.rows(
+      maxRows,
+      widest(({ numHeads, headDim }) => numHeads * headDim),
+    ),
     headRows: arena.rows(maxLogitRows, hiddenSize),
     logits: arena.rows(maxLogitRows, vocabSize),
     partLogits: head.parts.length === 1 ? [] : head.parts.map(({ numRows }) => arena.rows(maxLogitRows, numRows)),

@@ -18,13 +18,27 @@ export function computeLogits(
 ): NamedTensor[] {
   const longest = prompts.reduce((most, ids) => Math.max(most, ids.length), 1)
   const maxRows = Math.min(longest, chunkRows)
-  const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: longest, maxRows, maxLogitRows: maxRows })
+  const transformer = createTransformer({
+    prepared,
+    backend,
+    numSlots: 1,
+    capacity: longest,
+    maxRows,
+    maxLogitRows: maxRows,
+  })
   const { vocabSize, hiddenSize, layers } = prepared.config
   try {
     return prompts.flatMap((ids, p) => {
       const tensors = new Map<string, NamedTensor>()
-      const record = (name: string, width: number, values: Float32Array | Int32Array, firstRow: number, numRows: number): void => {
-        const empty = values instanceof Float32Array ? new Float32Array(ids.length * width) : new Int32Array(ids.length * width)
+      const record = (
+        name: string,
+        width: number,
+        values: Float32Array | Int32Array,
+        firstRow: number,
+        numRows: number,
+      ): void => {
+        const empty =
+          values instanceof Float32Array ? new Float32Array(ids.length * width) : new Int32Array(ids.length * width)
         const tensor = tensors.get(name) ?? { name, shape: [ids.length, width], values: empty }
         tensor.values.set(values.subarray(0, numRows * width), firstRow * width)
         tensors.set(name, tensor)

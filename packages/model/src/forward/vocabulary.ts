@@ -16,7 +16,8 @@ export function embedIds(
   spare: Rows,
 ): void {
   for (let i = 0; i < numIds; i++) {
-    if (ids[i]! < 0 || ids[i]! >= matrix.numRows) throw new Error(`id ${ids[i]} is outside the vocabulary of ${matrix.numRows}`)
+    if (ids[i]! < 0 || ids[i]! >= matrix.numRows)
+      throw new Error(`id ${ids[i]} is outside the vocabulary of ${matrix.numRows}`)
   }
   const [only] = matrix.parts
   if (matrix.parts.length === 1) return backend.embed(out, ids, numIds, only!.slab)

@@ -16,7 +16,10 @@ function startHub({ sha256 = SHA256, extra = [] as unknown[] } = {}) {
     fetch(request) {
       const { pathname } = new URL(request.url)
       if (pathname === "/api/models/org/name/tree/main") {
-        const files = [{ path: "config.json", size: 2 }, { path: "model.safetensors", size: WEIGHTS.length, lfs: { oid: sha256 } }]
+        const files = [
+          { path: "config.json", size: 2 },
+          { path: "model.safetensors", size: WEIGHTS.length, lfs: { oid: sha256 } },
+        ]
         return Response.json([...files, { path: "README.md", size: 4 }, ...extra])
       }
       if (pathname === "/org/name/resolve/main/config.json") return new Response("{}")
@@ -67,7 +70,12 @@ describe("downloadModel", () => {
   })
 
   test("names that lead elsewhere are not taken from the hub", async () => {
-    const hub = startHub({ extra: [{ path: "../evil.safetensors", size: 1 }, { path: "sub/dir.safetensors", size: 1 }] })
+    const hub = startHub({
+      extra: [
+        { path: "../evil.safetensors", size: 1 },
+        { path: "sub/dir.safetensors", size: 1 },
+      ],
+    })
     await download(hub.endpoint)
     expect(readdirSync(dir).sort()).toEqual(["config.json", "model.safetensors"])
     hub.stop()
@@ -87,6 +95,14 @@ describe("downloadModel", () => {
   })
 
   test("a hub name is two plain words", () => {
-    expect(["a/b", "allenai/OLMoE-1B-7B-0924-Instruct", "../b", "a", "/a/b", "a/b/c", "./a"].map(isHubName)).toEqual([true, true, false, false, false, false, false])
+    expect(["a/b", "allenai/OLMoE-1B-7B-0924-Instruct", "../b", "a", "/a/b", "a/b/c", "./a"].map(isHubName)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
   })
 })

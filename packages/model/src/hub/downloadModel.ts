@@ -1,4 +1,14 @@
-import { closeSync, createReadStream, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs"
 import { join } from "node:path"
 import { HubError } from "./HubError.ts"
 
@@ -21,7 +31,8 @@ interface HubFile {
   readonly sha256: string | undefined
 }
 
-const WANTED = /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|chat_template|model\.safetensors\.index)\.json$|^chat_template\.jinja$|^[\w][\w.-]*\.safetensors$/
+const WANTED =
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|chat_template|model\.safetensors\.index)\.json$|^chat_template\.jinja$|^[\w][\w.-]*\.safetensors$/
 
 /** Returns whether a model setting names a model of a hub rather than a directory. */
 export function isHubName(name: string): boolean {
@@ -53,29 +64,47 @@ function createRequest(name: string, endpoint: string, signal: AbortSignal | und
       response = await fetch(`${endpoint}${path}`, { headers, ...(signal === undefined ? {} : { signal }) })
     } catch (error) {
       const { code, message } = error as Error & { code?: string }
-      throw new HubError(`${name}: the hub cannot be reached (${code ?? message}): download the checkpoint where there is a network, and serve it with --model <directory>`)
+      throw new HubError(
+        `${name}: the hub cannot be reached (${code ?? message}): download the checkpoint where there is a network, and serve it with --model <directory>`,
+      )
     }
-    if (response.status === 401 || response.status === 403) throw new HubError(`${name}: the hub does not give it to everyone (${response.status}): download it yourself, and serve it with --model <directory>`)
+    if (response.status === 401 || response.status === 403)
+      throw new HubError(
+        `${name}: the hub does not give it to everyone (${response.status}): download it yourself, and serve it with --model <directory>`,
+      )
     if (response.status === 404) throw new HubError(`${name}: the hub has no such model or file`)
-    if (!response.ok) throw new HubError(`${name}: the hub answered ${response.status}: try again, or serve a local checkpoint with --model <directory>`)
+    if (!response.ok)
+      throw new HubError(
+        `${name}: the hub answered ${response.status}: try again, or serve a local checkpoint with --model <directory>`,
+      )
     return response
   }
 }
 
 async function listFiles(request: Request, name: string): Promise<HubFile[]> {
   const listing: unknown = await (await request(`/api/models/${name}/tree/main`)).json()
-  if (!Array.isArray(listing)) throw new HubError(`${name}: expected a list of files from the hub, found something else`)
-  const files = (listing as { path?: unknown; size?: unknown; lfs?: { oid?: unknown } }[]).flatMap(({ path, size, lfs }): HubFile[] => {
-    // Names come from a peer: only plain names that we know go any further.
-    if (typeof path !== "string" || !WANTED.test(path) || !Number.isSafeInteger(size)) return []
-    const oid = typeof lfs?.oid === "string" && /^[0-9a-f]{64}$/.test(lfs.oid) ? lfs.oid : undefined
-    return [{ path, bytes: size as number, sha256: oid }]
-  })
-  if (!files.some(({ path }) => path.endsWith(".safetensors"))) throw new HubError(`${name}: the hub has no safetensors of it`)
+  if (!Array.isArray(listing))
+    throw new HubError(`${name}: expected a list of files from the hub, found something else`)
+  const files = (listing as { path?: unknown; size?: unknown; lfs?: { oid?: unknown } }[]).flatMap(
+    ({ path, size, lfs }): HubFile[] => {
+      // Names come from a peer: only plain names that we know go any further.
+      if (typeof path !== "string" || !WANTED.test(path) || !Number.isSafeInteger(size)) return []
+      const oid = typeof lfs?.oid === "string" && /^[0-9a-f]{64}$/.test(lfs.oid) ? lfs.oid : undefined
+      return [{ path, bytes: size as number, sha256: oid }]
+    },
+  )
+  if (!files.some(({ path }) => path.endsWith(".safetensors")))
+    throw new HubError(`${name}: the hub has no safetensors of it`)
   return files
 }
 
-async function downloadFile(request: Request, name: string, file: HubFile, path: string, onProgress: DownloadOptions["onProgress"]): Promise<void> {
+async function downloadFile(
+  request: Request,
+  name: string,
+  file: HubFile,
+  path: string,
+  onProgress: DownloadOptions["onProgress"],
+): Promise<void> {
   const partial = `${path}.partial`
   const present = existsSync(partial) ? statSync(partial).size : 0
   const start = present < file.bytes ? present : 0
@@ -86,19 +115,25 @@ async function downloadFile(request: Request, name: string, file: HubFile, path:
   let done = from
   try {
     for await (const bytes of response.body ?? []) {
-      if (done + bytes.length > file.bytes) throw new HubError(`${name}: ${file.path}: expected ${file.bytes} bytes, the hub sends more`)
-      for (let at = 0; at < bytes.length; ) at += writeSync(output, bytes, at, bytes.length - at, done + at)
+      if (done + bytes.length > file.bytes)
+        throw new HubError(`${name}: ${file.path}: expected ${file.bytes} bytes, the hub sends more`)
+      for (let at = 0; at < bytes.length;) at += writeSync(output, bytes, at, bytes.length - at, done + at)
       done += bytes.length
       onProgress(file.path, done, file.bytes)
     }
   } finally {
     closeSync(output)
   }
-  if (done !== file.bytes) throw new HubError(`${name}: ${file.path}: expected ${file.bytes} bytes, found ${done}: run the command again, it goes on from there`)
+  if (done !== file.bytes)
+    throw new HubError(
+      `${name}: ${file.path}: expected ${file.bytes} bytes, found ${done}: run the command again, it goes on from there`,
+    )
   const found = file.sha256 === undefined ? undefined : await sha256Of(partial)
   if (found !== file.sha256) {
     rmSync(partial)
-    throw new HubError(`${name}: ${file.path}: expected SHA-256 ${file.sha256}, found ${found}: it was removed, run the command again`)
+    throw new HubError(
+      `${name}: ${file.path}: expected SHA-256 ${file.sha256}, found ${found}: it was removed, run the command again`,
+    )
   }
   renameSync(partial, path)
 }

@@ -28,7 +28,9 @@ export const PART_ALIGNMENT = 4096
 /** Verifies a manifest's form: nothing read from a file is trusted. @throws PreparedModelError */
 export function parseManifest(path: string, text: string): Manifest {
   const fail = (what: string): never => {
-    throw new PreparedModelError(`${path}: ${what}; remove its directory, or run consilium cache prune, and start again`)
+    throw new PreparedModelError(
+      `${path}: ${what}; remove its directory, or run consilium cache prune, and start again`,
+    )
   }
   let value: unknown
   try {
@@ -37,8 +39,10 @@ export function parseManifest(path: string, text: string): Manifest {
     return fail("expected JSON, found something else")
   }
   const { layoutVersion, format, model, fingerprint, parts } = (value ?? {}) as Partial<Record<keyof Manifest, unknown>>
-  if (layoutVersion !== LAYOUT_VERSION) return fail(`expected layoutVersion ${LAYOUT_VERSION}, found ${String(layoutVersion)}`)
-  if (format !== "f32" && format !== "int8" && format !== "int4") return fail(`expected a format, found ${String(format)}`)
+  if (layoutVersion !== LAYOUT_VERSION)
+    return fail(`expected layoutVersion ${LAYOUT_VERSION}, found ${String(layoutVersion)}`)
+  if (format !== "f32" && format !== "int8" && format !== "int4")
+    return fail(`expected a format, found ${String(format)}`)
   if (typeof model !== "string" || typeof fingerprint !== "string") return fail("expected model and fingerprint")
   if (!Array.isArray(parts) || !parts.every(isPart)) return fail("expected parts of offset, bytes and checksum")
   return { layoutVersion, format, model, fingerprint, parts }

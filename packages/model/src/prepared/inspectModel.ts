@@ -28,7 +28,10 @@ export function inspectModel(dir: string): ModelInspection {
     const bytesIn = (format: Format): { all: number; expert: number } => {
       const recipe = planModel(checkpoint, family, config, format)
       const sparse = config.layers.findIndex(({ feedForward }) => feedForward.kind === "moe")
-      return { all: storedParts(recipe).reduce((sum, { bytes }) => sum + bytes, 0), expert: recipe.layers[sparse]?.experts[0]?.bytes ?? 0 }
+      return {
+        all: storedParts(recipe).reduce((sum, { bytes }) => sum + bytes, 0),
+        expert: recipe.layers[sparse]?.experts[0]?.bytes ?? 0,
+      }
     }
     const sizes = { f32: bytesIn("f32"), int8: bytesIn("int8"), int4: bytesIn("int4") }
     const of = (key: "all" | "expert") => ({ f32: sizes.f32[key], int8: sizes.int8[key], int4: sizes.int4[key] })
@@ -45,9 +48,16 @@ export function inspectModel(dir: string): ModelInspection {
   }
 }
 
-function countParameters({ hiddenSize, vocabSize, isTied, layers }: ModelConfig): { numParameters: number; numActiveParameters: number } {
+function countParameters({ hiddenSize, vocabSize, isTied, layers }: ModelConfig): {
+  numParameters: number
+  numActiveParameters: number
+} {
   const vocabulary = vocabSize * hiddenSize
-  const attention = layers.reduce((sum, { attention: { numHeads, numKvHeads, headDim } }) => sum + (2 * numHeads + 2 * numKvHeads) * headDim * hiddenSize, 0)
+  const attention = layers.reduce(
+    (sum, { attention: { numHeads, numKvHeads, headDim } }) =>
+      sum + (2 * numHeads + 2 * numKvHeads) * headDim * hiddenSize,
+    0,
+  )
   const total = layers.reduce((sum, { feedForward }) => sum + feedForwardParameters(feedForward, hiddenSize, false), 0)
   const active = layers.reduce((sum, { feedForward }) => sum + feedForwardParameters(feedForward, hiddenSize, true), 0)
   const dense = vocabulary * (isTied ? 1 : 2) + attention

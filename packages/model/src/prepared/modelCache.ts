@@ -43,7 +43,11 @@ function readEntry(dir: string): CacheEntry {
   const bytes = existsSync(slabs) ? statSync(slabs).size : 0
   const lastUsed = statSync(path).mtime
   try {
-    const { model, format, layoutVersion } = JSON.parse(readFileSync(path, "utf8")) as { model: string; format: Format; layoutVersion: number }
+    const { model, format, layoutVersion } = JSON.parse(readFileSync(path, "utf8")) as {
+      model: string
+      format: Format
+      layoutVersion: number
+    }
     return { dir, model, format, bytes, lastUsed, isStale: layoutVersion !== LAYOUT_VERSION || bytes === 0 }
   } catch {
     return { dir, model: "unknown", format: "unknown", bytes, lastUsed, isStale: true }

@@ -9,8 +9,12 @@ import { PreparedModelError } from "./PreparedModelError.ts"
 import { storedParts } from "./storedParts.ts"
 
 const NO_READER: TensorReader = {
-  readTensor: () => { throw new Error("a prepared model reads no checkpoint") },
-  readRows: () => { throw new Error("a prepared model reads no checkpoint") },
+  readTensor: () => {
+    throw new Error("a prepared model reads no checkpoint")
+  },
+  readRows: () => {
+    throw new Error("a prepared model reads no checkpoint")
+  },
 }
 
 /**
@@ -27,7 +31,9 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
   const recipe = planModel(NO_READER, family, config, format)
   const expected = storedParts(recipe)
   if (parts.length !== expected.length) {
-    throw new PreparedModelError(`${manifestPath}: expected ${expected.length} parts for this checkpoint, found ${parts.length}`)
+    throw new PreparedModelError(
+      `${manifestPath}: expected ${expected.length} parts for this checkpoint, found ${parts.length}`,
+    )
   }
 
   const handle = openFile(slabsPath)
@@ -45,14 +51,17 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
   })
 
   const read = (out: Uint8Array, { offset, bytes, checksum }: ManifestPart): void => {
-    for (let done = 0; done < bytes; ) {
+    for (let done = 0; done < bytes;) {
       const count = readSync(handle, out, done, bytes - done, offset + done)
-      if (count === 0) throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${done}`)
+      if (count === 0)
+        throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${done}`)
       done += count
     }
     const found = checksumOf(out.subarray(0, bytes))
     if (found === checksum) return
-    throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected checksum ${checksum}, found ${found}: remove ${dir} and start again`)
+    throw new PreparedModelError(
+      `${slabsPath}: ${names.get(offset)}: expected checksum ${checksum}, found ${found}: remove ${dir} and start again`,
+    )
   }
 
   // Parts come in the order of `storedParts`, which is the order in which these take them.
@@ -63,7 +72,9 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     read(new Uint8Array(values.buffer), parts[next++]!)
     return values
   }
-  const split = (matrix: ModelRecipe["embedding"]): SplitMatrix => ({ parts: matrix.map(({ firstRow, slab: of }) => ({ firstRow, slab: slab(of) })) })
+  const split = (matrix: ModelRecipe["embedding"]): SplitMatrix => ({
+    parts: matrix.map(({ firstRow, slab: of }) => ({ firstRow, slab: slab(of) })),
+  })
   const layer = (of: LayerRecipe): PreparedLayer => {
     const attentionNorm = vector(of.attentionNorm)
     const feedForwardNorm = vector(of.feedForwardNorm)
@@ -75,7 +86,18 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     const router = of.router && slab(of.router)
     const sharedExpert = of.sharedExpert && slab(of.sharedExpert)
     const experts = of.experts.map(slab)
-    return { attentionNorm, feedForwardNorm, qNorm, kNorm, sharedExpertGate, qkv, outProj, router, sharedExpert, experts }
+    return {
+      attentionNorm,
+      feedForwardNorm,
+      qNorm,
+      kNorm,
+      sharedExpertGate,
+      qkv,
+      outProj,
+      router,
+      sharedExpert,
+      experts,
+    }
   }
 
   try {
@@ -84,7 +106,18 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     const finalNorm = vector(recipe.finalNorm)
     const head = recipe.head === undefined ? embedding : split(recipe.head)
     touch(manifestPath)
-    return { dir, sourceDir, format, config, embedding, head, finalNorm, layers, readSlab: read, close: () => closeSync(handle) }
+    return {
+      dir,
+      sourceDir,
+      format,
+      config,
+      embedding,
+      head,
+      finalNorm,
+      layers,
+      readSlab: read,
+      close: () => closeSync(handle),
+    }
   } catch (error) {
     closeSync(handle)
     throw error
@@ -105,7 +138,9 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8")
   } catch (error) {
-    throw new PreparedModelError(`${path}: expected a readable manifest, found ${(error as NodeJS.ErrnoException).code}`)
+    throw new PreparedModelError(
+      `${path}: expected a readable manifest, found ${(error as NodeJS.ErrnoException).code}`,
+    )
   }
 }
 

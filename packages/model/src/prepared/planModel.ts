@@ -65,22 +65,34 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
 
   const matrix = (shape: MatrixShape, weights: () => Float32Array, bias?: () => Float32Array): SlabRecipe => {
     const layout = planMatrixSlab(shape)
-    return { shape: { kind: "matrix", ...shape }, bytes: layout.bytes, pack: (out) => packMatrixSlab(out, layout, weights(), bias?.()) }
+    return {
+      shape: { kind: "matrix", ...shape },
+      bytes: layout.bytes,
+      pack: (out) => packMatrixSlab(out, layout, weights(), bias?.()),
+    }
   }
 
   const vocabulary = (name: string): { firstRow: number; slab: SlabRecipe }[] => {
-    const rowBytes = planMatrixSlab({ format: denseFormat, numRows: 32, numColumns: hiddenSize, hasBias: false }).bytes / 32
+    const rowBytes =
+      planMatrixSlab({ format: denseFormat, numRows: 32, numColumns: hiddenSize, hasBias: false }).bytes / 32
     const rowsPerPart = Math.floor(MAX_PART_BYTES / rowBytes / 32) * 32
     const numParts = Math.ceil(vocabSize / rowsPerPart)
     return Array.from({ length: numParts }, (_, part) => {
       const firstRow = part * rowsPerPart
       const numRows = Math.min(rowsPerPart, vocabSize - firstRow)
       const shape = { format: denseFormat, numRows, numColumns: hiddenSize, hasBias: false }
-      return { firstRow, slab: matrix(shape, () => checkpoint.readRows(name, [vocabSize, hiddenSize], firstRow, numRows)) }
+      return {
+        firstRow,
+        slab: matrix(shape, () => checkpoint.readRows(name, [vocabSize, hiddenSize], firstRow, numRows)),
+      }
     })
   }
 
-  const expert = (names: ProjectionNames, intermediateSize: number, of: { format: Format; hasBias: boolean }): SlabRecipe => {
+  const expert = (
+    names: ProjectionNames,
+    intermediateSize: number,
+    of: { format: Format; hasBias: boolean },
+  ): SlabRecipe => {
     const shape: ExpertShape = { ...of, hiddenSize, intermediateSize, activation: "silu", hasGateProj: true }
     const layout = planExpertSlab(shape)
     const inner = [intermediateSize, hiddenSize] as const
@@ -138,7 +150,8 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
           : Array.from({ length: feedForward.numExperts }, (_, e) =>
               expert(names.expert(e), feedForward.expertIntermediateSize, { format, hasBias: false }),
             ),
-      sharedExpert: shared && expert(names.sharedExpert, shared.intermediateSize, { format: denseFormat, hasBias: false }),
+      sharedExpert:
+        shared && expert(names.sharedExpert, shared.intermediateSize, { format: denseFormat, hasBias: false }),
     }
   })
 
@@ -153,7 +166,12 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
 type QkvNames = { readonly qProj: string; readonly kProj: string; readonly vProj: string }
 
 /** q, k and v below each other: `[(numHeads + 2 * numKvHeads) * headDim, H]`. */
-function readQkv(checkpoint: TensorReader, names: QkvNames, attention: AttentionConfig, hiddenSize: number): Float32Array {
+function readQkv(
+  checkpoint: TensorReader,
+  names: QkvNames,
+  attention: AttentionConfig,
+  hiddenSize: number,
+): Float32Array {
   const [q, kv] = [attention.numHeads * attention.headDim, attention.numKvHeads * attention.headDim]
   const out = new Float32Array((q + 2 * kv) * hiddenSize)
   checkpoint.readTensor(names.qProj, [q, hiddenSize], out)

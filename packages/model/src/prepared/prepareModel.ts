@@ -1,5 +1,19 @@
 import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync, writeFileSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
@@ -20,12 +34,18 @@ export interface PrepareOptions {
 }
 
 /** Returns where a checkpoint's prepared form lies, whether it is there or not. @throws CheckpointError on a directory without a checkpoint */
-export function preparedDir({ sourceDir, format, cacheDir }: Pick<PrepareOptions, "sourceDir" | "format" | "cacheDir">): string {
+export function preparedDir({
+  sourceDir,
+  format,
+  cacheDir,
+}: Pick<PrepareOptions, "sourceDir" | "format" | "cacheDir">): string {
   return join(cacheDir, `${modelName(sourceDir)}-${fingerprintOf(sourceDir)}-${format}`)
 }
 
 /** Returns the prepared form of a checkpoint, made now if it is not in the cache yet. @throws as `prepareModel` */
-export async function ensurePrepared(options: PrepareOptions): Promise<{ readonly dir: string; readonly wasPrepared: boolean }> {
+export async function ensurePrepared(
+  options: PrepareOptions,
+): Promise<{ readonly dir: string; readonly wasPrepared: boolean }> {
   const dir = preparedDir(options)
   if (existsSync(join(dir, MANIFEST_FILE))) return { dir, wasPrepared: true }
   return { dir: await prepareModel(options), wasPrepared: false }
@@ -72,7 +92,12 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
   }
 }
 
-async function writeParts(path: string, parts: readonly StoredPart[], totalBytes: number, { onProgress, signal }: PrepareOptions): Promise<ManifestPart[]> {
+async function writeParts(
+  path: string,
+  parts: readonly StoredPart[],
+  totalBytes: number,
+  { onProgress, signal }: PrepareOptions,
+): Promise<ManifestPart[]> {
   const largest = parts.reduce((most, { bytes }) => Math.max(most, bytes), 0)
   const buffer = new Uint8Array(roundUp(largest))
   const file = openSync(path, "wx")
@@ -84,7 +109,7 @@ async function writeParts(path: string, parts: readonly StoredPart[], totalBytes
       signal?.throwIfAborted()
       const slot = buffer.subarray(0, roundUp(part.bytes)).fill(0)
       part.write(slot)
-      for (let done = 0; done < slot.length; ) done += writeSync(file, slot, done, slot.length - done, offset + done)
+      for (let done = 0; done < slot.length;) done += writeSync(file, slot, done, slot.length - done, offset + done)
       written.push({ offset, bytes: part.bytes, checksum: checksumOf(slot.subarray(0, part.bytes)) })
       offset += slot.length
       onProgress(offset, totalBytes)
@@ -118,14 +143,18 @@ function checkFreeSpace(dir: string, neededBytes: number): void {
   const freeBytes = bavail * bsize
   if (freeBytes >= neededBytes) return
   const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
-  throw new PreparedModelError(`${dir}: expected ${mib(neededBytes)} free, found ${mib(freeBytes)}: free some, or choose another --cache-dir`)
+  throw new PreparedModelError(
+    `${dir}: expected ${mib(neededBytes)} free, found ${mib(freeBytes)}: free some, or choose another --cache-dir`,
+  )
 }
 
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true })
   } catch (error) {
-    throw new PreparedModelError(`${path}: expected a directory that can be written, found ${(error as NodeJS.ErrnoException).code}`)
+    throw new PreparedModelError(
+      `${path}: expected a directory that can be written, found ${(error as NodeJS.ErrnoException).code}`,
+    )
   }
 }
 
@@ -147,7 +176,13 @@ function fingerprintOf(sourceDir: string): string {
       const { size, mtimeMs } = statSync(join(sourceDir, name))
       return [name, size, mtimeMs]
     })
-  const text = JSON.stringify([LAYOUT_VERSION, resolve(sourceDir), readFileSync(join(sourceDir, "config.json"), "utf8"), config.family, files])
+  const text = JSON.stringify([
+    LAYOUT_VERSION,
+    resolve(sourceDir),
+    readFileSync(join(sourceDir, "config.json"), "utf8"),
+    config.family,
+    files,
+  ])
   return checksumOf(new TextEncoder().encode(text))
 }
 

@@ -11,7 +11,8 @@ export interface StoredPart {
 
 /** Lists everything that a prepared model stores, in the file's order: a pure function of the model's shape. */
 export function storedParts(recipe: ModelRecipe): StoredPart[] {
-  const vocabulary = (name: string, parts: ModelRecipe["embedding"]): StoredPart[] => parts.map(({ slab }, i) => ofSlab(`${name} part ${i}`, slab))
+  const vocabulary = (name: string, parts: ModelRecipe["embedding"]): StoredPart[] =>
+    parts.map(({ slab }, i) => ofSlab(`${name} part ${i}`, slab))
   return [
     ...vocabulary("embedding", recipe.embedding),
     ...recipe.layers.flatMap((layer, l) => ofLayer(`layer ${l}`, layer)),

@@ -5,7 +5,10 @@ import { createSampler, GREEDY, type SamplingParams } from "../index.ts"
 import { drawUniform } from "./drawUniform.ts"
 
 interface Case {
-  readonly params: Readonly<Record<string, number>> & { readonly promptIds?: number[]; readonly generatedIds?: number[] }
+  readonly params: Readonly<Record<string, number>> & {
+    readonly promptIds?: number[]
+    readonly generatedIds?: number[]
+  }
   readonly logits: number[]
   readonly probabilities: number[]
 }
@@ -16,23 +19,31 @@ const NO_HISTORY = { ids: [], numPrompt: 0 }
 describe("createSampler", () => {
   const { cases, vocabulary } = readFixtureJson<{ cases: Case[]; vocabulary: number }>(fixturePath("sampling.json"))
 
-  test.each(cases.map((item) => [JSON.stringify(item.params), item] as const))("%s: the reference's probabilities", (_, item) => {
-    const p = item.params
-    const params: SamplingParams = {
-      temperature: p.temperature ?? 1,
-      topK: p.top_k ?? 0,
-      topP: p.top_p ?? 1,
-      minP: p.min_p ?? 0,
-      repetitionPenalty: p.repetition_penalty ?? 1,
-      presencePenalty: p.presence_penalty ?? 0,
-      frequencyPenalty: p.frequency_penalty ?? 0,
-      logitBias: [],
-    }
-    const prompt = p.promptIds ?? []
-    const out = new Float64Array(vocabulary)
-    createSampler(vocabulary).probabilities(out, Float32Array.from(item.logits), { ids: [...prompt, ...(p.generatedIds ?? [])], numPrompt: prompt.length }, params)
-    expectClose(out, item.probabilities, 1e-6)
-  })
+  test.each(cases.map((item) => [JSON.stringify(item.params), item] as const))(
+    "%s: the reference's probabilities",
+    (_, item) => {
+      const p = item.params
+      const params: SamplingParams = {
+        temperature: p.temperature ?? 1,
+        topK: p.top_k ?? 0,
+        topP: p.top_p ?? 1,
+        minP: p.min_p ?? 0,
+        repetitionPenalty: p.repetition_penalty ?? 1,
+        presencePenalty: p.presence_penalty ?? 0,
+        frequencyPenalty: p.frequency_penalty ?? 0,
+        logitBias: [],
+      }
+      const prompt = p.promptIds ?? []
+      const out = new Float64Array(vocabulary)
+      createSampler(vocabulary).probabilities(
+        out,
+        Float32Array.from(item.logits),
+        { ids: [...prompt, ...(p.generatedIds ?? [])], numPrompt: prompt.length },
+        params,
+      )
+      expectClose(out, item.probabilities, 1e-6)
+    },
+  )
 
   test("the draw is a pure function of seed, choice and position, and uniform", () => {
     const draws = Array.from({ length: 4000 }, (_, position) => drawUniform({ seed: 7, choice: 0, position }))
@@ -42,7 +53,11 @@ describe("createSampler", () => {
       const share = draws.filter((u) => Math.floor(u * 10) === tenth).length / draws.length
       expect(Math.abs(share - 0.1)).toBeLessThan(0.02)
     }
-    const others = [{ seed: 8, choice: 0, position: 0 }, { seed: 7, choice: 1, position: 0 }, { seed: 7 + 2 ** 32, choice: 0, position: 0 }]
+    const others = [
+      { seed: 8, choice: 0, position: 0 },
+      { seed: 7, choice: 1, position: 0 },
+      { seed: 7 + 2 ** 32, choice: 0, position: 0 },
+    ]
     for (const other of others) expect(drawUniform(other)).not.toBe(draws[0]!)
   })
 
@@ -53,7 +68,11 @@ describe("createSampler", () => {
     for (let position = 0; position < 5000; position++) {
       counts[sampler.sample(logits, NO_HISTORY, PLAIN, { seed: 1, choice: 0, position }, undefined).id]!++
     }
-    expectClose(counts.map((count) => count / 5000), [0.6, 0.3, 0.1], 0.03)
+    expectClose(
+      counts.map((count) => count / 5000),
+      [0.6, 0.3, 0.1],
+      0.03,
+    )
   })
 
   test("greedy takes the best, ties to the lower id, and reports the model's own log-probabilities", () => {
@@ -74,30 +93,47 @@ describe("createSampler", () => {
 
   test("logits that are not finite are a fault", () => {
     const draw = { seed: 0, choice: 0, position: 0 }
-    expect(() => createSampler(2).sample(Float32Array.of(0, Number.NaN), NO_HISTORY, GREEDY, draw, undefined)).toThrow("not finite")
+    expect(() => createSampler(2).sample(Float32Array.of(0, Number.NaN), NO_HISTORY, GREEDY, draw, undefined)).toThrow(
+      "not finite",
+    )
   })
 
   test("top-k and top-p agree with sorting everything", () => {
     const logitsArb = fc.array(fc.float({ min: -9, max: 9, noNaN: true }), { minLength: 2, maxLength: 40 })
     fc.assert(
-      fc.property(logitsArb, fc.integer({ min: 1, max: 40 }), fc.double({ min: 0.05, max: 0.99, noNaN: true }), (logits, topK, topP) => {
-        const out = new Float64Array(logits.length)
-        createSampler(logits.length).probabilities(out, Float32Array.from(logits), NO_HISTORY, { ...PLAIN, topK, topP })
-        const values = Array.from(Float32Array.from(logits))
-        const threshold = values.toSorted((a, b) => b - a)[Math.min(topK, values.length) - 1]!
-        const kept = values.map((value, id) => [id, value >= threshold ? Math.exp(value) : 0] as const).toSorted((a, b) => b[1] - a[1] || a[0] - b[0])
-        const sum = kept.reduce((total, [, weight]) => total + weight, 0)
-        const expected = new Float64Array(values.length)
-        let reached = 0
-        for (const [id, weight] of kept) {
-          // Where a sum meets the bound within rounding, either side is right.
-          fc.pre(Math.abs(reached - topP * sum) > 1e-9 * sum)
-          if (reached >= topP * sum) break
-          expected[id] = weight
-          reached += weight
-        }
-        expectClose(out, expected.map((weight) => weight / reached), 1e-9)
-      }),
+      fc.property(
+        logitsArb,
+        fc.integer({ min: 1, max: 40 }),
+        fc.double({ min: 0.05, max: 0.99, noNaN: true }),
+        (logits, topK, topP) => {
+          const out = new Float64Array(logits.length)
+          createSampler(logits.length).probabilities(out, Float32Array.from(logits), NO_HISTORY, {
+            ...PLAIN,
+            topK,
+            topP,
+          })
+          const values = Array.from(Float32Array.from(logits))
+          const threshold = values.toSorted((a, b) => b - a)[Math.min(topK, values.length) - 1]!
+          const kept = values
+            .map((value, id) => [id, value >= threshold ? Math.exp(value) : 0] as const)
+            .toSorted((a, b) => b[1] - a[1] || a[0] - b[0])
+          const sum = kept.reduce((total, [, weight]) => total + weight, 0)
+          const expected = new Float64Array(values.length)
+          let reached = 0
+          for (const [id, weight] of kept) {
+            // Where a sum meets the bound within rounding, either side is right.
+            fc.pre(Math.abs(reached - topP * sum) > 1e-9 * sum)
+            if (reached >= topP * sum) break
+            expected[id] = weight
+            reached += weight
+          }
+          expectClose(
+            out,
+            expected.map((weight) => weight / reached),
+            1e-9,
+          )
+        },
+      ),
     )
   })
 })

@@ -28,7 +28,13 @@ export interface Sampler {
    * @param numTop best alternatives to report; undefined reports no log-probabilities (`logProb` is NaN)
    * @throws Error on logits that are not finite: a fault upstream
    */
-  sample(logits: Float32Array, history: History, params: SamplingParams, draw: Draw, numTop: number | undefined): SampledToken
+  sample(
+    logits: Float32Array,
+    history: History,
+    params: SamplingParams,
+    draw: Draw,
+    numTop: number | undefined,
+  ): SampledToken
 }
 
 /** Buffers of one choice. */
@@ -153,7 +159,7 @@ function logSumExp(logits: Float32Array): number {
 }
 
 function checkFinite(logits: Float32Array): void {
-  let sum = 0
-  for (let id = 0; id < logits.length; id++) sum += logits[id]! * 0
-  if (sum !== 0) throw new Error("logits are not finite")
+  for (let id = 0; id < logits.length; id++) {
+    if (!Number.isFinite(logits[id])) throw new Error(`logits are not finite: id ${id} has ${logits[id]}`)
+  }
 }

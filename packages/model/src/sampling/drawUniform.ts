@@ -14,7 +14,8 @@ export function drawUniform({ seed, choice, position }: Draw): number {
   // A seed may have more than 32 bits: both halves take part.
   const low = seed >>> 0
   const high = Math.floor(seed / 2 ** 32) >>> 0
-  const mixed = hash32(hash32(hash32(low ^ 0x9e3779b9) ^ high) ^ hash32(choice + 0x85ebca6b)) ^ hash32(position + 0xc2b2ae35)
+  const mixed =
+    hash32(hash32(hash32(low ^ 0x9e3779b9) ^ high) ^ hash32(choice + 0x85ebca6b)) ^ hash32(position + 0xc2b2ae35)
   const upper = hash32(mixed)
   const lower = hash32(upper ^ hash32(mixed + 0x27d4eb2f))
   return ((upper >>> 5) * 2 ** 26 + (lower >>> 6)) / 2 ** 53

@@ -6,7 +6,11 @@ import type { History, SamplingScratch } from "./createSampler.ts"
  *
  * @see repetition: CTRL, arXiv:1909.05858 §4.1; presence and frequency: OpenAI's API reference
  */
-export function penalize({ scores, counts }: SamplingScratch, { ids, numPrompt }: History, params: SamplingParams): void {
+export function penalize(
+  { scores, counts }: SamplingScratch,
+  { ids, numPrompt }: History,
+  params: SamplingParams,
+): void {
   const { logitBias, repetitionPenalty, presencePenalty, frequencyPenalty } = params
   for (const [id, bias] of logitBias) if (id >= 0 && id < scores.length) scores[id]! += bias
 

@@ -1,7 +1,7 @@
 import { longestBeginning } from "./createStopMatcher.ts"
 
 /** What a model's answer consists of. */
-export type ToolCallEvent =
+type ToolCallEvent =
   | { readonly type: "text"; readonly text: string }
   /** @param arguments JSON text */
   | { readonly type: "call"; readonly name: string; readonly arguments: string }

@@ -12,14 +12,22 @@ const MARKED = /\uE0F1(\d+)\uE0F1/
  *
  * @throws TextError when the template refuses the conversation
  */
-export function encodeChat(tokenizer: Tokenizer, template: ChatTemplate, messages: readonly TemplateMessage[], tools: readonly unknown[]): number[] {
+export function encodeChat(
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+  messages: readonly TemplateMessage[],
+  tools: readonly unknown[],
+): number[] {
   const { specialTexts } = tokenizer
   const guard = (text: string): string =>
     specialTexts.reduce((guarded, special, i) => guarded.replaceAll(special, `${MARK}${i}${MARK}`), text)
   const isUnguarded = messages.every(({ content }) => !specialTexts.some((special) => content.includes(special)))
   if (isUnguarded) return tokenizer.encode(template.render(messages, tools))
 
-  const rendered = template.render(messages.map((message) => ({ ...message, content: guard(message.content) })), tools)
+  const rendered = template.render(
+    messages.map((message) => ({ ...message, content: guard(message.content) })),
+    tools,
+  )
   // Even places of the split are the template's and plain text, odd ones name a special token that a message wrote.
   return rendered.split(MARKED).flatMap((piece, place) => {
     if (place % 2 === 0) return tokenizer.encode(piece)

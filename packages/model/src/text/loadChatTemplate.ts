@@ -10,7 +10,11 @@ export interface TemplateMessage {
   readonly content: string
   readonly name?: string
   readonly tool_call_id?: string
-  readonly tool_calls?: readonly { readonly id: string; readonly type: "function"; readonly function: { readonly name: string; readonly arguments: unknown } }[]
+  readonly tool_calls?: readonly {
+    readonly id: string
+    readonly type: "function"
+    readonly function: { readonly name: string; readonly arguments: unknown }
+  }[]
 }
 
 export interface ChatTemplate {
@@ -71,6 +75,8 @@ function parse(dir: string, text: string): Template {
   try {
     return new Template(text)
   } catch (error) {
-    throw new TextError(`${dir}: chat_template: expected a Jinja template, found what cannot be parsed: ${(error as Error).message}`)
+    throw new TextError(
+      `${dir}: chat_template: expected a Jinja template, found what cannot be parsed: ${(error as Error).message}`,
+    )
   }
 }

@@ -52,10 +52,13 @@ export function loadTokenizer(dir: string): Tokenizer {
   }
 
   let longestTokenBytes = 1
-  for (const token of library.get_vocab(true).keys()) longestTokenBytes = Math.max(longestTokenBytes, Buffer.byteLength(token))
+  for (const token of library.get_vocab(true).keys())
+    longestTokenBytes = Math.max(longestTokenBytes, Buffer.byteLength(token))
 
   return {
-    encode: (text, { addSpecialTokens = false } = {}) => [...library.encode(text, { add_special_tokens: addSpecialTokens }).ids],
+    encode: (text, { addSpecialTokens = false } = {}) => [
+      ...library.encode(text, { add_special_tokens: addSpecialTokens }).ids,
+    ],
     tokenBytes(id) {
       const known = cache.get(id)
       if (known !== undefined) return known
@@ -74,15 +77,21 @@ function construct(path: string, description: object, config: object): Library {
   try {
     return new Library(description, config)
   } catch (error) {
-    throw new TextError(`${path}: expected a tokenizer that we read, found one of which the library says: ${(error as Error).message}`)
+    throw new TextError(
+      `${path}: expected a tokenizer that we read, found one of which the library says: ${(error as Error).message}`,
+    )
   }
 }
 
-function parseAddedTokens(path: string, { added_tokens: added = [] }: { readonly added_tokens?: unknown }): AddedToken[] {
+function parseAddedTokens(
+  path: string,
+  { added_tokens: added = [] }: { readonly added_tokens?: unknown },
+): AddedToken[] {
   const isToken = (value: unknown): value is AddedToken => {
     const { id, content } = (value ?? {}) as Partial<AddedToken>
     return Number.isSafeInteger(id) && typeof content === "string" && content !== ""
   }
-  if (Array.isArray(added) && added.every(isToken)) return added.map(({ id, content, special }) => ({ id, content, special: special === true }))
+  if (Array.isArray(added) && added.every(isToken))
+    return added.map(({ id, content, special }) => ({ id, content, special: special === true }))
   throw new TextError(`${path}: added_tokens: expected an array of { id, content, special }`)
 }

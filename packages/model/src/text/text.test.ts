@@ -2,7 +2,16 @@ import { describe, expect, test } from "bun:test"
 import { miniModelDir, readFixtureJson, sharedPath } from "@consilium/testing"
 import fc from "fast-check"
 import { join } from "node:path"
-import { createDetokenizer, createStopMatcher, createToolCallParser, decodeIds, encodeChat, loadChatTemplate, loadTokenizer, type TemplateMessage } from "./index.ts"
+import {
+  createDetokenizer,
+  createStopMatcher,
+  createToolCallParser,
+  decodeIds,
+  encodeChat,
+  loadChatTemplate,
+  loadTokenizer,
+  type TemplateMessage,
+} from "./index.ts"
 
 interface Cases {
   readonly cases: { readonly text: string; readonly ids: number[]; readonly decoded?: string }[]
@@ -38,7 +47,9 @@ describe.skipIf(smollm2 === undefined)("SmolLM2's tokenizer", () => {
   })
 
   test("chat templates render and encode as the reference does", () => {
-    const { chat } = readFixtureJson<{ chat: { messages: TemplateMessage[]; rendered: string; ids: number[]; addGenerationPrompt: boolean }[] }>(join(smollm2!, "expected.json"))
+    const { chat } = readFixtureJson<{
+      chat: { messages: TemplateMessage[]; rendered: string; ids: number[]; addGenerationPrompt: boolean }[]
+    }>(join(smollm2!, "expected.json"))
     const template = loadChatTemplate(smollm2!)!
     for (const { messages, rendered, ids, addGenerationPrompt } of chat) {
       const ours = template.render(messages, [])
@@ -63,7 +74,8 @@ describe("the embedded model's text", () => {
   })
 
   test("answers decode to the reference's texts", () => {
-    for (const { name, output_ids, output_text } of conversations) expect(decodeIds(tokenizer, output_ids).trim(), name).toBe(output_text.trim())
+    for (const { name, output_ids, output_text } of conversations)
+      expect(decodeIds(tokenizer, output_ids).trim(), name).toBe(output_text.trim())
   })
 
   test("a special token that a user writes stays text", () => {
@@ -108,7 +120,10 @@ describe("createStopMatcher", () => {
         }
         if (!isStopped) said += matcher.flush()
         const whole = pieces.join("")
-        const ends = stops.filter((stop) => stop !== "").map((stop) => whole.indexOf(stop)).filter((at) => at >= 0)
+        const ends = stops
+          .filter((stop) => stop !== "")
+          .map((stop) => whole.indexOf(stop))
+          .filter((at) => at >= 0)
         // In pieces, a stop that is complete earlier may begin later than one that is complete only afterwards.
         expect(isStopped).toBe(ends.length > 0)
         expect(whole.startsWith(said)).toBe(true)
@@ -120,7 +135,11 @@ describe("createStopMatcher", () => {
 
   test("holds back no more than could become a stop", () => {
     const matcher = createStopMatcher(["END"])
-    expect([matcher.push("abcE"), matcher.push("N"), matcher.push("x")].map(({ text }) => text)).toEqual(["abc", "", "ENx"])
+    expect([matcher.push("abcE"), matcher.push("N"), matcher.push("x")].map(({ text }) => text)).toEqual([
+      "abc",
+      "",
+      "ENx",
+    ])
   })
 })
 
@@ -133,22 +152,31 @@ describe("createToolCallParser", () => {
         const answer = `Let me look.\n${call}\n${call}`
         const places = [0, ...cuts.filter((cut) => cut < answer.length).sort((a, b) => a - b), answer.length]
         const parser = createToolCallParser()
-        const events = [...places.slice(1).flatMap((end, i) => parser.push(answer.slice(places[i], end))), ...parser.flush()]
+        const events = [
+          ...places.slice(1).flatMap((end, i) => parser.push(answer.slice(places[i], end))),
+          ...parser.flush(),
+        ]
         const text = events.flatMap((event) => (event.type === "text" ? [event.text] : [])).join("")
         expect(text).toBe("Let me look.\n")
-        expect(events.filter(({ type }) => type === "call")).toEqual(Array(2).fill({ type: "call", name: "get_weather", arguments: '{"city":"Oslo"}' }))
+        expect(events.filter(({ type }) => type === "call")).toEqual(
+          Array.from({ length: 2 }, () => ({ type: "call", name: "get_weather", arguments: '{"city":"Oslo"}' })),
+        )
       }),
     )
   })
 
   test("a call without its end counts at the end", () => {
     const parser = createToolCallParser()
-    expect([...parser.push('<tool_call>{"name":"f","arguments":{}}'), ...parser.flush()]).toEqual([{ type: "call", name: "f", arguments: "{}" }])
+    expect([...parser.push('<tool_call>{"name":"f","arguments":{}}'), ...parser.flush()]).toEqual([
+      { type: "call", name: "f", arguments: "{}" },
+    ])
   })
 
   test("what is no call is given back", () => {
     const parser = createToolCallParser()
     const events = [...parser.push("<tool_call>not json</tool_call> after"), ...parser.flush()]
-    expect(events.map((event) => (event.type === "text" ? event.text : "?")).join("")).toBe("<tool_call>not json</tool_call> after")
+    expect(events.map((event) => (event.type === "text" ? event.text : "?")).join("")).toBe(
+      "<tool_call>not json</tool_call> after",
+    )
   })
 })

@@ -21,7 +21,10 @@ export function tokenBytesOf(token: string, kind: VocabularyKind): Uint8Array {
 
 /** GPT-2's table, read backwards: printable bytes stand for themselves, the others for what follows U+00FF. */
 const BYTE_OF: ReadonlyMap<string, number> = (() => {
-  const isPrintable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174
+  const isPrintable = (byte: number): boolean =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174
   let next = 256
-  return new Map(Array.from({ length: 256 }, (_, byte) => [String.fromCharCode(isPrintable(byte) ? byte : next++), byte]))
+  return new Map(
+    Array.from({ length: 256 }, (_, byte) => [String.fromCharCode(isPrintable(byte) ? byte : next++), byte]),
+  )
 })()

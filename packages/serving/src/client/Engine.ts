@@ -81,18 +81,24 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
       const how = yield* runOnce
       engine = undefined
       if (state.phase === "draining") {
-        return pending.failAll(new EngineError({ code: "draining", message: `the engine ended while it drained: ${how}` }))
+        return pending.failAll(
+          new EngineError({ code: "draining", message: `the engine ended while it drained: ${how}` }),
+        )
       }
       if (fatal !== undefined) return giveUp(fatal)
       const now = Date.now()
       deaths = [...deaths.filter((at) => now - at < CRASH_WINDOW_MS), now]
-      if (deaths.length >= MAX_DEATHS) return giveUp(`the engine died ${deaths.length} times without a token in between, last by ${how}`)
+      if (deaths.length >= MAX_DEATHS)
+        return giveUp(`the engine died ${deaths.length} times without a token in between, last by ${how}`)
       setState({ phase: "restarting", numRestarts: deaths.length })
     }
   })
   const supervisor = yield* Effect.forkScoped(supervise)
 
-  const admit = (request: Omit<Generate, "type" | "resumeFrom">, queue: Queue.Queue<GenerateEvent, EngineError | Cause.Done>) =>
+  const admit = (
+    request: Omit<Generate, "type" | "resumeFrom">,
+    queue: Queue.Queue<GenerateEvent, EngineError | Cause.Done>,
+  ) =>
     Effect.suspend(() => {
       const refusal = refuse(state, pending.size >= maxQueue)
       if (refusal !== undefined) return Effect.fail(refusal)

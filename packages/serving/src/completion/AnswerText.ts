@@ -22,7 +22,10 @@ export interface AnswerOptions {
   readonly hasLogProbs: boolean
 }
 
-export function createAnswerText({ tokenizer }: ModelText, { choice, stop, hasTools, hasLogProbs }: AnswerOptions): AnswerText {
+export function createAnswerText(
+  { tokenizer }: ModelText,
+  { choice, stop, hasTools, hasLogProbs }: AnswerOptions,
+): AnswerText {
   const detokenizer = createDetokenizer(tokenizer)
   const matcher = createStopMatcher(stop)
   const parser = hasTools ? createToolCallParser() : undefined
@@ -75,7 +78,11 @@ export function createAnswerText({ tokenizer }: ModelText, { choice, stop, hasTo
     },
     flush() {
       const rest = isStopped ? [] : say(matcher.push(detokenizer.flush()).text + matcher.flush())
-      return [...rest, ...(parser?.flush() ?? []).flatMap(toEvents), ...(logProbs.length > 0 ? toEvents({ type: "text", text: "" }) : [])]
+      return [
+        ...rest,
+        ...(parser?.flush() ?? []).flatMap(toEvents),
+        ...(logProbs.length > 0 ? toEvents({ type: "text", text: "" }) : []),
+      ]
     },
   }
 }

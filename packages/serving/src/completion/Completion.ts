@@ -52,7 +52,13 @@ export interface TextLogProb {
 /** What a completion yields, per choice in order; choices interleave. `finish` comes once per choice, last. */
 export type CompletionEvent =
   | { readonly type: "text"; readonly choice: number; readonly text: string; readonly logProbs: readonly TextLogProb[] }
-  | { readonly type: "tool-call"; readonly choice: number; readonly index: number; readonly id: string; readonly name: string }
+  | {
+      readonly type: "tool-call"
+      readonly choice: number
+      readonly index: number
+      readonly id: string
+      readonly name: string
+    }
   | { readonly type: "tool-arguments"; readonly choice: number; readonly index: number; readonly delta: string }
   | {
       readonly type: "finish"

@@ -1,4 +1,11 @@
-import { type ChatTemplate, decodeIds, loadChatTemplate, loadModelConfig, loadTokenizer, type Tokenizer } from "@consilium/model"
+import {
+  type ChatTemplate,
+  decodeIds,
+  loadChatTemplate,
+  loadModelConfig,
+  loadTokenizer,
+  type Tokenizer,
+} from "@consilium/model"
 
 /** Everything of a model that works on text: it lives in the HTTP process. */
 export interface ModelText {
@@ -14,6 +21,9 @@ export function loadModelText(dir: string): ModelText {
 }
 
 /** Returns the text of a prompt, for routes that repeat it. */
-export function decodePrompt(prompt: { readonly kind: "text"; readonly text: string } | { readonly kind: "ids"; readonly ids: readonly number[] }, { tokenizer }: ModelText): string {
+export function decodePrompt(
+  prompt: { readonly kind: "text"; readonly text: string } | { readonly kind: "ids"; readonly ids: readonly number[] },
+  { tokenizer }: ModelText,
+): string {
   return prompt.kind === "text" ? prompt.text : decodeIds(tokenizer, prompt.ids)
 }

@@ -12,7 +12,16 @@ import { loadModelText } from "./ModelText.ts"
 
 const text = loadModelText(miniModelDir())
 const status: EngineStatus = {
-  modelId: "fake", backend: "fake", format: "f32", numSlots: 1, contextLength: 512, numRunning: 0, numWaiting: 0, steps: 0, residentBytes: 0, weightBytes: 0,
+  modelId: "fake",
+  backend: "fake",
+  format: "f32",
+  numSlots: 1,
+  contextLength: 512,
+  numRunning: 0,
+  numWaiting: 0,
+  steps: 0,
+  residentBytes: 0,
+  weightBytes: 0,
 }
 const usage = { promptTokens: 3, cachedTokens: 0, generatedTokens: 9, queueMs: 0, prefillMs: 0, decodeMs: 0 }
 
@@ -24,7 +33,9 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   drain: Effect.void,
   generate: ({ requestId }) => {
     const ids = text.tokenizer.encode(answer)
-    const tokens = ids.slice(0, failsAfter).map((id) => ({ type: "tokens" as const, requestId, tokens: [{ id, logProb: -1, top: [] }] }))
+    const tokens = ids
+      .slice(0, failsAfter)
+      .map((id) => ({ type: "tokens" as const, requestId, tokens: [{ id, logProb: -1, top: [] }] }))
     const end = Number.isFinite(failsAfter)
       ? Stream.fail(new EngineError({ code: "internal", message: "broken" }))
       : Stream.make({ type: "done" as const, requestId, reason: "stop" as const, usage, degraded: [] })
@@ -46,7 +57,8 @@ const request: CompletionRequest = {
 
 const textOf = (events: readonly CompletionEvent[], choice = 0): string =>
   events.flatMap((event) => (event.type === "text" && event.choice === choice ? [event.text] : [])).join("")
-const run = (change: Partial<CompletionRequest>, engine: EngineApi) => Stream.runCollect(complete({ ...request, ...change }, { engine, text }))
+const run = (change: Partial<CompletionRequest>, engine: EngineApi) =>
+  Stream.runCollect(complete({ ...request, ...change }, { engine, text }))
 
 describe("complete", () => {
   itEffect("gives the text and one finish", () =>
@@ -54,8 +66,11 @@ describe("complete", () => {
       const closed = yield* Ref.make(0)
       const events = yield* run({}, engineSaying("It's 我的 card ✓ fine.", closed))
       expect(textOf(events)).toBe("It's 我的 card ✓ fine.")
-      expect(events.filter(({ type }) => type === "finish")).toEqual([{ type: "finish", choice: 0, reason: "stop", usage, degraded: [], trace: undefined }])
-    }))
+      expect(events.filter(({ type }) => type === "finish")).toEqual([
+        { type: "finish", choice: 0, reason: "stop", usage, degraded: [], trace: undefined },
+      ])
+    }),
+  )
 
   itEffect("a stop string across tokens ends the answer before it, and closes the engine's stream", () =>
     Effect.gen(function* () {
@@ -65,7 +80,8 @@ describe("complete", () => {
       const finish = events.at(-1)!
       expect(finish.type === "finish" && [finish.reason, finish.usage.generatedTokens < 9]).toEqual(["stop", true])
       expect(yield* Ref.get(closed)).toBe(1)
-    }))
+    }),
+  )
 
   itEffect("choices come side by side, each with its finish", () =>
     Effect.gen(function* () {
@@ -73,39 +89,52 @@ describe("complete", () => {
       const events = yield* run({ numChoices: 3 }, engineSaying("Hello there.", closed))
       expect([0, 1, 2].map((choice) => textOf(events, choice))).toEqual(Array(3).fill("Hello there."))
       expect(events.filter(({ type }) => type === "finish").length).toBe(3)
-    }))
+    }),
+  )
 
   itEffect("a tool call becomes events, not text", () =>
     Effect.gen(function* () {
       const closed = yield* Ref.make(0)
       const tools = [{ type: "function", function: { name: "calculate" } }] as const
-      const engine = engineSaying('<tool_call>\n{"name": "calculate", "arguments": {"expression": "2+3"}}\n</tool_call>', closed)
+      const engine = engineSaying(
+        '<tool_call>\n{"name": "calculate", "arguments": {"expression": "2+3"}}\n</tool_call>',
+        closed,
+      )
       const events = yield* run({ prompt: { ...request.prompt, tools } as CompletionRequest["prompt"] }, engine)
       expect(textOf(events)).toBe("")
       expect(events.map(({ type }) => type)).toEqual(["tool-call", "tool-arguments", "finish"])
       expect(events[1]).toMatchObject({ delta: '{"expression":"2+3"}' })
       expect(events[2]).toMatchObject({ reason: "tool_calls" })
-    }))
+    }),
+  )
 
   itEffect("log-probabilities go with the text of their tokens, none is lost", () =>
     Effect.gen(function* () {
       const closed = yield* Ref.make(0)
       const answer = "我的 card ✓"
       const events = yield* run({ numTopLogProbs: 0 }, engineSaying(answer, closed))
-      const bytes = events.flatMap((event) => (event.type === "text" ? event.logProbs.flatMap((token) => token.bytes) : []))
+      const bytes = events.flatMap((event) =>
+        event.type === "text" ? event.logProbs.flatMap((token) => token.bytes) : [],
+      )
       expect(new TextDecoder().decode(Uint8Array.from(bytes))).toBe(answer)
-    }))
+    }),
+  )
 
   itEffect("a prompt beyond the context is refused before the engine sees it", () =>
     Effect.gen(function* () {
       const closed = yield* Ref.make(0)
-      const long = { kind: "chat", messages: [{ role: "user", content: "word ".repeat(2_000_000) }], tools: [] } as const
+      const long = {
+        kind: "chat",
+        messages: [{ role: "user", content: "word ".repeat(2_000_000) }],
+        tools: [],
+      } as const
       const started = performance.now()
       const error = yield* Effect.flip(run({ prompt: long }, engineSaying("", closed)))
       expect(error._tag === "PromptError" && error.code).toBe("context-overflow")
       expect(performance.now() - started).toBeLessThan(1000)
       expect(yield* Ref.get(closed)).toBe(0)
-    }))
+    }),
+  )
 
   itEffect("an engine that fails in mid-stream fails the stream after its text", () =>
     Effect.gen(function* () {
@@ -115,5 +144,6 @@ describe("complete", () => {
       const error = yield* Effect.flip(Stream.runForEach(stream, (event) => Effect.sync(() => said.push(event.type))))
       expect(error.message).toBe("broken")
       expect(said).toEqual(["text", "text"])
-    }))
+    }),
+  )
 })

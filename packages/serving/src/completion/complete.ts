@@ -20,7 +20,10 @@ const MAX_SEED = 2 ** 32
  *
  * Interrupting the stream cancels every choice. A stop string cancels its choice in the engine; what came after it is discarded.
  */
-export function complete(request: CompletionRequest, { engine, text }: CompletionDeps): Stream.Stream<CompletionEvent, EngineError | PromptError> {
+export function complete(
+  request: CompletionRequest,
+  { engine, text }: CompletionDeps,
+): Stream.Stream<CompletionEvent, EngineError | PromptError> {
   return Stream.unwrap(
     Effect.gen(function* () {
       const { contextLength } = yield* engine.ready
@@ -32,7 +35,9 @@ export function complete(request: CompletionRequest, { engine, text }: Completio
         },
       })
       const seed = request.seed ?? Math.floor(Math.random() * MAX_SEED)
-      const choices = Array.from({ length: request.numChoices }, (_, choice) => answer(choice, ids, seed, request, { engine, text }))
+      const choices = Array.from({ length: request.numChoices }, (_, choice) =>
+        answer(choice, ids, seed, request, { engine, text }),
+      )
       return Stream.mergeAll(choices, { concurrency: "unbounded" })
     }),
   )
@@ -54,7 +59,11 @@ function answer(
   let startedMs = performance.now()
   let firstTokenMs = startedMs
 
-  const finish = (reason: "stop" | "length", usage: EngineUsage, degraded: Extract<CompletionEvent, { type: "finish" }>["degraded"]): CompletionEvent => ({
+  const finish = (
+    reason: "stop" | "length",
+    usage: EngineUsage,
+    degraded: Extract<CompletionEvent, { type: "finish" }>["degraded"],
+  ): CompletionEvent => ({
     type: "finish",
     choice,
     reason: answerText.numCalls > 0 && reason === "stop" ? "tool_calls" : reason,

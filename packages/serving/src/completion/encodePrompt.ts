@@ -16,14 +16,21 @@ export class PromptError extends Data.TaggedError("PromptError")<{
  * @param contextLength most ids of prompt and answer together
  * @throws PromptError on a prompt that cannot fit, a conversation that the template refuses, or a model without a template
  */
-export function encodePrompt(prompt: CompletionRequest["prompt"], { tokenizer, template }: ModelText, contextLength: number): readonly number[] {
+export function encodePrompt(
+  prompt: CompletionRequest["prompt"],
+  { tokenizer, template }: ModelText,
+  contextLength: number,
+): readonly number[] {
   const param = prompt.kind === "chat" ? "messages" : "prompt"
   const fail = (code: PromptError["code"], message: string): never => {
     throw new PromptError({ code, param, message })
   }
   const checkLength = (length: number, least = ""): void => {
     if (length >= contextLength) {
-      fail("context-overflow", `This model's context holds ${contextLength} tokens with the answer; the ${param} take ${least}${length}. Shorten them.`)
+      fail(
+        "context-overflow",
+        `This model's context holds ${contextLength} tokens with the answer; the ${param} take ${least}${length}. Shorten them.`,
+      )
     }
   }
   // A text far beyond the context is refused before it is encoded: no token is longer than the vocabulary's longest.

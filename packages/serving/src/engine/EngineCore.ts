@@ -10,7 +10,10 @@ import { createSequence, numGenerated, type Sequence } from "./Sequence.ts"
 import { traceRows } from "./traceRows.ts"
 
 /** The part of a transformer that steps need. */
-export type StepModel = Pick<Transformer, "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing">
+export type StepModel = Pick<
+  Transformer,
+  "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
+>
 
 /** A step that failed: nothing was applied. Later rungs of the ladder name layer, expert and host. */
 export interface StepFault {
@@ -20,7 +23,7 @@ export interface StepFault {
 }
 
 /** A step that was applied. */
-export interface StepDone {
+interface StepDone {
   readonly type: "done"
   readonly events: readonly EngineEvent[]
   readonly numRows: number
@@ -80,7 +83,12 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
       const busy = new Map(running.map((sequence) => [sequence.slotId!, sequence]))
       const memories = slots.map(({ slotId, ids, lastUsed }) => {
         const user = busy.get(slotId)
-        return { slotId, lastUsed, isBusy: user !== undefined, ids: user === undefined ? ids : user.ids.slice(0, user.numComputed) }
+        return {
+          slotId,
+          lastUsed,
+          isBusy: user !== undefined,
+          ids: user === undefined ? ids : user.ids.slice(0, user.numComputed),
+        }
       })
       const choice = pickSlot(waiting[0]!.ids, memories)
       if (choice === undefined) return
@@ -124,7 +132,8 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
     let firstRow = 0
     return entries.flatMap(({ sequenceId, firstPosition, numRows }, index) => {
       const sequence = sequenceOf(sequenceId)
-      if (sequence.request.trace) sequence.trace = traceRows(model, { firstRow, numRows, firstPosition }, sequence.trace)
+      if (sequence.request.trace)
+        sequence.trace = traceRows(model, { firstRow, numRows, firstPosition }, sequence.trace)
       firstRow += numRows
       sequence.numComputed += numRows
       const token = sampled[index]
@@ -182,7 +191,9 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
       if (refusal !== undefined) return [{ type: "failed", requestId: request.requestId, ...refusal }]
       const sequence = createSequence(nextId++, request, nowMs())
       if (request.resumeFrom >= request.maxTokens) {
-        return [{ type: "done", requestId: request.requestId, reason: "length", usage: usageOf(sequence), degraded: [] }]
+        return [
+          { type: "done", requestId: request.requestId, reason: "length", usage: usageOf(sequence), degraded: [] },
+        ]
       }
       waiting.push(sequence)
       return []
@@ -190,7 +201,12 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
     cancel: remove,
     step() {
       admit()
-      const states = running.map(({ sequenceId, slotId, ids, numComputed }) => ({ sequenceId, slotId: slotId!, numKnown: ids.length, numComputed }))
+      const states = running.map(({ sequenceId, slotId, ids, numComputed }) => ({
+        sequenceId,
+        slotId: slotId!,
+        numKnown: ids.length,
+        numComputed,
+      }))
       const plan = planStep(states, { maxRows: model.maxRows, maxChunkRows })
       if (plan.numRows === 0) return undefined
       try {
@@ -199,7 +215,11 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
         numSteps++
         return { type: "done", numRows: plan.numRows, events: applyStep(plan, sampled) }
       } catch (cause) {
-        return { type: "fault", cause, requestIds: plan.entries.map(({ sequenceId }) => sequenceOf(sequenceId).request.requestId) }
+        return {
+          type: "fault",
+          cause,
+          requestIds: plan.entries.map(({ sequenceId }) => sequenceOf(sequenceId).request.requestId),
+        }
       }
     },
     fail(requestIds, message) {
@@ -214,9 +234,13 @@ type Refusal = { readonly code: "context-overflow" | "bad-request" | "internal";
 function refuse({ ids }: Generate, { capacity, config }: StepModel, isFull: boolean): Refusal | undefined {
   if (ids.length === 0) return { code: "bad-request", message: "a prompt needs at least one token" }
   if (ids.length >= capacity) {
-    return { code: "context-overflow", message: `the prompt has ${ids.length} tokens, the context holds ${capacity} with the answer` }
+    return {
+      code: "context-overflow",
+      message: `the prompt has ${ids.length} tokens, the context holds ${capacity} with the answer`,
+    }
   }
   const outside = ids.find((id) => id >= config.vocabSize)
-  if (outside !== undefined) return { code: "bad-request", message: `token id ${outside} is outside the vocabulary of ${config.vocabSize}` }
+  if (outside !== undefined)
+    return { code: "bad-request", message: `token id ${outside} is outside the vocabulary of ${config.vocabSize}` }
   return isFull ? { code: "internal", message: "the engine's queue is full" } : undefined
 }

@@ -13,17 +13,22 @@ export interface ChosenBackend {
  *
  * @throws Error where the one that was asked for cannot run here, in its own words
  */
-export function chooseBackend(arena: Arena, { backend: wanted, numThreads }: Pick<EngineStart, "backend" | "numThreads">): ChosenBackend {
+export function chooseBackend(
+  arena: Arena,
+  { backend: wanted, numThreads }: Pick<EngineStart, "backend" | "numThreads">,
+): ChosenBackend {
   if (wanted === "reference") return { backend: createReferenceBackend(arena), reason: "reference: as asked" }
   try {
     const backend = createOnnxBackend(arena, { numThreads })
     const [failure] = checkBackend(backend, createReferenceBackend(arena))
-    if (failure === undefined) return { backend, reason: `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}` }
+    if (failure === undefined)
+      return { backend, reason: `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}` }
     backend.close()
     throw new Error(`self-test: ${failure}`)
   } catch (error) {
     const { message } = error as Error
-    if (wanted === "onnx") throw new Error(`the onnx backend cannot run here: ${message}; try --backend reference`, { cause: error })
+    if (wanted === "onnx")
+      throw new Error(`the onnx backend cannot run here: ${message}; try --backend reference`, { cause: error })
     return { backend: createReferenceBackend(arena), reason: `reference: onnx failed (${message})` }
   }
 }

@@ -1,5 +1,12 @@
 import { type Backend, createArena } from "@consilium/kernels"
-import { createTransformer, openPreparedModel, stateBytesPerPosition, type Transformer, weightBytes, type PreparedModel } from "@consilium/model"
+import {
+  createTransformer,
+  openPreparedModel,
+  stateBytesPerPosition,
+  type Transformer,
+  weightBytes,
+  type PreparedModel,
+} from "@consilium/model"
 import { chooseBackend } from "./chooseBackend.ts"
 import type { EngineStart } from "./EngineStart.ts"
 
@@ -56,22 +63,33 @@ export function loadEngineModel(start: EngineStart, onProgress: (done: number, t
 }
 
 /** Decides how long sequences may be: what was asked for, or as much of the model's own as memory allows. */
-function planContext(prepared: PreparedModel, { memoryBytes, numSlots, contextLength: wanted }: EngineStart): { capacity: number; numSlots: number } {
+function planContext(
+  prepared: PreparedModel,
+  { memoryBytes, numSlots, contextLength: wanted }: EngineStart,
+): { capacity: number; numSlots: number } {
   const { config } = prepared
   const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
   const weights = weightBytes(prepared)
   const left = memoryBytes - weights
-  if (left <= 0) throw new Error(`memory: the weights take ${mib(weights)}, the setting allows ${mib(memoryBytes)}: raise --memory, or try --format int4`)
+  if (left <= 0)
+    throw new Error(
+      `memory: the weights take ${mib(weights)}, the setting allows ${mib(memoryBytes)}: raise --memory, or try --format int4`,
+    )
 
   const perPosition = stateBytesPerPosition(config)
   if (wanted !== undefined) {
-    if (wanted > config.contextLength) throw new Error(`context: the model knows ${config.contextLength} positions, ${wanted} were asked for`)
+    if (wanted > config.contextLength)
+      throw new Error(`context: the model knows ${config.contextLength} positions, ${wanted} were asked for`)
     const needed = wanted * perPosition * numSlots
     if (needed <= left) return { capacity: wanted, numSlots }
-    throw new Error(`context: ${numSlots} streams of ${wanted} positions take ${mib(needed)}, ${mib(left)} are left beside the weights: lower --context or --max-streams, or raise --memory`)
+    throw new Error(
+      `context: ${numSlots} streams of ${wanted} positions take ${mib(needed)}, ${mib(left)} are left beside the weights: lower --context or --max-streams, or raise --memory`,
+    )
   }
   const affordable = Math.floor((left * STATE_SHARE) / perPosition / numSlots)
   const capacity = Math.min(config.contextLength, affordable)
   if (capacity >= Math.min(LEAST_CONTEXT, config.contextLength)) return { capacity, numSlots }
-  throw new Error(`memory: ${numSlots} streams have room for ${capacity} positions each beside the weights: raise --memory, or lower --max-streams`)
+  throw new Error(
+    `memory: ${numSlots} streams have room for ${capacity} positions each beside the weights: raise --memory, or lower --max-streams`,
+  )
 }

@@ -25,7 +25,10 @@ const main = Effect.gen(function* () {
     (model) => Effect.sync(model.close),
   )
   const { transformer, backend, format, reason } = loaded
-  if (start.debug >= 1) console.error(`backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`)
+  if (start.debug >= 1)
+    console.error(
+      `backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`,
+    )
   yield* runEngine(start, { model: transformer, backend: backend.name, format, weightBytes: transformer.weightBytes })
 })
 

@@ -21,9 +21,17 @@ export function sendEvents(events: readonly EngineEvent[]): void {
 }
 
 /** Runs the engine until it is drained. Messages of the parent are decoded here; one that is malformed ends the process. */
-export const runEngine = Effect.fnUntraced(function* (start: EngineStart, { model, backend, format, weightBytes }: RunnableModel) {
+export const runEngine = Effect.fnUntraced(function* (
+  start: EngineStart,
+  { model, backend, format, weightBytes }: RunnableModel,
+) {
   const inbox = yield* Queue.unbounded<ToEngine>()
-  const core = createEngineCore({ model, maxChunkRows: MAX_CHUNK_ROWS, maxWaiting: start.maxWaiting, nowMs: () => performance.now() })
+  const core = createEngineCore({
+    model,
+    maxChunkRows: MAX_CHUNK_ROWS,
+    maxWaiting: start.maxWaiting,
+    nowMs: () => performance.now(),
+  })
   const decode = Schema.decodeUnknownSync(ToEngineEnvelope)
   const status = (): EngineStatus => ({
     modelId: start.modelId,
@@ -54,7 +62,9 @@ export const runEngine = Effect.fnUntraced(function* (start: EngineStart, { mode
 
   const onStep = (numRows: number, elapsedMs: number): void => {
     const rate = ((numRows / elapsedMs) * 1000).toFixed(0)
-    console.error(`step ${core.numSteps}: ${numRows} rows, ${core.numRunning} running, ${elapsedMs.toFixed(1)} ms, ${rate} tok/s`)
+    console.error(
+      `step ${core.numSteps}: ${numRows} rows, ${core.numRunning} running, ${elapsedMs.toFixed(1)} ms, ${rate} tok/s`,
+    )
   }
   yield* engineLoop({ core, inbox, send: sendEvents, status, ...(start.debug >= 2 ? { onStep } : {}) })
 })

@@ -4,7 +4,11 @@ import type { RoutingTrace } from "../protocol.ts"
 /** Copies how a run of rows was routed in each MoE layer, appended to what came before it. */
 export function traceRows(
   model: Pick<Transformer, "config" | "routing">,
-  { firstRow, numRows, firstPosition }: { readonly firstRow: number; readonly numRows: number; readonly firstPosition: number },
+  {
+    firstRow,
+    numRows,
+    firstPosition,
+  }: { readonly firstRow: number; readonly numRows: number; readonly firstPosition: number },
   before: RoutingTrace | undefined,
 ): RoutingTrace {
   const layers = model.config.layers.flatMap((_, layer) => {
@@ -12,7 +16,9 @@ export function traceRows(
     if (routing === undefined) return []
     const { topK, expertIds, weights } = routing
     const rowsOf = (values: Int32Array | Float32Array): number[][] =>
-      Array.from({ length: numRows }, (_row, r) => Array.from(values.subarray((firstRow + r) * topK, (firstRow + r + 1) * topK)))
+      Array.from({ length: numRows }, (_row, r) =>
+        Array.from(values.subarray((firstRow + r) * topK, (firstRow + r + 1) * topK)),
+      )
     const earlier = before?.layers.find((other) => other.layer === layer)
     return [
       {
