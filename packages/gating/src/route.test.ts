@@ -227,6 +227,15 @@ describe("route: properties", () => {
     expect(weights[2]! + weights[3]!).toBeCloseTo(1, 6)
   })
 
+  test("rerouted weights do not underflow, however far the chosen are from the best", () => {
+    const { expertIds, weights } = run([[0, 0], [2000, 0]], { ...MIXTRAL, temperature: 0.1 }, { selectionBias: new Float32Array(2), capacity: 1 })
+    expect([...expertIds]).toEqual([0, 1, -1, -1])
+    const far = run([[2000, 1, 0], [2000, 1, 0]], MIXTRAL, { capacity: 1 })
+    expect([...far.expertIds]).toEqual([0, 1, 2, -1])
+    expect([...far.weights]).toEqual([1, 0, 1, 0])
+    expect([...weights]).toEqual([0.5, 0.5, 0, 0])
+  })
+
   test("groups keep more than they should rather than drop a token that a failed expert left", () => {
     const groups = { numGroups: 2, numKept: 1, score: "best" } as const
     const logits = [[4, 3, 2, 1]]

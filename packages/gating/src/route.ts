@@ -47,25 +47,45 @@ function routeToken(
   scratch: RouteScratch,
   options: RouteOptions,
 ): void {
-  const { numExperts, scores, choice } = scratch
-  const { normEpsilon = 0, scale = 1, temperature = 1 } = config
-  const row = t * numExperts
+  const row = t * scratch.numExperts
   chooseBy(scratch, logits, row, config, options)
   excludeExperts(scratch, options)
   if (config.groups !== undefined) keepBestGroups(scratch, config.groups, config.topK)
-
   const first = t * out.topK
-  const numChosen = selectTopK(out.expertIds, first, choice, numExperts, out.topK)
-  if (temperature !== 1) scoreExperts(scratch, logits, row, config.score, temperature, options.availability)
-  let sum = normEpsilon
-  for (let k = 0; k < numChosen; k++) sum += scores[out.expertIds[first + k]!]!
-  const factor = config.normalizesWeights && sum > 0 ? scale / sum : scale
-  for (let k = 0; k < out.topK; k++) {
-    out.weights[first + k] = k < numChosen ? scores[out.expertIds[first + k]!]! * factor : 0
-  }
+  const numChosen = selectTopK(out.expertIds, first, scratch.choice, scratch.numExperts, out.topK)
+  weighChosen(out, first, numChosen, logits, row, config, scratch, options.availability)
 }
 
-/** Writes `scores`, and `choice` = what experts are chosen by: as trained (temperature 1), selection bias included. */
+/** Writes the weights of the chosen: their scores, normalised and scaled as the router does. */
+function weighChosen(
+  out: Routing,
+  first: number,
+  numChosen: number,
+  logits: Float32Array,
+  row: number,
+  config: TopKRouterConfig,
+  scratch: RouteScratch,
+  availability: Uint8Array | undefined,
+): void {
+  const { expertIds, weights, topK } = out
+  const { score, normalizesWeights, normEpsilon = 0, scale = 1, temperature = 1 } = config
+  const { scores } = scratch
+  if (score === "softmax" && normalizesWeights && normEpsilon === 0) {
+    // Softmax over all, normalised, is the softmax over the chosen; this way nothing underflows, however far from the best they are.
+    let largest = Number.NEGATIVE_INFINITY
+    for (let k = 0; k < numChosen; k++) largest = Math.max(largest, logits[row + expertIds[first + k]!]!)
+    for (let k = 0; k < numChosen; k++) {
+      scores[expertIds[first + k]!] = Math.exp((logits[row + expertIds[first + k]!]! - largest) / temperature)
+    }
+  } else scoreExperts(scratch, logits, row, score, temperature, availability)
+
+  let sum = normEpsilon
+  for (let k = 0; k < numChosen; k++) sum += scores[expertIds[first + k]!]!
+  const factor = normalizesWeights && sum > 0 ? scale / sum : scale
+  for (let k = 0; k < topK; k++) weights[first + k] = k < numChosen ? scores[expertIds[first + k]!]! * factor : 0
+}
+
+/** Writes `choice` = what experts are chosen by: as trained (temperature 1), selection bias included. */
 function chooseBy(
   scratch: RouteScratch,
   logits: Float32Array,
@@ -74,10 +94,10 @@ function chooseBy(
   { selectionBias, availability }: RouteOptions,
 ): void {
   const { numExperts, scores, choice } = scratch
-  scoreExperts(scratch, logits, row, score, 1, availability)
   // A softmax orders as its logits do, and these keep apart what an exponential would round together; sums of two they do not order.
   const isOrderOnly = score === "softmax" && selectionBias === undefined && groups?.score !== "two-best"
   const byLogits = choosesByLogits || isOrderOnly
+  if (!byLogits) scoreExperts(scratch, logits, row, score, 1, availability)
   for (let e = 0; e < numExperts; e++) {
     choice[e] = (byLogits ? logits[row + e]! : scores[e]!) + (selectionBias?.[e] ?? 0)
   }
