@@ -228,9 +228,23 @@ describe("route: properties", () => {
   })
 
   test("rerouted weights do not underflow, however far the chosen are from the best", () => {
-    const { expertIds, weights } = run([[0, 0], [2000, 0]], { ...MIXTRAL, temperature: 0.1 }, { selectionBias: new Float32Array(2), capacity: 1 })
+    const { expertIds, weights } = run(
+      [
+        [0, 0],
+        [2000, 0],
+      ],
+      { ...MIXTRAL, temperature: 0.1 },
+      { selectionBias: new Float32Array(2), capacity: 1 },
+    )
     expect([...expertIds]).toEqual([0, 1, -1, -1])
-    const far = run([[2000, 1, 0], [2000, 1, 0]], MIXTRAL, { capacity: 1 })
+    const far = run(
+      [
+        [2000, 1, 0],
+        [2000, 1, 0],
+      ],
+      MIXTRAL,
+      { capacity: 1 },
+    )
     expect([...far.expertIds]).toEqual([0, 1, 2, -1])
     expect([...far.weights]).toEqual([1, 0, 1, 0])
     expect([...weights]).toEqual([0.5, 0.5, 0, 0])
