@@ -8,9 +8,10 @@ import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
 const root = join(import.meta.dir, "..")
-const reports = new Glob("{tests,packages/*,apps/*,benchmarks}/dist/test-report.xml")
+const reports = ["tests", "packages/*", "apps/*", "benchmarks"].map((place) => new Glob(`${place}/test-report.xml`))
+const reportPaths = (): string[] => reports.flatMap((report) => [...report.scanSync(root)])
 
-for (const path of reports.scanSync(root)) rmSync(join(root, path))
+for (const path of reportPaths()) rmSync(join(root, path))
 
 const run = Bun.spawnSync(
   [
@@ -31,7 +32,7 @@ const run = Bun.spawnSync(
 let numTests = 0
 let numFailed = 0
 let numSkipped = 0
-for (const path of reports.scanSync(root)) {
+for (const path of reportPaths()) {
   const suites = /<testsuites[^>]*>/.exec(readFileSync(join(root, path), "utf8"))?.[0] ?? ""
   const count = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suites)?.[1] ?? 0)
   numTests += count("tests")
