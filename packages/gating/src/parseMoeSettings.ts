@@ -54,6 +54,8 @@ export function parseMoeSettings(input: MoeSettings): ParsedMoeSettings {
     warnings.push(
       `temperature ${temperature}: the best expert takes nearly all the weight; 0.1 to 0.3 is confident, 1 as trained`,
     )
+  if (temperature > 0.3 && temperature < 1)
+    warnings.push(`temperature ${temperature}: neither confident (0.1 to 0.3) nor as trained (1)`)
   if (temperature > 1) warnings.push(`temperature ${temperature}: weights are flatter than trained; 1 is as trained`)
   return { settings: { numExperts, topK, capacityFactor, temperature }, warnings }
 }

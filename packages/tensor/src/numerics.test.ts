@@ -39,6 +39,13 @@ describe("numerics", () => {
     )
   })
 
+  test("topK never chooses -Infinity or NaN, and leaves -1 where too few are left", () => {
+    const ids = new Int32Array(6).fill(9)
+    const values = Float32Array.of(Number.NaN, 1, Number.NEGATIVE_INFINITY, 3, Number.POSITIVE_INFINITY)
+    expect(topK(ids, 1, values, 5, 4)).toBe(3)
+    expect([...ids]).toEqual([9, 4, 3, 1, -1, 9])
+  })
+
   test("matmul multiplies by the transposed weights", () => {
     const out = new Float32Array(2)
     matmul(out, Float32Array.of(1, 2, 3), Float32Array.of(1, 0, 0, 1, 1, 1), 1, 2, 3)

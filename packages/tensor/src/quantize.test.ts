@@ -52,6 +52,38 @@ describe("quantizeInt4Blocks", () => {
     expect(found).toBeLessThan(0.95 * plainError(weights, false))
   })
 
+  test("no block, of any shape, is worse than plain rounding", () => {
+    const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 32, maxLength: 32 })
+    fc.assert(
+      fc.property(weights, fc.float({ min: -8, max: 8, noNaN: true }), (values, shift) => {
+        const block = Float32Array.from(values, (value) => value + shift)
+        const found = int4Error(block)
+        const roundingOfScale = 1e-6 * (meanSquare(block, new Float32Array(32)) + Number.MIN_VALUE)
+        expect(found).toBeLessThanOrEqual(plainError(block, true) + roundingOfScale)
+        expect(found).toBeLessThanOrEqual(plainError(block, false) + roundingOfScale)
+      }),
+    )
+  })
+
+  test("a block on a grid of its own comes back exactly, two blocks to a byte of zero points", () => {
+    const block = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 0.25 * ((i % 16) - 5) : -0.5 * ((i % 16) - 11)))
+    const blocks = createInt4Blocks(2)
+    quantizeInt4Blocks(blocks, block)
+    expect([...blocks.scales]).toEqual([0.25, 0.5])
+    expect([...blocks.zeroPoints]).toEqual([5 | (4 << 4)])
+    expect([...blocks.values.subarray(0, 3)]).toEqual([0x10, 0x32, 0x54])
+    const back = new Float32Array(64)
+    dequantizeInt4Blocks(back, blocks)
+    expect([...back].map((value) => value + 0)).toEqual([...block].map((value) => value + 0))
+  })
+
+  test("zeros, and what is too small for an f32 scale, become zeros", () => {
+    const blocks = createInt4Blocks(2)
+    quantizeInt4Blocks(blocks, new Float32Array(64).fill(1.4e-45, 32))
+    expect([...blocks.scales]).toEqual([0, 0])
+    expect([...blocks.zeroPoints]).toEqual([0x88])
+  })
+
   test("zero stays exactly zero, in any block", () => {
     const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 32, maxLength: 32 })
     fc.assert(
@@ -94,6 +126,15 @@ describe("8-bit rows", () => {
         },
       ),
     )
+  })
+
+  test("a row of zeros has scale 0, and only its own part of the buffers is touched", () => {
+    const out = new Int8Array(6).fill(7)
+    expect(quantizeActivationRow(out, 1, Float32Array.of(9, 0, 0, 9), 1, 2)).toBe(0)
+    expect([...out]).toEqual([7, 0, 0, 7, 7, 7])
+    expect(quantizeActivationRow(out, 4, Float32Array.of(9, 2, -1), 1, 2)).toBe(Math.fround(2 / 127))
+    expect([...out]).toEqual([7, 0, 0, 7, 127, -64])
+    expect(quantizeActivationRow(out, 0, Float32Array.of(1, Number.NaN), 0, 2)).toBeNaN()
   })
 
   test("halves round to even, and a row that is not finite shows in its scale", () => {
