@@ -262,6 +262,19 @@ describe("route: properties", () => {
     ])
   })
 
+  test("a group worth its two best is worth their probabilities, not their logits", () => {
+    const groups = { numGroups: 2, numKept: 1, score: "two-best" } as const
+    expect([...run([[3, -10, 2, 1]], { ...MIXTRAL, groups }).expertIds]).toEqual([0, 1])
+  })
+
+  test("capacity counts one call: the next one begins with empty experts", () => {
+    const [out, scratch] = [createRouting(1, 2), createRouteScratch(2)]
+    for (let call = 0; call < 2; call++) {
+      route(out, Float32Array.of(2, 1), 1, MIXTRAL, scratch, { capacity: 1 })
+      expect([...out.expertIds]).toEqual([0, 1])
+    }
+  })
+
   test("an excluded group is -Infinity, not 0: negative biases do not let it win", () => {
     const config: RouterConfig = {
       kind: "top-k",

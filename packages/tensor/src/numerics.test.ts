@@ -83,6 +83,12 @@ describe("numerics", () => {
     expect([...back]).toEqual([1, 1, 1.015625, Number.NaN])
   })
 
+  test("a NaN of the lowest bits stays NaN in bfloat16", () => {
+    const bits = new Uint16Array(2)
+    f32ToBf16(bits, new Float32Array(Uint32Array.of(0x7f800001, 0xff800001).buffer))
+    expect([...bits]).toEqual([0x7fc0, 0xffc0])
+  })
+
   test("noise is the fixtures' hash, and a seed repeats a generator", () => {
     expectClose(
       noise(8, 1, 1),
