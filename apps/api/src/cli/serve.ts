@@ -4,7 +4,7 @@ import { createAdminApp } from "../http/createAdminApp.ts"
 import { createApp } from "../http/createApp.ts"
 import { MAX_BODY_BYTES } from "../http/readBody.ts"
 import { createServiceMetrics } from "../http/ServiceMetrics.ts"
-import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import { createUnknownFieldNotes, type ServiceDeps } from "../http/ServiceDeps.ts"
 import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { type Command, UsageError } from "./Command.ts"
@@ -53,6 +53,7 @@ async function runService(settings: Settings): Promise<number> {
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
       debug,
+      noteUnknownFields: createUnknownFieldNotes(debug),
     }
     const servers = listen(deps, settings)
     const stopped = untilSignal()

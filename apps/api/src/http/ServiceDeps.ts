@@ -11,4 +11,21 @@ export interface ServiceDeps {
   readonly metrics: ServiceMetrics
   /** Says what is worth knowing at debug level 1. */
   readonly debug: (line: string) => void
+  /** Names fields of requests that nobody knows, each once. */
+  readonly noteUnknownFields: (names: readonly string[]) => void
+}
+
+/** Most names that are remembered: they come from clients. */
+const MAX_NOTED = 1000
+
+/** @param debug is told of each name once */
+export function createUnknownFieldNotes(debug: (line: string) => void): ServiceDeps["noteUnknownFields"] {
+  const noted = new Set<string>()
+  return (names) => {
+    for (const name of names) {
+      if (noted.has(name) || noted.size >= MAX_NOTED) continue
+      noted.add(name)
+      debug(`ignored an unknown field: ${JSON.stringify(name.slice(0, 100))}`)
+    }
+  }
 }

@@ -4,6 +4,7 @@ import { miniModelDir } from "@consilium/testing"
 import { Effect, Stream } from "effect"
 import { createAdminApp } from "./createAdminApp.ts"
 import { createApp } from "./createApp.ts"
+import { createUnknownFieldNotes } from "./ServiceDeps.ts"
 import { createServiceMetrics } from "./ServiceMetrics.ts"
 
 const text = loadModelText(miniModelDir())
@@ -32,8 +33,18 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
         Stream.concat(failure === undefined ? Stream.empty : Stream.fail(failure)),
       ),
   }
-  const deps = { engine, text, modelId: "fake", created: 0, metrics: createServiceMetrics(engine), debug: () => {} }
-  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }) }
+  const said: string[] = []
+  const debug = (line: string): void => void said.push(line)
+  const deps = {
+    engine,
+    text,
+    modelId: "fake",
+    created: 0,
+    metrics: createServiceMetrics(engine),
+    debug,
+    noteUnknownFields: createUnknownFieldNotes(debug),
+  }
+  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }), said }
 }
 
 const chat = (isStream: boolean): Request =>
@@ -72,6 +83,21 @@ describe("refusals", () => {
       if (statusCode === 429)
         expect([response.headers.get("retry-after"), response.headers.get("retry-after-ms")]).toEqual(["1", "1000"])
     }
+  })
+})
+
+describe("unknown fields", () => {
+  test("are ignored, and named once", async () => {
+    const { app, said } = serviceWith({ phase: "ready", status })
+    for (let i = 0; i < 2; i++) {
+      const body = JSON.stringify({
+        model: "default",
+        messages: [{ role: "user", content: "Hi" }],
+        favourite_colour: "blue",
+      })
+      await app.handle(new Request("http://localhost/v1/chat/completions", { method: "POST", body }))
+    }
+    expect(said.filter((line) => line.includes("favourite_colour")).length).toBe(1)
   })
 })
 

@@ -14,7 +14,7 @@ export const chatCompletions = (deps: ServiceDeps) =>
       const { signal } = request
       const chat = parseChatRequest(await readBody(request))
       checkModel(chat.model, deps.modelId)
-      if (chat.unknownFields.length > 0) deps.debug(`ignored unknown fields: ${chat.unknownFields.join(", ")}`)
+      deps.noteUnknownFields(chat.unknownFields)
 
       const requestId = `chatcmpl-${crypto.randomUUID()}`
       const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: deps.modelId }

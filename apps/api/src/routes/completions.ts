@@ -15,7 +15,7 @@ export const completions = (deps: ServiceDeps) =>
       const { signal } = request
       const body = parseCompletionRequest(await readBody(request))
       checkModel(body.model, deps.modelId)
-      if (body.unknownFields.length > 0) deps.debug(`ignored unknown fields: ${body.unknownFields.join(", ")}`)
+      deps.noteUnknownFields(body.unknownFields)
 
       const requestId = `cmpl-${crypto.randomUUID()}`
       const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: deps.modelId }

@@ -1,23 +1,33 @@
 import { CheckpointError } from "./CheckpointError.ts"
 
-type Dtype = "F32" | "F16" | "BF16"
-
 /** One tensor of a safetensors file; offsets are bytes from the file's start. */
 export interface StoredTensor {
   readonly name: string
-  readonly dtype: Dtype
+  /** As the format names it. */
+  readonly dtype: string
   readonly shape: readonly number[]
   readonly begin: number
   readonly end: number
 }
 
-const DTYPE_BYTES: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 }
-/** Larger than any published header by an order of magnitude. */
-const MAX_HEADER_BYTES = 100 * 2 ** 20
+/** Bits of an element, for every type of the format. Which of them are read is the checkpoint's affair. */
+const DTYPE_BITS: ReadonlyMap<unknown, number> = new Map(
+  Object.entries({
+    ...{ F64: 64, F32: 32, F16: 16, BF16: 16, C64: 64 },
+    ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
+    ...{ I64: 64, I32: 32, I16: 16, I8: 8, U64: 64, U32: 32, U16: 16, U8: 8, BOOL: 8 },
+  }),
+)
+/** The format's own limit. */
+const MAX_HEADER_BYTES = 100_000_000
 const PREFIX_BYTES = 8
+
+type Fail = (expected: string, found: string, subject?: string) => never
 
 /**
  * Reads and verifies a safetensors header: nothing in it is trusted.
+ *
+ * As the format demands, the tensors fill the data without overlap or hole; so a name that occurs twice in the JSON is noticed too.
  *
  * @param readAt reads exactly `bytes` at `offset`
  * @throws CheckpointError naming what is wrong
@@ -28,7 +38,7 @@ export function readSafetensorsHeader(
   fileBytes: number,
   readAt: (offset: number, bytes: number) => Uint8Array,
 ): Map<string, StoredTensor> {
-  const fail = (expected: string, found: string, subject?: string): never => {
+  const fail: Fail = (expected, found, subject) => {
     throw new CheckpointError({ file, expected, found, ...(subject === undefined ? {} : { subject }) })
   }
   if (fileBytes < PREFIX_BYTES)
@@ -43,33 +53,43 @@ export function readSafetensorsHeader(
   if (header === undefined) return fail("a header that is a JSON object", "something else")
   const dataStart = PREFIX_BYTES + headerBytes
   const dataBytes = fileBytes - dataStart
+  const tensors = Object.entries(header)
+    .filter(([name]) => name !== "__metadata__")
+    .map(([name, entry]) => parseTensor(name, entry, dataBytes, fail))
+  checkCoverage(tensors, dataBytes, fail)
+  return new Map(
+    tensors.map((tensor) => [
+      tensor.name,
+      { ...tensor, begin: dataStart + tensor.begin, end: dataStart + tensor.end },
+    ]),
+  )
+}
 
-  const tensors = new Map<string, StoredTensor>()
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") continue
-    const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>
-    if (!isSizes(shape)) return fail("a shape of non-negative whole numbers", JSON.stringify(shape) ?? "none", name)
-    if (!isSizes(offsets) || offsets.length !== 2)
-      return fail("data_offsets [begin, end]", JSON.stringify(offsets) ?? "none", name)
-    const [begin, end] = offsets as [number, number]
-    if (begin > end || end > dataBytes) {
-      return fail(`offsets within the file's ${dataBytes} bytes of data (is it truncated?)`, `[${begin}, ${end}]`, name)
-    }
-    const elementBytes = typeof dtype === "string" ? DTYPE_BYTES[dtype] : undefined
-    // Tensors of other types may lie in the file as long as nothing reads them.
-    if (elementBytes === undefined) continue
-    const bytes = shape.reduce((product, size) => product * size, elementBytes)
-    if (bytes !== end - begin)
-      return fail(`${bytes} bytes for ${dtype as string} [${shape.join(", ")}]`, `${end - begin}`, name)
-    tensors.set(name, { name, dtype: dtype as Dtype, shape, begin: dataStart + begin, end: dataStart + end })
+function parseTensor(name: string, entry: unknown, dataBytes: number, fail: Fail): StoredTensor {
+  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>
+  const bits = DTYPE_BITS.get(dtype)
+  if (bits === undefined) return fail("a dtype of the safetensors format", JSON.stringify(dtype) ?? "none", name)
+  if (!isSizes(shape)) return fail("a shape of non-negative whole numbers", JSON.stringify(shape) ?? "none", name)
+  if (!isSizes(offsets) || offsets.length !== 2)
+    return fail("data_offsets [begin, end]", JSON.stringify(offsets) ?? "none", name)
+  const [begin, end] = offsets as [number, number]
+  if (begin > end || end > dataBytes) {
+    return fail(`offsets within the file's ${dataBytes} bytes of data (is it truncated?)`, `[${begin}, ${end}]`, name)
   }
-  const byBegin = [...tensors.values()].filter(({ begin, end }) => end > begin).sort((a, b) => a.begin - b.begin)
-  for (let i = 1; i < byBegin.length; i++) {
-    const [before, after] = [byBegin[i - 1]!, byBegin[i]!]
-    if (after.begin < before.end)
-      return fail("tensors that do not overlap", `${before.name} and ${after.name} overlapping`)
+  const bytes = (shape.reduce((product, size) => product * size, 1) * bits) / 8
+  if (bytes !== end - begin)
+    return fail(`${bytes} bytes for ${dtype as string} [${shape.join(", ")}]`, `${end - begin}`, name)
+  return { name, dtype: dtype as string, shape, begin, end }
+}
+
+function checkCoverage(tensors: readonly StoredTensor[], dataBytes: number, fail: Fail): void {
+  let end = 0
+  for (const tensor of tensors.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (tensor.begin !== end)
+      fail(`data from byte ${end} on, without overlap or hole`, `it from byte ${tensor.begin}`, tensor.name)
+    end = tensor.end
   }
-  return tensors
+  if (end !== dataBytes) fail(`${end} bytes of data`, `${dataBytes}`)
 }
 
 function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {

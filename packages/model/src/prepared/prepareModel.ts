@@ -87,7 +87,7 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
   } catch (error) {
     throw asDiskError(error, cacheDir)
   } finally {
-    rmSync(partial, { recursive: true, force: true })
+    if (existsSync(partial)) rmSync(partial, { recursive: true, force: true })
     checkpoint.close()
   }
 }
@@ -132,9 +132,9 @@ function moveIntoPlace(partial: string, dir: string): void {
     renameSync(partial, dir)
   } catch (error) {
     if (existsSync(join(dir, MANIFEST_FILE))) return
-    rmSync(dir, { recursive: true, force: true })
+    if (!existsSync(dir)) throw error
+    rmSync(dir, { recursive: true })
     renameSync(partial, dir)
-    void error
   }
 }
 
