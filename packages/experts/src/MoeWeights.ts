@@ -9,6 +9,7 @@ import {
   type Routing,
 } from "@consilium/gating"
 import type { Backend, Rows, Slab } from "@consilium/kernels"
+import { allocateRows } from "./allocateRows.ts"
 import { createDispatchPlan, type DispatchPlan } from "./DispatchPlan.ts"
 
 /** Frozen description of a layer of experts. */
@@ -61,21 +62,27 @@ export interface MoeScratch {
   readonly sharedWeights: Float32Array
 }
 
-/** Allocates scratch in the backend's arena for up to `maxTokens` tokens. */
+/** Allocates scratch in the backend's arena for up to `maxTokens` tokens. @throws Error when the arena is full, keeping nothing */
 export function createMoeScratch(
   { config, backend: { arena } }: Pick<MoeLayer, "config" | "backend">,
   maxTokens: number,
 ): MoeScratch {
   const { hiddenSize, numExperts, topK } = config
   const maxAssignments = maxTokens * topK
+  const [logits, dispatched, outputs, shared] = allocateRows(arena, [
+    [maxTokens, numExperts],
+    [maxAssignments, hiddenSize],
+    [maxAssignments, hiddenSize],
+    [maxTokens, hiddenSize],
+  ])
   return {
-    logits: arena.rows(maxTokens, numExperts),
+    logits,
     routing: createRouting(maxTokens, topK),
     route: createRouteScratch(numExperts),
     plan: createDispatchPlan(maxAssignments, numExperts),
-    dispatched: arena.rows(maxAssignments, hiddenSize),
-    outputs: arena.rows(maxAssignments, hiddenSize),
-    shared: arena.rows(maxTokens, hiddenSize),
+    dispatched,
+    outputs,
+    shared,
     sharedWeights: new Float32Array(maxTokens),
   }
 }

@@ -13,11 +13,13 @@ import {
   type Format,
   packExpertSlab,
   planExpertSlab,
+  type Rows,
   type Slab,
   type Span,
 } from "@consilium/kernels"
+import { allocateRows } from "./allocateRows.ts"
 import { moeLayer } from "./moeLayer.ts"
-import { createMoeScratch, type MoeLayer, type MoeOptions } from "./MoeWeights.ts"
+import { createMoeScratch, type MoeConfig, type MoeLayer, type MoeOptions, type MoeScratch } from "./MoeWeights.ts"
 
 /** A layer made of arrays: for those who bring their own weights. */
 export interface CreateMoeLayerOptions {
@@ -61,34 +63,27 @@ export interface StandaloneMoeLayer {
 /**
  * Packs experts into the backend's arena and returns a layer of them.
  *
- * @throws MoeSettingsError on settings or shapes that cannot be, saying what was expected
+ * @throws MoeSettingsError on settings or shapes that cannot be, saying what was expected; Error when the arena is full. Neither keeps memory.
  */
 export function createMoeLayer(options: CreateMoeLayerOptions): StandaloneMoeLayer {
-  const { backend, hiddenSize, topK, router, experts, maxTokens = 512, normalizesWeights = true } = options
+  const { hiddenSize, topK, router, experts, maxTokens = 512, normalizesWeights = true } = options
   const { settings, warnings } = parseMoeSettings({ ...options, numExperts: experts.length })
   checkRouter(router, hiddenSize, experts.length)
+  checkMaxTokens(maxTokens)
 
-  const opened = experts.map((tensors, id) => openExpert(tensors, id, options))
   const { numExperts, temperature } = settings
-  const layer: MoeLayer = {
-    backend,
-    router,
-    experts: opened.map(({ slab }) => slab),
-    sharedExpert: undefined,
-    config: {
-      hiddenSize,
-      numExperts,
-      topK,
-      router: { kind: "top-k", topK, score: "softmax", normalizesWeights, temperature },
-    },
-  }
-  const scratch = createMoeScratch(layer, maxTokens)
-  const input = backend.arena.rows(maxTokens, hiddenSize)
-  const out = backend.arena.rows(maxTokens, hiddenSize)
+  const routerConfig = { kind: "top-k", topK, score: "softmax", normalizesWeights, temperature } as const
+  const { layer, scratch, input, out, close } = openLayer(
+    options,
+    { hiddenSize, numExperts, topK, router: routerConfig },
+    maxTokens,
+  )
+  let isOpen = true
 
   return {
     warnings,
     run(hidden, moeOptions = {}) {
+      if (!isOpen) throw new Error("this layer is closed: create another")
       const numTokens = hidden.length / hiddenSize
       if (!Number.isInteger(numTokens) || numTokens > maxTokens) {
         throw new RangeError(
@@ -110,13 +105,47 @@ export function createMoeLayer(options: CreateMoeLayerOptions): StandaloneMoeLay
       }
     },
     close() {
-      const { logits, dispatched, outputs, shared } = scratch
-      for (const { slab, span } of opened) {
-        backend.closeSlab(slab)
-        if (slab.readsArena) backend.arena.free(span)
-      }
-      for (const { span } of [logits, dispatched, outputs, shared, input, out]) backend.arena.free(span)
+      isOpen = false
+      close()
     },
+  }
+}
+
+interface OpenLayer {
+  readonly layer: MoeLayer
+  readonly scratch: MoeScratch
+  /** `[maxTokens, H]` each. */
+  readonly input: Rows
+  readonly out: Rows
+  /** Gives all memory back, once. */
+  close(): void
+}
+
+function openLayer(options: CreateMoeLayerOptions, config: MoeConfig, maxTokens: number): OpenLayer {
+  const { backend, router } = options
+  const releases: (() => void)[] = []
+  const close = (): void => {
+    for (const release of releases.splice(0)) release()
+  }
+  const own = (...all: readonly Rows[]): void => {
+    for (const { span } of all) releases.push(() => backend.arena.free(span))
+  }
+  try {
+    const experts = options.experts.map((tensors, id) => {
+      const { slab, release } = openExpert(tensors, id, options)
+      releases.push(release)
+      return slab
+    })
+    const layer: MoeLayer = { backend, router, experts, sharedExpert: undefined, config }
+    const scratch = createMoeScratch(layer, maxTokens)
+    own(scratch.logits, scratch.dispatched, scratch.outputs, scratch.shared)
+    const shape = [maxTokens, config.hiddenSize] as const
+    const [input, out] = allocateRows(backend.arena, [shape, shape])
+    own(input, out)
+    return { layer, scratch, input, out, close }
+  } catch (error) {
+    close()
+    throw error
   }
 }
 
@@ -124,30 +153,37 @@ function openExpert(
   tensors: ExpertTensors,
   id: number,
   { backend, hiddenSize, expertIntermediateSize, activation, format = "f32" }: CreateMoeLayerOptions,
-): { slab: Slab; span: Span } {
+): { slab: Slab; release: () => void } {
   const { arena } = backend
   const hasBias = tensors.upBias !== undefined || tensors.downBias !== undefined || tensors.gateBias !== undefined
-  const shape = {
-    format,
-    hiddenSize,
-    intermediateSize: expertIntermediateSize,
-    activation,
-    hasBias,
-    hasGateProj: tensors.gateProj !== undefined,
-  }
-  const layout = planExpertSlab(shape)
-  const span = arena.allocate(layout.bytes)
+  const hasGateProj = tensors.gateProj !== undefined
+  const shape = { format, hiddenSize, intermediateSize: expertIntermediateSize, activation, hasBias, hasGateProj }
+  let span: Span | undefined
   try {
+    const layout = planExpertSlab(shape)
+    span = arena.allocate(layout.bytes)
     packExpertSlab(arena.bytes(span), layout, tensors)
     const slab = backend.openSlab(span, layout)
-    if (!slab.readsArena) arena.free(span)
-    return { slab, span }
+    const packed = span
+    if (!slab.readsArena) arena.free(packed)
+    const release = (): void => {
+      backend.closeSlab(slab)
+      if (slab.readsArena) arena.free(packed)
+    }
+    return { slab, release }
   } catch (error) {
-    arena.free(span)
+    if (span !== undefined) arena.free(span)
     throw new MoeSettingsError(
       `experts[${id}] of ${expertIntermediateSize} × ${hiddenSize}: ${(error as Error).message}`,
     )
   }
+}
+
+function checkMaxTokens(maxTokens: number): void {
+  if (Number.isInteger(maxTokens) && maxTokens >= 1) return
+  throw new MoeSettingsError(
+    `maxTokens: expected a whole number of at least 1, found ${maxTokens}: the most tokens of one call`,
+  )
 }
 
 function checkRouter(router: LinearRouter | MlpRouter, hiddenSize: number, numExperts: number): void {
@@ -163,5 +199,11 @@ function checkRouter(router: LinearRouter | MlpRouter, hiddenSize: number, numEx
     check("hiddenWeight [R, H]", router.hiddenWeight.length, width * hiddenSize)
     check("outputWeight [E, R]", router.outputWeight.length, numExperts * width)
     check("outputBias [E]", router.outputBias.length, numExperts)
+    const numEmbedded = router.taskEmbedding?.length ?? 0
+    if (numEmbedded % width !== 0) {
+      throw new MoeSettingsError(
+        `router.taskEmbedding [tasks, R]: expected a multiple of ${width} values, found ${numEmbedded}`,
+      )
+    }
   }
 }

@@ -13,7 +13,7 @@ import type { Rows } from "@consilium/kernels"
 import { addSharedExpert } from "./addSharedExpert.ts"
 import { combine } from "./combine.ts"
 import { dispatch } from "./dispatch.ts"
-import type { MoeLayer, MoeOptions, MoeScratch } from "./MoeWeights.ts"
+import type { MoeConfig, MoeLayer, MoeOptions, MoeScratch } from "./MoeWeights.ts"
 import { planDispatch } from "./planDispatch.ts"
 import { routerLogits } from "./routerLogits.ts"
 import { runExperts } from "./runExperts.ts"
@@ -25,6 +25,7 @@ import { runExperts } from "./runExperts.ts"
  *
  * @param out    `[T, H]`; must not be `hidden`
  * @param hidden `[T, H]`
+ * @throws Error when a given routing is of another batch, or the scratch was made for fewer tokens
  */
 export function moeLayer(
   out: Rows,
@@ -39,6 +40,7 @@ export function moeLayer(
   routerLogits(scratch.logits, hidden, numTokens, layer, options.taskIds)
   const routing =
     options.routing ?? route(scratch.routing, scratch.logits.values, numTokens, config.router, scratch.route, options)
+  checkRouting(routing, numTokens, config)
 
   const plan = planDispatch(scratch.plan, routing, options.capacity)
   dispatch(scratch.dispatched, hidden, plan, config.topK)
@@ -47,4 +49,12 @@ export function moeLayer(
 
   if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, layer.backend, scratch)
   return routing
+}
+
+/** Rows that a routing does not name would keep old values. */
+function checkRouting(routing: Routing, numTokens: number, { topK }: MoeConfig): void {
+  if (routing.numTokens === numTokens && routing.topK === topK) return
+  throw new Error(
+    `expected a routing of ${numTokens} tokens to ${topK} experts each, found ${routing.numTokens} to ${routing.topK}`,
+  )
 }

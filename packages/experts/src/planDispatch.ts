@@ -19,6 +19,11 @@ export function planDispatch(
   const { expertIds } = routing
   const numAssignments = routing.numTokens * routing.topK
   const numExperts = cursor.length
+  if (numAssignments > order.length) {
+    throw new Error(
+      `${numAssignments} assignments exceed a plan of ${order.length}: create the scratch for more tokens`,
+    )
+  }
 
   // Counts stand one place to the right, so that their running sums are the offsets.
   offsets.fill(0)
