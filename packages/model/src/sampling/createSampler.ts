@@ -2,13 +2,7 @@ import type { SamplingParams } from "../SamplingParams.ts"
 import { type Draw, drawUniform } from "./drawUniform.ts"
 import { keepTopK, keepTopP } from "./keepBest.ts"
 import { penalize } from "./penalize.ts"
-
-/** What has been said before the token that is chosen. */
-export interface History {
-  /** Prompt, and after it what was generated. */
-  readonly ids: readonly number[]
-  readonly numPrompt: number
-}
+import type { History, SamplingScratch } from "./SamplingScratch.ts"
 
 export interface SampledToken {
   readonly id: number
@@ -35,16 +29,6 @@ export interface Sampler {
     draw: Draw,
     numTop: number | undefined,
   ): SampledToken
-}
-
-/** Buffers of one choice. */
-export interface SamplingScratch {
-  /** `[V]` logits after bias, penalties and temperature, then weights. */
-  readonly scores: Float64Array
-  /** `[V]` ids that are still in, the first `count`. */
-  readonly ids: Int32Array
-  /** `[V]` how often an id occurred; zero between calls. */
-  readonly counts: Int32Array
 }
 
 /**

@@ -1,2 +1,3 @@
-export { createSampler, type History, type SampledToken, type Sampler } from "./createSampler.ts"
+export { createSampler, type SampledToken, type Sampler } from "./createSampler.ts"
 export type { Draw } from "./drawUniform.ts"
+export type { History } from "./SamplingScratch.ts"

@@ -1,4 +1,4 @@
-import type { SamplingScratch } from "./createSampler.ts"
+import type { SamplingScratch } from "./SamplingScratch.ts"
 
 /** Keeps the ids of the `k` best scores, and what ties with the last of them; returns how many. Linear in the vocabulary on average. */
 export function keepTopK({ scores, ids }: SamplingScratch, k: number): number {

@@ -1,5 +1,5 @@
 import type { SamplingParams } from "../SamplingParams.ts"
-import type { History, SamplingScratch } from "./createSampler.ts"
+import type { History, SamplingScratch } from "./SamplingScratch.ts"
 
 /**
  * Applies bias and penalties to `scores`, in place.
