@@ -31,6 +31,10 @@ describe("pickSlot", () => {
     expect(pickSlot([0, 1, 5000], slots)).toEqual({ slotId: 1, numReused: 0, copyFrom: undefined })
   })
 
+  test("an empty prompt is refused", () => {
+    expect(() => pickSlot([], [slot(0, [])])).toThrow("a prompt has at least one id")
+  })
+
   test("with every slot busy there is none", () => {
     expect(pickSlot([1, 2], [slot(0, [], { isBusy: true })])).toBeUndefined()
   })

@@ -25,9 +25,11 @@ const LEAST_COPIED = 16
  *
  * The last id is never reused: it must be computed to have logits. Returns undefined when every slot is busy.
  *
+ * @throws Error on an empty prompt
  * @see prefix caching: SGLang's RadixAttention, arXiv:2312.07104 §3
  */
 export function pickSlot(prompt: readonly number[], slots: readonly SlotMemory[]): SlotChoice | undefined {
+  if (prompt.length === 0) throw new Error("a prompt has at least one id")
   const mostReused = prompt.length - 1
   const measured = slots.map((slot) => ({ ...slot, numShared: Math.min(mostReused, commonPrefix(prompt, slot.ids)) }))
   const idle = measured.filter(({ isBusy }) => !isBusy)

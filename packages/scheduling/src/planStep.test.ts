@@ -79,6 +79,20 @@ describe("planStep", () => {
     expect(entries).toEqual([{ sequenceId: 1, slotId: 0, firstPosition: 0, numRows: 64, isSampled: false }])
   })
 
+  test("what would wait for ever is refused: more sequences than rows, one with nothing to compute, chunks of no rows", () => {
+    const sequence = (sequenceId: number): SequenceState => ({
+      sequenceId,
+      slotId: sequenceId,
+      numKnown: 5,
+      numComputed: 4,
+    })
+    const sequences = [sequence(0), sequence(1), sequence(2)]
+    expect(() => planStep(sequences, { maxRows: 2, maxChunkRows: 2 })).toThrow("3 sequences exceed maxRows 2")
+    const done = { ...sequence(7), numComputed: 5 }
+    expect(() => planStep([done], { maxRows: 2, maxChunkRows: 2 })).toThrow("sequence 7 has nothing to compute: 5 of 5")
+    expect(() => planStep(sequences, { maxRows: 8, maxChunkRows: 0 })).toThrow("maxChunkRows 0")
+  })
+
   test("nothing to do is an empty step", () => {
     expect(planStep([], { maxRows: 8, maxChunkRows: 8 })).toEqual({ entries: [], numRows: 0 })
   })
