@@ -18,9 +18,9 @@ export interface Rows {
 
 /** Memory outside the JavaScript heap, in segments of at most 2 GiB. No span crosses a segment. */
 export interface Arena {
-  /** Bytes handed out and not yet freed. */
+  /** Bytes handed out and not yet freed, each span rounded up to 64. */
   readonly usedBytes: number
-  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws when `limitBytes` would be passed */
+  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws ArenaFullError when `limitBytes` would be passed */
   allocate(bytes: number): Span
   /** Gives a span back; its pages go back to the system. @throws Error on a span that is not allocated */
   free(span: Span): void
@@ -28,6 +28,6 @@ export interface Arena {
   bytes(span: Span): Uint8Array
   /** Allocates zeroed rows `[numRows, width]`. */
   rows(numRows: number, width: number): Rows
-  /** Releases all segments. Every view is invalid afterwards. */
+  /** Releases all segments. Views of them have length 0 afterwards (on Linux); native code that holds an address must have ended. */
   close(): void
 }

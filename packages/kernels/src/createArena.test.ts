@@ -1,72 +1,145 @@
-import { describe, expect, test } from "bun:test"
-import fc from "fast-check"
-import { createArena, type Span } from "./index.ts"
+import { expect, test } from "bun:test"
+import * as fc from "fast-check"
+import type { Arena, Span } from "./Arena.ts"
+import { ArenaFullError } from "./ArenaFullError.ts"
+import { createArena } from "./createArena.ts"
 
-describe("createArena", () => {
-  test("spans never overlap, are aligned, come zeroed, and their bytes are counted", () => {
-    const action = fc.oneof(
-      fc.record({ kind: fc.constant("allocate"), bytes: fc.integer({ min: 1, max: 20_000 }) }),
-      fc.record({ kind: fc.constant("free"), bytes: fc.nat() }),
-    )
-    fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
-        const arena = createArena({ segmentBytes: 2 ** 16 })
+const SEGMENT = 2 ** 16
+
+function withArena(run: (arena: Arena) => void, limitBytes = Number.POSITIVE_INFINITY): void {
+  const arena = createArena({ segmentBytes: SEGMENT, limitBytes })
+  try {
+    run(arena)
+  } finally {
+    arena.close()
+  }
+}
+
+const overlaps = (a: Span, b: Span): boolean =>
+  a.segment === b.segment && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes
+
+/** Allocates where positive, frees the (modulo) n-th live span where negative. */
+const actions = fc.array(
+  fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: -50, max: -1 })),
+  { maxLength: 60 },
+)
+
+test("createArena: spans are aligned, apart, zeroed and counted through any order of allocate and free", () => {
+  fc.assert(
+    fc.property(actions, (steps) =>
+      withArena((arena) => {
         const live: Span[] = []
-        for (const { kind, bytes } of actions) {
-          if (kind === "allocate") {
-            const span = arena.allocate(bytes)
-            expect(span.offset % (bytes >= 4096 ? 4096 : 64)).toBe(0)
-            const view = arena.bytes(span)
-            expect(view.length).toBe(bytes)
-            expect(view.every((byte) => byte === 0)).toBe(true)
-            view.fill(255)
-            for (const other of live) {
-              if (other.segment !== span.segment) continue
-              expect(other.offset + other.bytes <= span.offset || span.offset + span.bytes <= other.offset).toBe(true)
-            }
+        for (const step of steps) {
+          if (step > 0) {
+            const span = arena.allocate(step)
+            expect(span.bytes).toBe(step)
+            expect(span.offset % (step >= 4096 ? 4096 : 64)).toBe(0)
+            expect(live.some((other) => overlaps(span, other))).toBe(false)
+            const bytes = arena.bytes(span)
+            expect(bytes.every((byte) => byte === 0)).toBe(true)
+            bytes.fill(0xff)
             live.push(span)
-          } else if (live.length > 0) arena.free(live.splice(bytes % live.length, 1)[0]!)
+          } else if (live.length > 0) {
+            arena.free(live.splice(-step % live.length, 1)[0]!)
+          }
           expect(arena.usedBytes).toBe(live.reduce((sum, span) => sum + Math.ceil(span.bytes / 64) * 64, 0))
         }
         for (const span of live) arena.free(span)
         expect(arena.usedBytes).toBe(0)
-        arena.close()
       }),
-      { numRuns: 50 },
-    )
-  })
+    ),
+    { numRuns: 60 },
+  )
+})
 
-  test("freed neighbours merge: the same room is found again", () => {
-    const arena = createArena({ segmentBytes: 2 ** 16 })
-    const spans = Array.from({ length: 4 }, () => arena.allocate(2 ** 14))
-    for (const i of [2, 0, 3, 1]) arena.free(spans[i]!)
-    expect(arena.allocate(2 ** 16)).toEqual({ segment: 0, offset: 0, bytes: 2 ** 16 })
-    arena.close()
+test("createArena: freed neighbours become one gap again, whatever the order", () => {
+  withArena((arena) => {
+    for (const order of [
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [1, 3, 0, 2],
+    ]) {
+      const spans = order.map(() => arena.allocate(SEGMENT / 4))
+      for (const i of order) arena.free(spans[i]!)
+      const whole = arena.allocate(SEGMENT)
+      expect(whole).toEqual({ segment: 0, offset: 0, bytes: SEGMENT })
+      arena.free(whole)
+    }
   })
+})
 
-  test("a span larger than a segment gets one of its own", () => {
-    const arena = createArena({ segmentBytes: 2 ** 12 })
-    expect(arena.bytes(arena.allocate(2 ** 16)).length).toBe(2 ** 16)
-    arena.close()
+test("createArena: a span larger than a segment gets one of its own", () => {
+  withArena((arena) => {
+    arena.allocate(100)
+    const large = arena.allocate(5 * SEGMENT)
+    expect(large).toEqual({ segment: 1, offset: 0, bytes: 5 * SEGMENT })
+    expect(arena.bytes(large).length).toBe(5 * SEGMENT)
+    expect(arena.allocate(100).segment).toBe(0)
   })
+})
 
-  test("the limit, an impossible size and a span freed twice are errors that say so", () => {
-    const arena = createArena({ limitBytes: 1000 })
-    const span = arena.allocate(512)
-    expect(() => arena.allocate(512)).toThrow(
-      "512 bytes are used and 512 more wanted, the limit is 1000: raise the memory setting",
-    )
+test("createArena: past its limit it says what was wanted, used and allowed, and stays usable", () => {
+  withArena((arena) => {
+    const span = arena.allocate(8000)
+    expect(() => arena.allocate(3000)).toThrow(ArenaFullError)
+    expect(() => arena.allocate(3000)).toThrow("3008 bytes wanted, 2000 free (8000 of 10000 are used)")
     arena.free(span)
-    expect(() => arena.free(span)).toThrow("is not allocated")
-    for (const bytes of [0, -1, 1.5, 2 ** 32]) expect(() => arena.allocate(bytes)).toThrow("expected 1 to")
-    arena.close()
-  })
+    expect(arena.allocate(3000).bytes).toBe(3000)
+  }, 10_000)
+})
 
-  test("a gigabyte that nobody touches costs nothing", () => {
-    const before = process.memoryUsage.rss()
-    const arena = createArena({})
-    arena.rows(2 ** 14, 2 ** 14)
-    expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 2 ** 20)
-    arena.close()
+test("createArena: a span that is not allocated, or no longer, is refused", () => {
+  withArena((arena) => {
+    const span = arena.allocate(64)
+    expect(() => arena.free({ ...span, offset: 64 })).toThrow("0:64+64 is not allocated")
+    arena.free(span)
+    expect(() => arena.free(span)).toThrow("not allocated")
+    expect(() => arena.bytes(span)).toThrow("not allocated")
+    expect(() => arena.allocate(2 ** 31 + 1)).toThrow("split what is larger")
   })
+})
+
+test("createArena: rows are zeroed views of exactly their span", () => {
+  withArena((arena) => {
+    const rows = arena.rows(3, 5)
+    expect([rows.width, rows.values.length, rows.span.bytes]).toEqual([5, 15, 60])
+    rows.values.fill(1)
+    expect(arena.bytes(rows.span).every((byte, i) => byte === [0, 0, 0x80, 0x3f][i % 4])).toBe(true)
+    expect(arena.rows(0, 5).values.length).toBe(0)
+  })
+})
+
+const onLinux = process.platform === "linux"
+
+test.if(onLinux)("createArena: untouched memory costs nothing and freed pages go back to the system", () => {
+  const arena = createArena()
+  const before = process.memoryUsage.rss()
+  const span = arena.allocate(2 ** 30)
+  const bytes = arena.bytes(span)
+  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
+  bytes.fill(1, 0, 2 ** 28)
+  expect(process.memoryUsage.rss() - before).toBeGreaterThan(2 ** 27)
+  arena.free(span)
+  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
+  arena.close()
+})
+
+test.if(onLinux)("createArena: close leaves no mapping behind, and views of length 0", async () => {
+  const countMappings = async (): Promise<number> => (await Bun.file("/proc/self/maps").text()).split("\n").length
+  const before = await countMappings()
+  const views: Uint8Array[] = []
+  for (let i = 0; i < 50; i++) {
+    const arena = createArena()
+    const bytes = arena.bytes(arena.allocate(10_000))
+    bytes[0] = 1
+    views.push(bytes)
+    arena.close()
+    expect(arena.usedBytes).toBe(0)
+  }
+  expect(views.every((view) => view.length === 0 && view[0] === undefined)).toBe(true)
+  expect((await countMappings()) - before).toBeLessThan(25)
+})
+
+test.if(onLinux)("createArena: address space that the system does not give is an error, not a crash", () => {
+  expect(() => createArena({ segmentBytes: 2 ** 47 }).allocate(1)).toThrow("no 140737488355328 bytes of address space")
 })

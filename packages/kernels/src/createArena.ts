@@ -1,10 +1,11 @@
 import type { Arena, Rows, Span } from "./Arena.ts"
-import { openSegment, type Segment } from "./segment.ts"
+import { ArenaFullError } from "./ArenaFullError.ts"
+import { createSegmentSource, type Segment } from "./segment.ts"
 
 const ALIGNMENT = 64
 const PAGE = 4096
-/** No typed array of Bun's views more than 4 GiB; 2 GiB keeps every offset a positive int32. */
-const MAX_SEGMENT_BYTES = 2 ** 31
+/** Most bytes of a segment, and so of a span: a larger tensor is split by rows. Bun views no more than 4 GiB as one buffer. */
+export const MAX_SEGMENT_BYTES = 2 ** 31
 
 /** A free run of a segment, in order of offset; neighbours are always merged. */
 interface Gap {
@@ -25,8 +26,18 @@ export interface ArenaOptions {
   readonly limitBytes?: number
 }
 
-/** Creates an arena without any memory yet: segments are opened as spans need them. */
-export function createArena({ segmentBytes = 2 ** 30, limitBytes = Number.POSITIVE_INFINITY }: ArenaOptions): Arena {
+/**
+ * Creates an arena without any memory yet: segments are opened as spans need them, and live until `close`.
+ *
+ * Free memory is always zero: `free` clears, `allocate` touches nothing.
+ *
+ * @throws ArenaFullError from `allocate` and `rows`, when `limitBytes` would be passed
+ */
+export function createArena({
+  segmentBytes = 2 ** 30,
+  limitBytes = Number.POSITIVE_INFINITY,
+}: ArenaOptions = {}): Arena {
+  const openSegment = createSegmentSource()
   const segments: OpenSegment[] = []
   let usedBytes = 0
 
@@ -83,11 +94,7 @@ export function createArena({ segmentBytes = 2 ** 30, limitBytes = Number.POSITI
       throw new Error(`arena: expected 1 to ${MAX_SEGMENT_BYTES} bytes, found ${wanted}: split what is larger`)
     }
     const bytes = roundUp(wanted, ALIGNMENT)
-    if (usedBytes + bytes > limitBytes) {
-      throw new Error(
-        `arena: ${usedBytes} bytes are used and ${bytes} more wanted, the limit is ${limitBytes}: raise the memory setting`,
-      )
-    }
+    if (usedBytes + bytes > limitBytes) throw new ArenaFullError(bytes, usedBytes, limitBytes)
     const alignment = bytes >= PAGE ? PAGE : ALIGNMENT
     for (let s = 0; s < segments.length; s++) {
       const offset = take(segments[s]!, bytes, alignment)

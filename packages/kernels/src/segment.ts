@@ -5,13 +5,20 @@ export interface Segment {
   readonly buffer: ArrayBufferLike
   /** Makes a run zero again and gives its whole pages back to the system. */
   clear(offset: number, bytes: number): void
-  /** Releases the memory. No view of `buffer` may be used afterwards: on Linux it is unmapped. */
+  /**
+   * Releases the memory.
+   *
+   * A mapping is detached from its buffer before it is unmapped, so a view that outlives it has length 0: touching it is harmless, where an
+   * attached one would be a segmentation fault. Native code that holds an address has no such net, and must have ended.
+   */
   close(): void
 }
 
-/** Opens a segment: an anonymous mapping on Linux, a shared buffer elsewhere. Untouched pages cost nothing. */
-export function openSegment(bytes: number): Segment {
-  return process.platform === "linux" ? openMapping(bytes) : openShared(bytes)
+/** Returns a function that opens segments: anonymous mappings on Linux, shared buffers elsewhere. Untouched pages cost nothing. */
+export function createSegmentSource(): (bytes: number) => Segment {
+  if (process.platform !== "linux") return openShared
+  const libc = openLibc()
+  return libc === undefined ? openShared : (bytes) => openMapping(bytes, libc)
 }
 
 function openShared(bytes: number): Segment {
@@ -28,38 +35,49 @@ const PROT_READ_WRITE = 1 | 2
 const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x02 | 0x20 | 0x4000
 const MADV_DONTNEED = 4
 
-function openMapping(bytes: number): Segment {
-  const { symbols } = loadLibc()
-  const address = symbols.mmap(null, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
-  const base = Number(address ?? -1)
-  if (base === -1) throw new Error(`arena: the system has no ${bytes} bytes of address space to give`)
+type Libc = NonNullable<ReturnType<typeof openLibc>>
+
+function openMapping(bytes: number, libc: Libc): Segment {
+  const mapped = libc.mmap(null, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
+  // MAP_FAILED is -1: as a pointer it is 2^64 - 1, far outside the address space of any process.
+  const base = Number(mapped ?? 0)
+  if (base <= 0 || base > Number.MAX_SAFE_INTEGER) {
+    throw new Error(
+      `arena: the system gives no ${bytes} bytes of address space: raise ulimit -v, or lower the memory setting`,
+    )
+  }
   const buffer = toArrayBuffer(base as Pointer, 0, bytes)
+  const zero = (offset: number, length: number): void => void new Uint8Array(buffer, offset, length).fill(0)
   return {
     buffer,
     clear(offset, length) {
       const first = Math.ceil(offset / PAGE) * PAGE
       const end = Math.floor((offset + length) / PAGE) * PAGE
-      if (end <= first) {
-        new Uint8Array(buffer, offset, length).fill(0)
-        return
-      }
-      new Uint8Array(buffer, offset, first - offset).fill(0)
-      new Uint8Array(buffer, end, offset + length - end).fill(0)
-      symbols.madvise((base + first) as Pointer, end - first, MADV_DONTNEED)
+      if (end <= first) return zero(offset, length)
+      zero(offset, first - offset)
+      zero(end, offset + length - end)
+      // Refused where pages are larger than 4 KiB and the run begins inside one.
+      if (libc.madvise((base + first) as Pointer, end - first, MADV_DONTNEED) !== 0) zero(first, end - first)
     },
     close() {
-      symbols.munmap(base as Pointer, bytes)
+      buffer.transfer()
+      libc.munmap(base as Pointer, bytes)
     },
   }
 }
 
-function loadLibc() {
-  return dlopen("libc.so.6", {
-    mmap: {
-      args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
-      returns: FFIType.ptr,
-    },
-    munmap: { args: [FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
-    madvise: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
-  })
+/** Returns undefined where there is no glibc: musl systems share buffers. */
+function openLibc() {
+  try {
+    return dlopen("libc.so.6", {
+      mmap: {
+        args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
+        returns: FFIType.ptr,
+      },
+      munmap: { args: [FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+      madvise: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+    }).symbols
+  } catch {
+    return undefined
+  }
 }
