@@ -33,15 +33,18 @@ export function createScratch<T extends Float32Array | Uint8Array>(create: (leng
 }
 
 /** A tensor over typed values, which it shares. */
-export function tensorOf(values: Float32Array | Uint8Array | Int8Array | Int32Array, shape: readonly number[]): Tensor {
-  const type =
-    values instanceof Float32Array
-      ? "float32"
-      : values instanceof Uint8Array
-        ? "uint8"
-        : values instanceof Int8Array
-          ? "int8"
-          : "int32"
+export function tensorOf(values: TensorValues, shape: readonly number[]): Tensor {
+  const type = ELEMENT_TYPES.find(([array]) => values instanceof array)![1]
   // Tensor's types know plain ArrayBuffers only; the arena's views may be over shared ones.
   return new Tensor(type as "float32", values as Float32Array<ArrayBuffer>, [...shape])
 }
+
+type TensorValues = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array
+
+const ELEMENT_TYPES = [
+  [Float32Array, "float32"],
+  [Uint8Array, "uint8"],
+  [Int8Array, "int8"],
+  [BigInt64Array, "int64"],
+  [Int32Array, "int32"],
+] as const

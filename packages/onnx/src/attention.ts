@@ -1,98 +1,82 @@
 import type { AttentionLayer, Rows, SlotRows } from "@consilium/kernels"
 import type { Tensor } from "onnxruntime-common"
-import { encodeGraph, type Graph } from "./graph.ts"
+import { chunkAttention, decodeAttention } from "./attentionGraphs.ts"
+import { encodeGraph } from "./graph.ts"
 import { tensorOf } from "./Scratch.ts"
-import { createSession, type Session } from "./Session.ts"
+import { createSession } from "./Session.ts"
 
-/** Runs attention of one kind of layer over slots, one call a slot; the cache is updated in place. */
+/** Runs attention of one kind of layer for a slot whose keys and values are in its cache already. */
 export interface AttentionRunner {
   run(out: Rows, qkv: Rows, slot: SlotRows): void
   close(): void
 }
 
-/** Tells layers that can share a session from those that cannot. */
+/** Scores that one call computes at most: longer chunks come in pieces. */
+const MAX_SCORES = 2 ** 25
+/** Fewer rows than this are attended one by one. */
+const LEAST_CHUNK = 4
+
+/** Tells layers that can share sessions from those that cannot. */
 export function attentionKey({ numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer): string {
   return [numHeads, numKvHeads, headDim, scale, slidingWindow].join(" ")
 }
 
-/** GroupQueryAttention on packed q, k, v that are normed and rotated already. */
-function attentionGraph({ numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer): Graph {
-  const cache = ["one", numKvHeads, "capacity", headDim]
-  return {
-    inputs: [
-      { name: "qkv", type: "f32", shape: ["one", "t", (numHeads + 2 * numKvHeads) * headDim] },
-      { name: "pastKeys", type: "f32", shape: cache },
-      { name: "pastValues", type: "f32", shape: cache },
-      { name: "last", type: "i32", shape: [1] },
-      { name: "total", type: "i32", shape: [] },
-    ],
-    outputs: [
-      { name: "y", type: "f32", shape: ["one", "t", numHeads * headDim] },
-      { name: "keys", type: "f32", shape: cache },
-      { name: "values", type: "f32", shape: cache },
-    ],
-    nodes: [
-      {
-        op: "GroupQueryAttention",
-        domain: "com.microsoft",
-        inputs: ["qkv", "", "", "pastKeys", "pastValues", "last", "total"],
-        outputs: ["y", "keys", "values"],
-        attributes: {
-          num_heads: numHeads,
-          kv_num_heads: numKvHeads,
-          ...(Number.isFinite(slidingWindow) ? { local_window_size: slidingWindow } : {}),
-        },
-        floats: { scale },
-      },
-    ],
-  }
-}
-
-/** Creates the session that layers of this kind share. */
+/** Creates the sessions that layers of this kind share. */
 export function createAttentionRunner(layer: AttentionLayer, numThreads: number): AttentionRunner {
-  const { numHeads, numKvHeads, headDim } = layer
-  const session: Session = createSession(encodeGraph(attentionGraph(layer)), numThreads)
-  const lastPosition = new Int32Array(1)
-  const totalLength = new Int32Array(1)
-  const last = tensorOf(lastPosition, [1])
-  const total = tensorOf(totalLength, [])
-  /** The cache's tensors are made once a slot. */
-  const caches = new WeakMap<Rows, Tensor>()
+  const { numHeads, numKvHeads, headDim, slidingWindow } = layer
+  const [inWidth, outWidth] = [(numHeads + 2 * numKvHeads) * headDim, numHeads * headDim]
+  const rowShape = [numKvHeads, numHeads / numKvHeads, headDim]
+  const decode = createSession(encodeGraph(decodeAttention(layer)), 1)
+  const chunk = createSession(encodeGraph(chunkAttention(layer, slidingWindow)), numThreads)
+  const [begin, end] = [new BigInt64Array(1), new BigInt64Array(1)]
+  const [last, total] = [new Int32Array(1), new Int32Array(1)]
+  const rowRange = { begin: tensorOf(begin, [1]), end: tensorOf(end, [1]) }
+  const chunkRange = { last: tensorOf(last, [1]), total: tensorOf(total, []) }
+  /** A cache's tensors, made once a slot: as a row's graph wants it, and as a chunk's does. */
+  const caches = new WeakMap<Rows, { readonly row: Tensor; readonly chunk: Tensor }>()
 
-  const cacheTensor = (rows: Rows, capacity: number): Tensor => {
+  const cacheTensors = (rows: Rows, capacity: number): { readonly row: Tensor; readonly chunk: Tensor } => {
     const known = caches.get(rows)
     if (known !== undefined) return known
-    const tensor = tensorOf(rows.values, [1, numKvHeads, capacity, headDim])
-    caches.set(rows, tensor)
-    return tensor
+    const shape = [numKvHeads, capacity, headDim]
+    const made = { row: tensorOf(rows.values, shape), chunk: tensorOf(rows.values, [1, ...shape]) }
+    caches.set(rows, made)
+    return made
+  }
+
+  const runRow = (out: Rows, qkv: Rows, row: number, position: number, { keys, values, capacity }: SlotRows): void => {
+    begin[0] = BigInt(Math.max(0, position - slidingWindow + 1))
+    end[0] = BigInt(position + 1)
+    const q = tensorOf(qkv.values.subarray(row * inWidth, row * inWidth + outWidth), rowShape)
+    const y = tensorOf(out.values.subarray(row * outWidth, (row + 1) * outWidth), rowShape)
+    const [keyCache, valueCache] = [cacheTensors(keys, capacity).row, cacheTensors(values, capacity).row]
+    decode.run({ q, keyCache, valueCache, ...rowRange }, { y })
+  }
+
+  const runChunk = (out: Rows, qkv: Rows, row: number, rows: number, position: number, slot: SlotRows): void => {
+    last[0] = position + rows - 1
+    total[0] = position + rows
+    const input = tensorOf(qkv.values.subarray(row * inWidth, (row + rows) * inWidth), [1, rows, inWidth])
+    const y = tensorOf(out.values.subarray(row * outWidth, (row + rows) * outWidth), [1, rows, outWidth])
+    const keys = cacheTensors(slot.keys, slot.capacity).chunk
+    const values = cacheTensors(slot.values, slot.capacity).chunk
+    chunk.run({ qkv: input, pastKeys: keys, pastValues: values, ...chunkRange }, { y, keys, values })
   }
 
   return {
-    run(out, qkv, { firstRow, numRows, pastLength, capacity, keys, values }) {
-      lastPosition[0] = pastLength + numRows - 1
-      totalLength[0] = pastLength + numRows
-      const [inWidth, outWidth] = [(numHeads + 2 * numKvHeads) * headDim, numHeads * headDim]
-      const pastKeys = cacheTensor(keys, capacity)
-      const pastValues = cacheTensor(values, capacity)
-      session.run(
-        {
-          qkv: tensorOf(qkv.values.subarray(firstRow * inWidth, (firstRow + numRows) * inWidth), [1, numRows, inWidth]),
-          pastKeys,
-          pastValues,
-          last,
-          total,
-        },
-        {
-          y: tensorOf(out.values.subarray(firstRow * outWidth, (firstRow + numRows) * outWidth), [
-            1,
-            numRows,
-            outWidth,
-          ]),
-          keys: pastKeys,
-          values: pastValues,
-        },
-      )
+    run(out, qkv, slot) {
+      const { firstRow, numRows, pastLength, capacity } = slot
+      const rowsAtOnce = Math.max(1, Math.floor(MAX_SCORES / numHeads / capacity))
+      for (let done = 0; done < numRows;) {
+        const rows = Math.min(rowsAtOnce, numRows - done)
+        if (rows >= LEAST_CHUNK) runChunk(out, qkv, firstRow + done, rows, pastLength + done, slot)
+        else for (let r = done; r < done + rows; r++) runRow(out, qkv, firstRow + r, pastLength + r, slot)
+        done += rows
+      }
     },
-    close: () => session.close(),
+    close() {
+      decode.close()
+      chunk.close()
+    },
   }
 }

@@ -6,6 +6,7 @@
  */
 import {
   addScaledRows,
+  appendKeysAndValues,
   type Arena,
   type Backend,
   checkWidths,
@@ -192,6 +193,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
       const runner = runners.get(key) ?? createAttentionRunner(layer, numThreads)
       runners.set(key, runner)
       normAndRotate(qkv.values, slots, layer)
+      appendKeysAndValues(qkv.values, slots, layer)
       for (let s = 0; s < slots.length; s++) runner.run(out, qkv, slots[s]!)
     },
     norm: (out, x, numRows, weight, epsilon) => normRows(out.values, x.values, numRows, weight, epsilon),
