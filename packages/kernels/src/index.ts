@@ -4,7 +4,7 @@ export { BACKEND_CASES, type BackendCase, checkBackend, checkCase } from "./back
 export { ArenaFullError } from "./ArenaFullError.ts"
 export { type ArenaOptions, createArena, MAX_SEGMENT_BYTES } from "./createArena.ts"
 export { createReferenceBackend } from "./createReferenceBackend.ts"
-export { addScaledRows, normAndRotate, normRows } from "./elementwise.ts"
+export { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./elementwise.ts"
 export { embedRows, type OpenMatrix, openMatrix } from "./openMatrix.ts"
 export { type ExpertTensors, packExpertSlab, packMatrixSlab, unpackMatrix } from "./packSlab.ts"
 export { checkWidths, matrixOf } from "./slabChecks.ts"
