@@ -14,7 +14,8 @@ export interface Checkpoint {
   readonly dir: string
   /** Bytes of all weight files. */
   readonly fileBytes: number
-  has(name: string): boolean
+  /** @throws CheckpointError unless there is a tensor of this name and shape, of a type that is read (F32, F16, BF16) */
+  check(name: string, shape: readonly number[]): void
   /** @throws CheckpointError when there is no such tensor */
   shape(name: string): readonly number[]
   /** Reads a tensor whose shape must be `shape`, converted to f32. @throws CheckpointError naming the tensor, expected and found shape */
@@ -85,11 +86,22 @@ export function openCheckpoint(dir: string): Checkpoint {
     throw error
   }
 
-  const locate = (name: string): Located => {
+  const find = (name: string): Located => {
     const tensor = tensors.get(name)
     if (tensor === undefined)
       throw new CheckpointError({ file: dir, subject: name, expected: "this tensor", found: "none of that name" })
     return tensor
+  }
+
+  const locate = (name: string, shape: readonly number[]): Located => {
+    const tensor = find(name)
+    const fail = (expected: string, found: string): never => {
+      throw new CheckpointError({ file: tensor.file.path, subject: name, expected, found })
+    }
+    if (tensor.dtype !== "F32" && tensor.dtype !== "F16" && tensor.dtype !== "BF16")
+      return fail("F32, F16 or BF16", tensor.dtype)
+    const isShape = tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i])
+    return isShape ? tensor : fail(`shape [${shape.join(", ")}]`, `[${tensor.shape.join(", ")}]`)
   }
 
   const read = (tensor: Located, firstElement: number, out: Float32Array): Float32Array => {
@@ -106,34 +118,26 @@ export function openCheckpoint(dir: string): Checkpoint {
       if (tensor.dtype === "F32") target.set(new Float32Array(bytes.buffer, bytes.byteOffset, count))
       else
         (tensor.dtype === "BF16" ? bf16ToF32 : f16ToF32)(target, new Uint16Array(bytes.buffer, bytes.byteOffset, count))
+      checkFinite(tensor, target)
     }
     return out
-  }
-
-  const checkShape = (tensor: Located, shape: readonly number[]): void => {
-    if (tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i])) return
-    throw new CheckpointError({
-      file: tensor.file.path,
-      subject: tensor.name,
-      expected: `shape [${shape.join(", ")}]`,
-      found: `[${tensor.shape.join(", ")}]`,
-    })
   }
 
   return {
     dir,
     fileBytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    has: (name) => tensors.has(name),
-    shape: (name) => locate(name).shape,
+    shape: (name) => find(name).shape,
+    check(name, shape) {
+      locate(name, shape)
+    },
     readTensor(name, shape, out) {
-      const tensor = locate(name)
-      checkShape(tensor, shape)
+      const tensor = locate(name, shape)
       const length = shape.reduce((product, size) => product * size, 1)
       return read(tensor, 0, (out ?? new Float32Array(length)).subarray(0, length))
     },
     readRows(name, shape, from, numRows, out) {
-      const tensor = locate(name)
-      checkShape(tensor, shape)
+      const tensor = locate(name, shape)
+      if (from + numRows > shape[0]) throw new RangeError(`${name}: rows ${from} + ${numRows} exceed ${shape[0]}`)
       const length = numRows * shape[1]
       return read(tensor, from * shape[1], (out ?? new Float32Array(length)).subarray(0, length))
     },
@@ -187,12 +191,16 @@ function weightFiles(dir: string): { path: string; expected: readonly string[] }
 }
 
 function openFile(path: string): WeightFile {
+  let handle: number
   try {
-    const handle = openSync(path, "r")
-    return { path, handle, bytes: fstatSync(handle).size }
+    handle = openSync(path, "r")
   } catch (error) {
     throw new CheckpointError({ file: path, expected: "a readable file", found: systemError(error) })
   }
+  const status = fstatSync(handle)
+  if (status.isFile()) return { path, handle, bytes: status.size }
+  closeSync(handle)
+  throw new CheckpointError({ file: path, expected: "a readable file", found: "something else of that name" })
 }
 
 function readExactly(file: WeightFile, out: Uint8Array, offset: number): Uint8Array {
@@ -208,6 +216,14 @@ function readExactly(file: WeightFile, out: Uint8Array, offset: number): Uint8Ar
     done += count
   }
   return out
+}
+
+/** A flipped bit often shows as a number that is none. */
+function checkFinite({ file, name }: Located, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue
+    throw new CheckpointError({ file: file.path, subject: name, expected: "finite weights", found: String(values[i]) })
+  }
 }
 
 function systemError(error: unknown): string {

@@ -12,11 +12,16 @@ export interface StoredTensor {
 
 /** Bits of an element, for every type of the format. Which of them are read is the checkpoint's affair. */
 const DTYPE_BITS: ReadonlyMap<unknown, number> = new Map(
-  Object.entries({
-    ...{ F64: 64, F32: 32, F16: 16, BF16: 16, C64: 64 },
-    ...{ F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F6_E2M3: 6, F6_E3M2: 6, F4: 4 },
-    ...{ I64: 64, I32: 32, I16: 16, I8: 8, U64: 64, U32: 32, U16: 16, U8: 8, BOOL: 8 },
-  }),
+  (
+    [
+      [64, "F64 I64 U64 C64"],
+      [32, "F32 I32 U32"],
+      [16, "F16 BF16 I16 U16"],
+      [8, "F8_E4M3 F8_E5M2 F8_E8M0 I8 U8 BOOL"],
+      [6, "F6_E2M3 F6_E3M2"],
+      [4, "F4"],
+    ] as const
+  ).flatMap(([bits, names]) => names.split(" ").map((name) => [name, bits] as const)),
 )
 /** The format's own limit. */
 const MAX_HEADER_BYTES = 100_000_000
@@ -58,10 +63,7 @@ export function readSafetensorsHeader(
     .map(([name, entry]) => parseTensor(name, entry, dataBytes, fail))
   checkCoverage(tensors, dataBytes, fail)
   return new Map(
-    tensors.map((tensor) => [
-      tensor.name,
-      { ...tensor, begin: dataStart + tensor.begin, end: dataStart + tensor.end },
-    ]),
+    tensors.map((tensor) => [tensor.name, { ...tensor, begin: dataStart + tensor.begin, end: dataStart + tensor.end }]),
   )
 }
 
