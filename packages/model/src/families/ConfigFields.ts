@@ -5,7 +5,11 @@ export interface ConfigFields {
   has(field: string): boolean
   /** A positive whole number; `fallback` where it is absent or null. */
   size(field: string, fallback?: number): number
+  /** A size of a row of some matrix: at most what the kernels multiply. */
+  width(field: string, fallback?: number): number
   number(field: string, fallback?: number): number
+  /** A number above zero. */
+  positive(field: string, fallback?: number): number
   flag(field: string, fallback: boolean): boolean
   text(field: string, fallback?: string): string
   sizes(field: string): readonly number[]
@@ -19,6 +23,8 @@ export interface ConfigFields {
 
 /** Larger than any model's; a size past it is a damaged or hostile file. */
 const MAX_SIZE = 2 ** 24
+/** Columns of int8 products that always fit an int32 sum. */
+export const MAX_WIDTH = 2 ** 17
 
 /** @param prefix path of the enclosing object, for messages */
 export function configFields(file: string, raw: Readonly<Record<string, unknown>>, prefix = ""): ConfigFields {
@@ -33,16 +39,22 @@ export function configFields(file: string, raw: Readonly<Record<string, unknown>
       ...(cure === undefined ? {} : { cure }),
     })
   }
+  const sizeUpTo = (most: number, field: string, fallback: number | undefined): number => {
+    const value = found(field) ?? fallback
+    if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= most) return value
+    return fail(field, `a whole number from 1 to ${most}`)
+  }
   return {
     has: (field) => found(field) !== undefined,
-    size(field, fallback) {
-      const value = found(field) ?? fallback
-      if (typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_SIZE) return value
-      return fail(field, `a whole number from 1 to ${MAX_SIZE}`)
-    },
+    size: (field, fallback) => sizeUpTo(MAX_SIZE, field, fallback),
+    width: (field, fallback) => sizeUpTo(MAX_WIDTH, field, fallback),
     number(field, fallback) {
       const value = found(field) ?? fallback
       return typeof value === "number" && Number.isFinite(value) ? value : fail(field, "a number")
+    },
+    positive(field, fallback) {
+      const value = this.number(field, fallback)
+      return value > 0 ? value : fail(field, "a number above 0")
     },
     flag(field, fallback) {
       const value = found(field) ?? fallback
@@ -59,7 +71,8 @@ export function configFields(file: string, raw: Readonly<Record<string, unknown>
     },
     sizesOrSize(field) {
       const value = found(field)
-      return typeof value === "number" ? [this.number(field)] : this.sizes(field)
+      if (typeof value !== "number") return this.sizes(field)
+      return Number.isInteger(value) && value >= 0 ? [value] : fail(field, "a whole number, or an array of them")
     },
     texts(field) {
       const value = found(field) ?? []

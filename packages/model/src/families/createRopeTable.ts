@@ -57,6 +57,7 @@ function scaledFrequencies({ theta, rotaryDim, scaling }: RopeConfig): Float32Ar
   }
 }
 
-function yarnAttentionFactor(factor: number): number {
-  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1
+/** Returns what yarn multiplies cosines and sines by. @see YaRN, arXiv:2309.00071 §3.4 */
+export function yarnAttentionFactor(factor: number, scale = 1): number {
+  return factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1
 }

@@ -42,7 +42,7 @@ export const llama: Family = {
     const { numLayers, ...decoder } = parseDecoder(fields)
     const hasBias = fields.flag("attention_bias", false)
     const attention = parseAttention(fields, { hasQkvBias: hasBias, hasOutBias: hasBias })
-    const intermediateSize = fields.size("intermediate_size")
+    const intermediateSize = fields.width("intermediate_size")
     const feedForward = {
       kind: "dense",
       intermediateSize,

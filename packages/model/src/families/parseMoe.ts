@@ -26,7 +26,7 @@ export function parseMoe(
     kind: "moe",
     numExperts,
     topK,
-    expertIntermediateSize: fields.size(names.expertIntermediateSize),
+    expertIntermediateSize: fields.width(names.expertIntermediateSize),
     activation: "silu",
     router: { kind: "top-k", topK, score: "softmax", normalizesWeights: own.normalizesWeights },
     sharedExpert: own.sharedExpert,

@@ -19,12 +19,12 @@ export const qwen2Moe: Family = {
       { numExperts: ["num_experts", "num_local_experts"], expertIntermediateSize: "moe_intermediate_size" },
       {
         normalizesWeights: fields.flag("norm_topk_prob", false),
-        sharedExpert: { intermediateSize: fields.size("shared_expert_intermediate_size"), hasGate: true },
+        sharedExpert: { intermediateSize: fields.width("shared_expert_intermediate_size"), hasGate: true },
       },
     )
     const dense = {
       kind: "dense",
-      intermediateSize: fields.size("intermediate_size"),
+      intermediateSize: fields.width("intermediate_size"),
       activation: "silu",
       hasBias: false,
     } as const

@@ -12,7 +12,7 @@ export const qwen3: Family = {
     const { numLayers, ...decoder } = parseDecoder(fields)
     const hasBias = fields.flag("attention_bias", false)
     const windowOf = slidingWindowOf(fields)
-    const intermediateSize = fields.size("intermediate_size")
+    const intermediateSize = fields.width("intermediate_size")
     const feedForward = { kind: "dense", intermediateSize, activation: "silu", hasBias: false } as const
     return {
       ...decoder,

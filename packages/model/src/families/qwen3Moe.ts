@@ -26,7 +26,7 @@ export const qwen3Moe: Family = {
     )
     const dense = {
       kind: "dense",
-      intermediateSize: fields.size("intermediate_size"),
+      intermediateSize: fields.width("intermediate_size"),
       activation: "silu",
       hasBias: false,
     } as const
