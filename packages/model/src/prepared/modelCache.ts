@@ -2,6 +2,7 @@ import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { MANIFEST_FILE, SLABS_FILE } from "./Manifest.ts"
+import { preparedName } from "./preparedName.ts"
 import { removeAbandoned } from "./removeAbandoned.ts"
 
 /** One prepared model in the cache. */
@@ -19,6 +20,7 @@ export interface CacheEntry {
 export function listCache(cacheDir: string): CacheEntry[] {
   if (!existsSync(cacheDir)) return []
   return readdirSync(cacheDir)
+    .filter((name) => isWhole(name))
     .map((name) => join(cacheDir, name))
     .filter((dir) => existsSync(join(dir, MANIFEST_FILE)))
     .map(readEntry)
@@ -35,6 +37,11 @@ export function pruneCache(cacheDir: string, isUnwanted: (entry: CacheEntry) => 
   const removed = listCache(cacheDir).filter((entry) => entry.isStale || isUnwanted(entry))
   for (const { dir } of removed) rmSync(dir, { recursive: true, force: true })
   return removed
+}
+
+function isWhole(name: string): boolean {
+  const parsed = preparedName(name)
+  return parsed !== undefined && parsed.partialOf === undefined
 }
 
 function readEntry(dir: string): CacheEntry {

@@ -8,7 +8,11 @@ import type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./Pre
 import { PreparedModelError } from "./PreparedModelError.ts"
 import { storedParts } from "./storedParts.ts"
 
+/** Most bytes of one read. */
+const WINDOW_BYTES = 2 ** 30
+
 const NO_READER: TensorReader = {
+  check: () => {},
   readTensor: () => {
     throw new Error("a prepared model reads no checkpoint")
   },
@@ -52,7 +56,7 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
 
   const read = (out: Uint8Array, { offset, bytes, checksum }: ManifestPart): void => {
     for (let done = 0; done < bytes;) {
-      const count = readSync(handle, out, done, bytes - done, offset + done)
+      const count = readSync(handle, out, done, Math.min(bytes - done, WINDOW_BYTES), offset + done)
       if (count === 0)
         throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${done}`)
       done += count

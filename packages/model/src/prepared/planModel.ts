@@ -8,15 +8,17 @@ import {
   planMatrixSlab,
 } from "@consilium/kernels"
 import type { Checkpoint } from "../checkpoint/openCheckpoint.ts"
-import type { Family, ProjectionNames } from "../families/Family.ts"
+import type { Family, LayerNames, ProjectionNames } from "../families/Family.ts"
 import type { AttentionConfig, ModelConfig } from "../ModelConfig.ts"
 import type { SlabEntry } from "./PreparedModel.ts"
 
-/** Bytes beyond which a vocabulary matrix is split by rows: half of the smallest segment. */
+/** Bytes beyond which a vocabulary matrix is split by rows: half of a segment. */
 const MAX_PART_BYTES = 2 ** 30
+/** The same for the f32 that it is packed from, which is in memory meanwhile. */
+const MAX_SOURCE_BYTES = 2 ** 31
 
 /** Where weights come from; nothing is read before a slab is packed. */
-export type TensorReader = Pick<Checkpoint, "readTensor" | "readRows">
+export type TensorReader = Pick<Checkpoint, "check" | "readTensor" | "readRows">
 
 /** One slab to write: its shape, and how to fill its bytes. */
 export interface SlabRecipe {
@@ -45,7 +47,7 @@ export interface LayerRecipe {
   readonly sharedExpert: SlabRecipe | undefined
 }
 
-/** Everything that a prepared model holds, in the order in which it is read at start. Nothing is read before `pack`. */
+/** Everything that a prepared model holds, in the order in which it is read at start. Nothing is read before `pack`, but everything is there. */
 export interface ModelRecipe {
   readonly embedding: readonly { readonly firstRow: number; readonly slab: SlabRecipe }[]
   /** Undefined where the head is the embedding. */
@@ -54,13 +56,21 @@ export interface ModelRecipe {
   readonly layers: readonly LayerRecipe[]
 }
 
-/** Plans how a checkpoint becomes slabs of `format`: with `int4`, experts in 4 bits and the dense parts in 8; routers always f32. */
+/**
+ * Plans how a checkpoint becomes slabs of `format`: with `int4`, experts in 4 bits and the dense parts in 8; routers always f32.
+ *
+ * @throws CheckpointError on the first tensor that is missing, or of another shape or type than the config demands
+ */
 export function planModel(checkpoint: TensorReader, family: Family, config: ModelConfig, format: Format): ModelRecipe {
   const { hiddenSize, vocabSize } = config
   const denseFormat = format === "int4" ? "int8" : format
+  const tensor = (name: string, shape: readonly number[]): (() => Float32Array) => {
+    checkpoint.check(name, shape)
+    return () => checkpoint.readTensor(name, shape)
+  }
   const vector = (name: string, length: number, shape: readonly number[] = [length]): VectorRecipe => ({
     length,
-    read: () => checkpoint.readTensor(name, shape),
+    read: tensor(name, shape),
   })
 
   const matrix = (shape: MatrixShape, weights: () => Float32Array, bias?: () => Float32Array): SlabRecipe => {
@@ -75,7 +85,9 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
   const vocabulary = (name: string): { firstRow: number; slab: SlabRecipe }[] => {
     const rowBytes =
       planMatrixSlab({ format: denseFormat, numRows: 32, numColumns: hiddenSize, hasBias: false }).bytes / 32
-    const rowsPerPart = Math.floor(MAX_PART_BYTES / rowBytes / 32) * 32
+    const most = Math.min(MAX_PART_BYTES / rowBytes, MAX_SOURCE_BYTES / (4 * hiddenSize))
+    const rowsPerPart = Math.floor(most / 32) * 32
+    checkpoint.check(name, [vocabSize, hiddenSize])
     const numParts = Math.ceil(vocabSize / rowsPerPart)
     return Array.from({ length: numParts }, (_, part) => {
       const firstRow = part * rowsPerPart
@@ -96,20 +108,23 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
     const shape: ExpertShape = { ...of, hiddenSize, intermediateSize, activation: "silu", hasGateProj: true }
     const layout = planExpertSlab(shape)
     const inner = [intermediateSize, hiddenSize] as const
-    const bias = (name: string, length: number): Float32Array => checkpoint.readTensor(biasOf(name), [length])
+    const gateProj = tensor(names.gateProj, inner)
+    const upProj = tensor(names.upProj, inner)
+    const downProj = tensor(names.downProj, [hiddenSize, intermediateSize])
+    const biases = of.hasBias && {
+      gateBias: tensor(biasOf(names.gateProj), [intermediateSize]),
+      upBias: tensor(biasOf(names.upProj), [intermediateSize]),
+      downBias: tensor(biasOf(names.downProj), [hiddenSize]),
+    }
     return {
       shape: { kind: "expert", ...shape },
       bytes: layout.bytes,
       pack: (out) =>
         packExpertSlab(out, layout, {
-          gateProj: checkpoint.readTensor(names.gateProj, inner),
-          upProj: checkpoint.readTensor(names.upProj, inner),
-          downProj: checkpoint.readTensor(names.downProj, [hiddenSize, intermediateSize]),
-          ...(of.hasBias && {
-            gateBias: bias(names.gateProj, intermediateSize),
-            upBias: bias(names.upProj, intermediateSize),
-            downBias: bias(names.downProj, hiddenSize),
-          }),
+          gateProj: gateProj(),
+          upProj: upProj(),
+          downProj: downProj(),
+          ...(biases && { gateBias: biases.gateBias(), upBias: biases.upBias(), downBias: biases.downBias() }),
         }),
     }
   }
@@ -130,18 +145,19 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
       sharedExpertGate: shared?.hasGate ? vector(names.sharedExpertGate, hiddenSize, [1, hiddenSize]) : undefined,
       qkv: matrix(
         { format: denseFormat, numRows: qkvRows, numColumns: hiddenSize, hasBias: hasQkvBias },
-        () => readQkv(checkpoint, names, attention, hiddenSize),
-        hasQkvBias ? () => readQkvBias(checkpoint, names, attention) : undefined,
+        fused(checkpoint, qkvNames(names, attention), [hiddenSize]),
+        hasQkvBias ? fused(checkpoint, qkvNames(names, attention, biasOf), []) : undefined,
       ),
       outProj: matrix(
         { format: denseFormat, numRows: hiddenSize, numColumns: width, hasBias: hasOutBias },
-        () => checkpoint.readTensor(names.outProj, [hiddenSize, width]),
-        hasOutBias ? vector(biasOf(names.outProj), hiddenSize).read : undefined,
+        tensor(names.outProj, [hiddenSize, width]),
+        hasOutBias ? tensor(biasOf(names.outProj), [hiddenSize]) : undefined,
       ),
       router:
         feedForward.kind === "moe"
-          ? matrix({ format: "f32", numRows: feedForward.numExperts, numColumns: hiddenSize, hasBias: false }, () =>
-              checkpoint.readTensor(names.router, [feedForward.numExperts, hiddenSize]),
+          ? matrix(
+              { format: "f32", numRows: feedForward.numExperts, numColumns: hiddenSize, hasBias: false },
+              tensor(names.router, [feedForward.numExperts, hiddenSize]),
             )
           : undefined,
       experts:
@@ -163,30 +179,38 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
   }
 }
 
-type QkvNames = { readonly qProj: string; readonly kProj: string; readonly vProj: string }
-
-/** q, k and v below each other: `[(numHeads + 2 * numKvHeads) * headDim, H]`. */
-function readQkv(
-  checkpoint: TensorReader,
-  names: QkvNames,
-  attention: AttentionConfig,
-  hiddenSize: number,
-): Float32Array {
-  const [q, kv] = [attention.numHeads * attention.headDim, attention.numKvHeads * attention.headDim]
-  const out = new Float32Array((q + 2 * kv) * hiddenSize)
-  checkpoint.readTensor(names.qProj, [q, hiddenSize], out)
-  checkpoint.readTensor(names.kProj, [kv, hiddenSize], out.subarray(q * hiddenSize))
-  checkpoint.readTensor(names.vProj, [kv, hiddenSize], out.subarray((q + kv) * hiddenSize))
-  return out
+/** A tensor of a fused one, and its share of the rows. */
+interface FusedPart {
+  readonly name: string
+  readonly numRows: number
 }
 
-function readQkvBias(checkpoint: TensorReader, names: QkvNames, attention: AttentionConfig): Float32Array {
-  const [q, kv] = [attention.numHeads * attention.headDim, attention.numKvHeads * attention.headDim]
-  const out = new Float32Array(q + 2 * kv)
-  checkpoint.readTensor(biasOf(names.qProj), [q], out)
-  checkpoint.readTensor(biasOf(names.kProj), [kv], out.subarray(q))
-  checkpoint.readTensor(biasOf(names.vProj), [kv], out.subarray(q + kv))
-  return out
+function qkvNames(
+  names: LayerNames,
+  attention: AttentionConfig,
+  rename = (name: string) => name,
+): readonly FusedPart[] {
+  const { numHeads, numKvHeads, headDim } = attention
+  return [
+    { name: rename(names.qProj), numRows: numHeads * headDim },
+    { name: rename(names.kProj), numRows: numKvHeads * headDim },
+    { name: rename(names.vProj), numRows: numKvHeads * headDim },
+  ]
+}
+
+/** Returns what reads tensors below each other, as one. @throws CheckpointError as `planModel` */
+function fused(checkpoint: TensorReader, parts: readonly FusedPart[], rowShape: readonly number[]): () => Float32Array {
+  for (const { name, numRows } of parts) checkpoint.check(name, [numRows, ...rowShape])
+  const rowLength = rowShape.reduce((product, size) => product * size, 1)
+  return () => {
+    const out = new Float32Array(parts.reduce((sum, { numRows }) => sum + numRows, 0) * rowLength)
+    let row = 0
+    for (const { name, numRows } of parts) {
+      checkpoint.readTensor(name, [numRows, ...rowShape], out.subarray(row * rowLength))
+      row += numRows
+    }
+    return out
+  }
 }
 
 function biasOf(weight: string): string {

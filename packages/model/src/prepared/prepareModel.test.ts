@@ -72,7 +72,7 @@ describe("prepareModel", () => {
     }).catch((error: Error) => error.message)
     expect([stopped, readdirSync(made.cacheDir)]).toEqual(["stop", []])
     // Process ids end far below this one.
-    mkdirSync(join(made.cacheDir, "x-f32.partial-99999999-abc"))
+    mkdirSync(join(made.cacheDir, "x-0123456789abcdef-f32.partial-99999999-abc"))
     const dir = await prepareModel(made)
     expect(readdirSync(made.cacheDir)).toEqual([dir.split("/").at(-1)!])
   })

@@ -18,10 +18,14 @@ import { basename, join, resolve } from "node:path"
 import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
 import { checksumOf, type Manifest, MANIFEST_FILE, type ManifestPart, PART_ALIGNMENT, SLABS_FILE } from "./Manifest.ts"
+import { openPreparedModel } from "./openPreparedModel.ts"
 import { planModel } from "./planModel.ts"
 import { PreparedModelError } from "./PreparedModelError.ts"
 import { removeAbandoned } from "./removeAbandoned.ts"
 import { type StoredPart, storedParts } from "./storedParts.ts"
+
+/** A slab crosses no segment of the arena. */
+const SEGMENT_BYTES = 2 ** 31
 
 export interface PrepareOptions {
   readonly sourceDir: string
@@ -42,12 +46,12 @@ export function preparedDir({
   return join(cacheDir, `${modelName(sourceDir)}-${fingerprintOf(sourceDir)}-${format}`)
 }
 
-/** Returns the prepared form of a checkpoint, made now if it is not in the cache yet. @throws as `prepareModel` */
+/** Returns the prepared form of a checkpoint, made now if it is not in the cache yet, or damaged there. @throws as `prepareModel` */
 export async function ensurePrepared(
   options: PrepareOptions,
 ): Promise<{ readonly dir: string; readonly wasPrepared: boolean }> {
   const dir = preparedDir(options)
-  if (existsSync(join(dir, MANIFEST_FILE))) return { dir, wasPrepared: true }
+  if (isPrepared(dir, options.sourceDir)) return { dir, wasPrepared: true }
   return { dir: await prepareModel(options), wasPrepared: false }
 }
 
@@ -63,10 +67,11 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
   const dir = preparedDir(options)
   const { family, config } = loadModelConfig(sourceDir)
   const checkpoint = openCheckpoint(sourceDir)
-  const partial = `${dir}.partial-${process.pid}-${Date.now().toString(36)}`
+  const partial = `${dir}.partial-${process.pid}-${crypto.randomUUID().slice(0, 8)}`
   try {
     const parts = storedParts(planModel(checkpoint, family, config, format))
     const totalBytes = parts.reduce((sum, { bytes }) => sum + roundUp(bytes), 0)
+    checkPartSizes(parts, options)
     makeDirectory(cacheDir)
     removeAbandoned(cacheDir)
     checkFreeSpace(cacheDir, totalBytes)
@@ -82,7 +87,7 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
       parts: written,
     }
     writeFileSync(join(partial, MANIFEST_FILE), JSON.stringify(manifest), { flush: true })
-    moveIntoPlace(partial, dir)
+    moveIntoPlace(partial, dir, sourceDir)
     return dir
   } catch (error) {
     throw asDiskError(error, cacheDir)
@@ -126,16 +131,35 @@ async function writeParts(
   }
 }
 
-/** Two at once do no harm: what is there already has the same bytes. */
-function moveIntoPlace(partial: string, dir: string): void {
+/** Two at once do no harm: what is there already, and whole, has the same bytes. */
+function moveIntoPlace(partial: string, dir: string, sourceDir: string): void {
+  if (isPrepared(dir, sourceDir)) return
+  rmSync(dir, { recursive: true, force: true })
   try {
     renameSync(partial, dir)
   } catch (error) {
-    if (existsSync(join(dir, MANIFEST_FILE))) return
-    if (!existsSync(dir)) throw error
-    rmSync(dir, { recursive: true })
-    renameSync(partial, dir)
+    if (!isPrepared(dir, sourceDir)) throw error
   }
+}
+
+/** Whether a prepared model is there and opens; its slabs are verified as they are read. */
+function isPrepared(dir: string, sourceDir: string): boolean {
+  if (!existsSync(join(dir, MANIFEST_FILE))) return false
+  try {
+    openPreparedModel(dir, sourceDir).close()
+    return true
+  } catch (error) {
+    if (error instanceof PreparedModelError) return false
+    throw error
+  }
+}
+
+function checkPartSizes(parts: readonly StoredPart[], { sourceDir, format }: PrepareOptions): void {
+  const tooLarge = parts.find(({ bytes }) => bytes > SEGMENT_BYTES)
+  if (tooLarge === undefined) return
+  throw new PreparedModelError(
+    `${sourceDir}: ${tooLarge.name}: expected at most ${SEGMENT_BYTES} bytes, found ${tooLarge.bytes} as ${format}: choose a smaller --format`,
+  )
 }
 
 function checkFreeSpace(dir: string, neededBytes: number): void {
@@ -170,11 +194,12 @@ function asDiskError(error: unknown, cacheDir: string): unknown {
 function fingerprintOf(sourceDir: string): string {
   const { config } = loadModelConfig(sourceDir)
   const files = readdirSync(sourceDir)
-    .filter((name) => name.endsWith(".safetensors") || name === "config.json")
+    .filter((name) => name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json"))
     .sort()
     .map((name) => {
-      const { size, mtimeMs } = statSync(join(sourceDir, name))
-      return [name, size, mtimeMs]
+      // A link that leads nowhere is told of when the checkpoint is opened.
+      const status = statSync(join(sourceDir, name), { throwIfNoEntry: false })
+      return [name, status?.size, status?.mtimeMs]
     })
   const text = JSON.stringify([
     LAYOUT_VERSION,

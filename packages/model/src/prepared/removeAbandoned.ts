@@ -1,12 +1,13 @@
 import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { preparedName } from "./preparedName.ts"
 
 /** Removes what killed prepares have left in the cache; those of living processes stay. Returns how many there were. */
 export function removeAbandoned(cacheDir: string): number {
   if (!existsSync(cacheDir)) return 0
   const abandoned = readdirSync(cacheDir).filter((name) => {
-    const pid = /\.partial-(\d+)-/.exec(name)?.[1]
-    return pid !== undefined && !isAlive(Number(pid))
+    const pid = preparedName(name)?.partialOf
+    return pid !== undefined && !isAlive(pid)
   })
   for (const name of abandoned) rmSync(join(cacheDir, name), { recursive: true, force: true })
   return abandoned.length
