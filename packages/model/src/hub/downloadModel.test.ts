@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { downloadModel, isHubName } from "./index.ts"
@@ -60,6 +60,49 @@ describe("downloadModel", () => {
     hub.stop()
   })
 
+  test("what the connection cuts is kept, said in one line, and completed the next time", async () => {
+    const cutting = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket, request) {
+          const isListing = request.toString().startsWith("GET /api/")
+          const listing = JSON.stringify([{ path: "model.safetensors", size: 5000, lfs: { oid: SHA256 } }])
+          const length = isListing ? listing.length : WEIGHTS.length
+          socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`)
+          socket.write(isListing ? listing : WEIGHTS.slice(0, 2000))
+          socket.end()
+        },
+      },
+    })
+    const error = await download(`http://127.0.0.1:${cutting.port}`).catch((failure: Error) => failure)
+    cutting.stop(true)
+    expect((error as Error).message).toMatch(
+      /^org\/name: model\.safetensors: expected 5000 bytes, found 2000.*run the command again/,
+    )
+    expect(statSync(join(dir, "model.safetensors.partial")).size).toBe(2000)
+    const hub = startHub()
+    await download(hub.endpoint)
+    expect(hub.ranges).toEqual(["bytes=2000-"])
+    expect(new Uint8Array(readFileSync(join(dir, "model.safetensors")))).toEqual(WEIGHTS)
+    hub.stop()
+  })
+
+  test("a partial file that is whole is verified, not fetched again", async () => {
+    const hub = startHub()
+    writeFileSync(join(dir, "model.safetensors.partial"), WEIGHTS)
+    await download(hub.endpoint)
+    expect(hub.ranges).toEqual([])
+    expect(new Uint8Array(readFileSync(join(dir, "model.safetensors")))).toEqual(WEIGHTS)
+    hub.stop()
+  })
+
+  test("an answer that is no list is one line", async () => {
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("<html>") })
+    await expect(download(`http://127.0.0.1:${server.port}`)).rejects.toThrow("expected a list of files from the hub")
+    await server.stop(true)
+  })
+
   test("a file with another SHA-256 is refused and removed", async () => {
     const hub = startHub({ sha256: "0".repeat(64) })
     expect(download(hub.endpoint)).rejects.toThrow("expected SHA-256 0000")
@@ -74,6 +117,7 @@ describe("downloadModel", () => {
       extra: [
         { path: "../evil.safetensors", size: 1 },
         { path: "sub/dir.safetensors", size: 1 },
+        { path: "consolidated.safetensors", size: 1 },
       ],
     })
     await download(hub.endpoint)

@@ -32,7 +32,7 @@ interface HubFile {
 }
 
 const WANTED =
-  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|chat_template|model\.safetensors\.index)\.json$|^chat_template\.jinja$|^[\w][\w.-]*\.safetensors$/
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|chat_template|model\.safetensors\.index)\.json$|^chat_template\.jinja$|^model[\w.-]*\.safetensors$/
 
 /** Returns whether a model setting names a model of a hub rather than a directory. */
 export function isHubName(name: string): boolean {
@@ -82,7 +82,8 @@ function createRequest(name: string, endpoint: string, signal: AbortSignal | und
 }
 
 async function listFiles(request: Request, name: string): Promise<HubFile[]> {
-  const listing: unknown = await (await request(`/api/models/${name}/tree/main`)).json()
+  const response = await request(`/api/models/${name}/tree/main`)
+  const listing: unknown = await response.json().catch(() => undefined)
   if (!Array.isArray(listing))
     throw new HubError(`${name}: expected a list of files from the hub, found something else`)
   const files = (listing as { path?: unknown; size?: unknown; lfs?: { oid?: unknown } }[]).flatMap(
@@ -107,27 +108,8 @@ async function downloadFile(
 ): Promise<void> {
   const partial = `${path}.partial`
   const present = existsSync(partial) ? statSync(partial).size : 0
-  const start = present < file.bytes ? present : 0
-  const response = await request(`/${name}/resolve/main/${file.path}`, start > 0 ? { range: `bytes=${start}-` } : {})
-  // A server that does not resume sends everything again.
-  const from = response.status === 206 ? start : 0
-  const output = openSync(partial, from > 0 ? "r+" : "w")
-  let done = from
-  try {
-    for await (const bytes of response.body ?? []) {
-      if (done + bytes.length > file.bytes)
-        throw new HubError(`${name}: ${file.path}: expected ${file.bytes} bytes, the hub sends more`)
-      for (let at = 0; at < bytes.length;) at += writeSync(output, bytes, at, bytes.length - at, done + at)
-      done += bytes.length
-      onProgress(file.path, done, file.bytes)
-    }
-  } finally {
-    closeSync(output)
-  }
-  if (done !== file.bytes)
-    throw new HubError(
-      `${name}: ${file.path}: expected ${file.bytes} bytes, found ${done}: run the command again, it goes on from there`,
-    )
+  // One that is whole was only not verified yet; one that is longer is of another version.
+  if (present !== file.bytes) await fetchRest(request, name, file, { partial, present, onProgress })
   const found = file.sha256 === undefined ? undefined : await sha256Of(partial)
   if (found !== file.sha256) {
     rmSync(partial)
@@ -136,6 +118,52 @@ async function downloadFile(
     )
   }
   renameSync(partial, path)
+}
+
+/** Writes what is missing of a partial file. @throws HubError where the connection ends early: what came is kept */
+async function fetchRest(
+  request: Request,
+  name: string,
+  file: HubFile,
+  to: { partial: string; present: number; onProgress: DownloadOptions["onProgress"] },
+): Promise<void> {
+  const start = to.present < file.bytes ? to.present : 0
+  const response = await request(`/${name}/resolve/main/${file.path}`, start > 0 ? { range: `bytes=${start}-` } : {})
+  // A server that does not resume sends everything again.
+  const from = response.status === 206 ? start : 0
+  const output = openSync(to.partial, from > 0 ? "r+" : "w")
+  let done = from
+  let cause = ""
+  try {
+    for await (const bytes of readable(response, (error) => (cause = ` (${error})`))) {
+      if (done + bytes.length > file.bytes)
+        throw new HubError(`${name}: ${file.path}: expected ${file.bytes} bytes, the hub sends more`)
+      for (let at = 0; at < bytes.length;) at += writeSync(output, bytes, at, bytes.length - at, done + at)
+      done += bytes.length
+      to.onProgress(file.path, done, file.bytes)
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== "ENOSPC" && code !== "EDQUOT") throw error
+    throw new HubError(`${name}: ${to.partial}: the disk is full (${code}): free some, and run the command again`)
+  } finally {
+    closeSync(output)
+  }
+  if (done !== file.bytes)
+    throw new HubError(
+      `${name}: ${file.path}: expected ${file.bytes} bytes, found ${done}${cause}: run the command again, it goes on from there`,
+    )
+}
+
+/** A response's bytes, ending where the connection breaks; an abort stays an abort. */
+async function* readable(response: Response, onBreak: (code: string) => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response.body ?? []
+  } catch (error) {
+    const { code, name, message } = error as NodeJS.ErrnoException
+    if (name === "AbortError") throw error
+    onBreak(code ?? message)
+  }
 }
 
 async function sha256Of(path: string): Promise<string> {
