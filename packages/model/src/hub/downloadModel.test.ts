@@ -61,6 +61,7 @@ describe("downloadModel", () => {
   })
 
   test("what the connection cuts is kept, said in one line, and completed the next time", async () => {
+    let cut = (): void => {}
     const cutting = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
@@ -71,19 +72,30 @@ describe("downloadModel", () => {
           const length = isListing ? listing.length : WEIGHTS.length
           socket.write(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`)
           socket.write(isListing ? listing : WEIGHTS.slice(0, 2000))
-          socket.end()
+          if (isListing) socket.end()
+          else cut = () => socket.terminate()
         },
       },
     })
-    const error = await download(`http://127.0.0.1:${cutting.port}`).catch((failure: Error) => failure)
-    cutting.stop(true)
-    expect((error as Error).message).toMatch(
-      /^org\/name: model\.safetensors: expected 5000 bytes, found 2000.*run the command again/,
+    const endpoint = `http://127.0.0.1:${cutting.port}`
+    let doneBytes = 0
+    // The connection breaks when some of the file has come, and only then.
+    const onProgress = (_: string, bytes: number): void => {
+      doneBytes = bytes
+      cut()
+    }
+    const error = await downloadModel({ name: "org/name", dir, endpoint, onProgress }).catch(
+      (failure: Error) => failure,
     )
-    expect(statSync(join(dir, "model.safetensors.partial")).size).toBe(2000)
+    cutting.stop(true)
+    expect(doneBytes).toBeGreaterThan(0)
+    expect((error as Error).message).toMatch(
+      new RegExp(`^org/name: model.safetensors: expected 5000 bytes, found ${doneBytes}.*: run the command again`),
+    )
+    expect(statSync(join(dir, "model.safetensors.partial")).size).toBe(doneBytes)
     const hub = startHub()
     await download(hub.endpoint)
-    expect(hub.ranges).toEqual(["bytes=2000-"])
+    expect(hub.ranges).toEqual([`bytes=${doneBytes}-`])
     expect(new Uint8Array(readFileSync(join(dir, "model.safetensors")))).toEqual(WEIGHTS)
     hub.stop()
   })
