@@ -5,7 +5,7 @@
  */
 import { silu } from "@consilium/tensor"
 import type { Arena } from "./Arena.ts"
-import { attendHead } from "./attendRow.ts"
+import { attendHead, type AttendScratch } from "./attendHead.ts"
 import type { Backend, Slab } from "./Backend.ts"
 import { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./elementwise.ts"
 import { createMultiplyScratch, multiplyRow } from "./multiplyRow.ts"
@@ -19,11 +19,12 @@ interface ReferenceSlab extends Slab {
   readonly downProj: OpenMatrix | undefined
 }
 
+/** Creates the reference backend; it supports every operation on every format, and computes with slabs where they lie in the arena. */
 export function createReferenceBackend(arena: Arena): Backend {
   const scratch = createMultiplyScratch()
   let gate = new Float32Array()
   let up = new Float32Array()
-  let scores = new Float64Array()
+  const attendScratch: AttendScratch = { scores: new Float64Array(), sums: new Float64Array() }
   const open = new WeakSet<Slab>()
 
   const opened = (slab: Slab): ReferenceSlab => {
@@ -90,14 +91,13 @@ export function createReferenceBackend(arena: Arena): Backend {
       appendKeysAndValues(qkv.values, slots, layer)
       const queriesPerKv = numHeads / numKvHeads
       for (const slot of slots) {
-        if (scores.length < slot.capacity) scores = new Float64Array(slot.capacity)
         for (let r = 0; r < slot.numRows; r++) {
           const row = slot.firstRow + r
           for (let head = 0; head < numHeads; head++) {
             const query = row * (numHeads + 2 * numKvHeads) * headDim + head * headDim
             const kvHead = Math.floor(head / queriesPerKv)
             const to = (row * numHeads + head) * headDim
-            attendHead(out.values, to, qkv.values, query, slot.pastLength + r, kvHead, slot, layer, scores)
+            attendHead(out.values, to, qkv.values, query, slot.pastLength + r, kvHead, slot, layer, attendScratch)
           }
         }
       }

@@ -1,6 +1,7 @@
 export type { Arena, Rows, Span } from "./Arena.ts"
 export type { AttentionLayer, Backend, BackendName, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
-export { BACKEND_CASES, type BackendCase, checkBackend, checkCase } from "./backendCases.ts"
+export type { BackendCase } from "./BackendCase.ts"
+export { BACKEND_CASES, checkBackend, checkCase } from "./backendCases.ts"
 export { ArenaFullError } from "./ArenaFullError.ts"
 export { type ArenaOptions, createArena, MAX_SEGMENT_BYTES } from "./createArena.ts"
 export { createReferenceBackend } from "./createReferenceBackend.ts"

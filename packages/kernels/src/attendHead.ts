@@ -1,10 +1,17 @@
 import type { AttentionLayer, SlotRows } from "./Backend.ts"
 
+/** Buffers of one head's attention, grown to the longest cache seen. */
+export interface AttendScratch {
+  /** One for each position. */
+  scores: Float64Array
+  /** `[headDim]` */
+  sums: Float64Array
+}
+
 /**
  * Causal attention of one query head over a slot's cache: softmax(scale · q·k) · v, in plain loops with double sums.
  *
  * @param position of the query; it sees itself and what lies before it, within the sliding window
- * @param scores scratch, at least `position + 1` long
  * @see Vaswani et al., arXiv:1706.03762 §3.2.1; grouped queries: Ainslie et al., arXiv:2305.13245
  */
 export function attendHead(
@@ -16,8 +23,11 @@ export function attendHead(
   kvHead: number,
   slot: SlotRows,
   layer: AttentionLayer,
-  scores: Float64Array,
+  scratch: AttendScratch,
 ): void {
+  if (scratch.scores.length < slot.capacity) scratch.scores = new Float64Array(slot.capacity)
+  if (scratch.sums.length < layer.headDim) scratch.sums = new Float64Array(layer.headDim)
+  const { scores, sums } = scratch
   const { headDim, scale, slidingWindow } = layer
   const keys = slot.keys.values
   const values = slot.values.values
@@ -32,12 +42,14 @@ export function attendHead(
     scores[p] = score * scale
     largest = Math.max(largest, scores[p]!)
   }
-  let sum = 0
-  for (let p = first; p <= position; p++) sum += scores[p] = Math.exp(scores[p]! - largest)
+  let total = 0
+  for (let p = first; p <= position; p++) total += scores[p] = Math.exp(scores[p]! - largest)
 
-  for (let i = 0; i < headDim; i++) {
-    let value = 0
-    for (let p = first; p <= position; p++) value += scores[p]! * values[(base + p) * headDim + i]!
-    out[outOffset + i] = value / sum
+  sums.fill(0, 0, headDim)
+  for (let p = first; p <= position; p++) {
+    const weight = scores[p]!
+    const value = (base + p) * headDim
+    for (let i = 0; i < headDim; i++) sums[i]! += weight * values[value + i]!
   }
+  for (let i = 0; i < headDim; i++) out[outOffset + i] = sums[i]! / total
 }
