@@ -12,12 +12,11 @@ import { type Int4Weights, int4Expert, int4Product } from "./productGraphs.ts"
 import { tensorOf } from "./Scratch.ts"
 import { createSession, type Session } from "./Session.ts"
 
-/** One matrix as feeds of a product: its weights lie in the arena. */
-export interface MatrixFeeds {
+/** Feeds of one product, whose weights lie in the arena. Made once: a run puts its rows beside them, as `x` and `rowScale`. */
+export interface ProductFeeds {
   readonly layout: MatrixLayout
-  readonly weights: Tensor
-  readonly scales: Tensor | undefined
-  readonly bias: Tensor | undefined
+  readonly hasBias: boolean
+  readonly feeds: Record<string, Tensor>
 }
 
 /** A slab as this backend has it: views of the arena (f32, int8), or a session with the weights inside (int4). */
@@ -25,13 +24,14 @@ export interface OnnxSlab extends Slab {
   readonly backend: "onnx"
   /** For `embed`; undefined where the arena is not read. */
   readonly open: OpenMatrix | undefined
-  readonly matrix: MatrixFeeds | undefined
+  readonly matrix: ProductFeeds | undefined
   readonly expert:
     | {
         readonly activation: Activation
-        readonly gateProj: MatrixFeeds | undefined
-        readonly upProj: MatrixFeeds
-        readonly downProj: MatrixFeeds
+        readonly hasGateProj: boolean
+        /** Gate and up projection together. */
+        readonly inner: ProductFeeds
+        readonly downProj: ProductFeeds
       }
     | undefined
   readonly session: Session | undefined
@@ -50,26 +50,37 @@ export function openOnnxSlab(bytes: Uint8Array, layout: SlabLayout): OnnxSlab {
   if (layout.format === "int4") return { ...own, readsArena: false, session: openInt4(bytes, layout) }
   if (layout.kind === "matrix") {
     const open = openMatrix(bytes, layout.matrix)
-    return { ...own, readsArena: true, open, matrix: feedsOf(open) }
+    return { ...own, readsArena: true, open, matrix: productFeeds({ w: open }) }
   }
   const { activation, gateProj, upProj, downProj } = layout
-  const feeds = (matrix: MatrixLayout): MatrixFeeds => feedsOf(openMatrix(bytes, matrix))
+  const up = openMatrix(bytes, upProj)
+  const inner = gateProj === undefined ? { up } : { up, gate: openMatrix(bytes, gateProj) }
   return {
     ...own,
     readsArena: true,
-    expert: { activation, gateProj: gateProj && feeds(gateProj), upProj: feeds(upProj), downProj: feeds(downProj) },
+    expert: {
+      activation,
+      hasGateProj: gateProj !== undefined,
+      inner: productFeeds(inner),
+      downProj: productFeeds({ w: openMatrix(bytes, downProj) }),
+    },
   }
 }
 
-function feedsOf({ layout, f32, int8, scales, bias }: OpenMatrix): MatrixFeeds {
-  const { format, paddedRows, paddedColumns } = layout
-  const isF32 = format === "f32"
-  return {
-    layout,
-    weights: isF32 ? tensorOf(f32, [paddedRows, paddedColumns]) : tensorOf(int8, [paddedColumns, paddedRows]),
-    scales: isF32 ? undefined : tensorOf(scales, [paddedRows]),
-    bias: bias.length === 0 ? undefined : tensorOf(bias, [paddedRows]),
+/** @param matrices by the names that the graph gives them, all of one layout */
+function productFeeds(matrices: Readonly<Record<string, OpenMatrix>>): ProductFeeds {
+  const feeds: Record<string, Tensor> = {}
+  for (const [name, { layout, f32, int8, scales, bias }] of Object.entries(matrices)) {
+    const { format, paddedRows, paddedColumns } = layout
+    if (format === "f32") feeds[name] = tensorOf(f32, [paddedRows, paddedColumns])
+    else {
+      feeds[name] = tensorOf(int8, [paddedColumns, paddedRows])
+      feeds[`${name}Scale`] = tensorOf(scales, [paddedRows])
+    }
+    if (bias.length > 0) feeds[`${name}Bias`] = tensorOf(bias, [paddedRows])
   }
+  const [first] = Object.values(matrices)
+  return { layout: first!.layout, hasBias: first!.bias.length > 0, feeds }
 }
 
 /** 4-bit weights must be constants of their graph: as inputs they are 40 to 370 times slower. */

@@ -11,6 +11,7 @@ import {
   type Backend,
   checkWidths,
   embedRows,
+  type MatrixLayout,
   matrixOf,
   normAndRotate,
   normRows,
@@ -20,7 +21,7 @@ import {
 import type { Tensor } from "onnxruntime-common"
 import { type AttentionRunner, attentionKey, createAttentionRunner } from "./attention.ts"
 import { encodeGraph, type Graph } from "./graph.ts"
-import { type MatrixFeeds, type OnnxSlab, openOnnxSlab } from "./OnnxSlab.ts"
+import { type OnnxSlab, openOnnxSlab, type ProductFeeds } from "./OnnxSlab.ts"
 import { f32Inner, f32Product, int8Inner, int8Product } from "./productGraphs.ts"
 import { copyRows, quantizeRows } from "./quantizeRows.ts"
 import { createScratch, tensorOf } from "./Scratch.ts"
@@ -28,6 +29,8 @@ import { createSession, type Session } from "./Session.ts"
 
 /** What a 4-bit session holds over its slab's bytes: its weights repacked, block sums and the scales twice. */
 const INT4_NATIVE_SHARE = 1.6
+/** Multiply-adds from which a product is shared by threads: they sleep between products, and take some 50 µs to wake. */
+const LEAST_SHARED_WORK = 2 ** 20
 /** A session by itself. */
 const SESSION_BYTES = 200_000
 
@@ -42,11 +45,14 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   const inner = createScratch((length) => new Float32Array(length))
   const product = createScratch((length) => new Float32Array(length))
 
-  const sessionFor = (name: string, graph: () => Graph): Session => {
-    const known = sessions.get(name)
+  /** @param work multiply-adds of the run: a little is done sooner by one thread than a second one wakes */
+  const sessionFor = (name: string, work: number, graph: () => Graph): Session => {
+    const threads = work < LEAST_SHARED_WORK ? 1 : numThreads
+    const key = threads === 1 ? name : `${name} shared`
+    const known = sessions.get(key)
     if (known !== undefined) return known
-    const session = createSession(encodeGraph(graph()), numThreads)
-    sessions.set(name, session)
+    const session = createSession(encodeGraph(graph()), threads)
+    sessions.set(key, session)
     return session
   }
 
@@ -55,26 +61,23 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     return slab as OnnxSlab
   }
 
-  /** Feeds of some rows of x, as wide as the weights' padded columns: quantised for int8. */
-  const rowFeeds = (
+  /** Puts rows of x, `width` wide, beside a product's weights: as wide as its padded columns, and quantised for int8. */
+  const feedRows = (
+    { layout, feeds }: ProductFeeds,
     x: Float32Array,
     offset: number,
     numRows: number,
-    { layout }: MatrixFeeds,
-    isRowsOwn: boolean,
+    width: number,
   ): Record<string, Tensor> => {
-    const { format, numColumns: width, paddedColumns: stride } = layout
-    if (format === "int8") {
-      const out = quantized.take(numRows, stride)
+    const stride = layout.paddedColumns
+    if (layout.format === "int8") {
+      const rows = quantized.take(numRows, stride)
       const rowScale = scales.take(numRows, 1)
-      quantizeRows({ values: out.values, scales: rowScale.values }, x, offset, {
-        numRows,
-        width: isRowsOwn ? width : widthOfInner(layout),
-        stride,
-      })
-      return { x: out.tensor, rowScale: rowScale.tensor }
-    }
-    return { x: widened(x, offset, numRows, isRowsOwn ? width : widthOfInner(layout), stride) }
+      quantizeRows({ values: rows.values, scales: rowScale.values }, x, offset, { numRows, width, stride })
+      feeds.x = rows.tensor
+      feeds.rowScale = rowScale.tensor
+    } else feeds.x = widened(x, offset, numRows, width, stride)
+    return feeds
   }
 
   const widened = (x: Float32Array, offset: number, numRows: number, width: number, stride: number): Tensor => {
@@ -83,12 +86,6 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     copyRows(values, 0, stride, x, offset, width, numRows)
     return tensor
   }
-
-  const weightFeeds = (name: string, { weights, scales: scale, bias }: MatrixFeeds): Record<string, Tensor> => ({
-    [name]: weights,
-    ...(scale === undefined ? {} : { [`${name}Scale`]: scale }),
-    ...(bias === undefined ? {} : { [`${name}Bias`]: bias }),
-  })
 
   /** Runs into `out` where its rows are as wide as the product's, else through scratch. */
   const runInto = (
@@ -105,21 +102,23 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     copyRows(out, offset, width, values, 0, paddedWidth, numRows)
   }
 
+  /** `out = W · x` for rows of x that are `width` wide. */
   const multiply = (
     out: Float32Array,
     outOffset: number,
     x: Float32Array,
     xOffset: number,
     numRows: number,
-    feeds: MatrixFeeds,
-    isRowsOwn: boolean,
+    width: number,
+    weights: ProductFeeds,
   ): void => {
-    const { format, numRows: width, paddedRows } = feeds.layout
-    const hasBias = feeds.bias !== undefined
+    const { layout, hasBias } = weights
+    const { format, numRows: outWidth, paddedRows } = layout
     const graph = format === "int8" ? int8Product : f32Product
-    const session = sessionFor(`${format} ${hasBias}`, () => graph({ hasBias }))
-    const inputs = { ...rowFeeds(x, xOffset, numRows, feeds, isRowsOwn), ...weightFeeds("w", feeds) }
-    runInto(out, outOffset, width, numRows, paddedRows, (y) => session.run(inputs, { y }))
+    const work = numRows * paddedRows * layout.paddedColumns
+    const session = sessionFor(hasBias ? `${format} bias` : format, work, () => graph({ hasBias }))
+    const feeds = feedRows(weights, x, xOffset, numRows, width)
+    runInto(out, outOffset, outWidth, numRows, paddedRows, (y) => session.run(feeds, { y }))
   }
 
   const runSession = (
@@ -128,8 +127,8 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     firstRow: number,
     numRows: number,
     session: Session,
-    outMatrix: MatrixFeeds["layout"],
-    inMatrix: MatrixFeeds["layout"],
+    outMatrix: MatrixLayout,
+    inMatrix: MatrixLayout,
   ): void => {
     const input = widened(x.values, firstRow * x.width, numRows, x.width, inMatrix.paddedColumns)
     runInto(out.values, firstRow * out.width, out.width, numRows, outMatrix.paddedRows, (y) =>
@@ -165,7 +164,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
       if (numRows === 0) return
       const { matrix, session } = opened(slab)
       if (session !== undefined) return runSession(out, x, 0, numRows, session, layout, layout)
-      multiply(out.values, 0, x.values, 0, numRows, matrix!, true)
+      multiply(out.values, 0, x.values, 0, numRows, x.width, matrix!)
     },
     expert(out, x, firstRow, numRows, slab) {
       const { layout, expert, session } = opened(slab)
@@ -174,19 +173,17 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
       if (numRows === 0) return
       if (session !== undefined) return runSession(out, x, firstRow, numRows, session, layout.downProj, layout.upProj)
 
-      const { activation, gateProj, upProj, downProj } = expert!
-      const { format, paddedRows } = upProj.layout
-      const kind = { activation, hasGateProj: gateProj !== undefined, hasBias: upProj.bias !== undefined }
+      const { activation, hasGateProj, inner: half, downProj } = expert!
+      const { hasBias } = half
+      const { format, paddedRows } = half.layout
       const graph = format === "int8" ? int8Inner : f32Inner
-      const innerSession = sessionFor(`${format} ${activation} ${kind.hasGateProj} ${kind.hasBias}`, () => graph(kind))
+      const key = `${format} ${activation} ${hasGateProj} ${hasBias}`
+      const work = numRows * paddedRows * half.layout.paddedColumns * (hasGateProj ? 2 : 1)
+      const innerSession = sessionFor(key, work, () => graph({ activation, hasGateProj, hasBias }))
+      // The intermediate lies in rows as wide as the padded ones of its weights: zeros follow the logical ones.
       const { values, tensor } = inner.take(numRows, paddedRows)
-      const inputs = {
-        ...rowFeeds(x.values, firstRow * x.width, numRows, upProj, true),
-        ...weightFeeds("up", upProj),
-        ...(gateProj === undefined ? {} : weightFeeds("gate", gateProj)),
-      }
-      innerSession.run(inputs, { y: tensor })
-      multiply(out.values, firstRow * out.width, values, 0, numRows, downProj, false)
+      innerSession.run(feedRows(half, x.values, firstRow * x.width, numRows, x.width), { y: tensor })
+      multiply(out.values, firstRow * out.width, values, 0, numRows, paddedRows, downProj)
     },
     attend(out, qkv, slots, layer) {
       const key = attentionKey(layer)
@@ -205,9 +202,4 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
       for (const map of [open, sessions, runners]) map.clear()
     },
   }
-}
-
-/** The intermediate lies in rows padded to 32: downProj reads that many, zeros after the logical ones included. */
-function widthOfInner({ numColumns }: MatrixFeeds["layout"]): number {
-  return Math.ceil(numColumns / 32) * 32
 }
