@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, test } from "bun:test"
+import type { Arena } from "./Arena.ts"
+import { availableFormats } from "./availableFormats.ts"
+import type { Backend, Op } from "./Backend.ts"
+import { BACKEND_CASES, checkBackend } from "./backendCases.ts"
+import { composeBackends } from "./composeBackends.ts"
+import { createArena } from "./createArena.ts"
+import { createReferenceBackend } from "./createReferenceBackend.ts"
+import { type Format, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
+
+let arena: Arena
+beforeEach(() => {
+  arena = createArena()
+})
+afterEach(() => arena.close())
+
+/** A reference under another name that supports some things, and notes what it was asked. */
+function partial(supports: (op: Op, format: Format) => boolean): Backend & { readonly asked: string[] } {
+  const inner = createReferenceBackend(arena)
+  const asked: string[] = []
+  const note =
+    <A extends unknown[]>(op: Op, run: (...args: A) => void) =>
+    (...args: A): void => {
+      asked.push(op)
+      run(...args)
+    }
+  return {
+    ...inner,
+    asked,
+    name: "onnx",
+    supports,
+    embed: note("embed", inner.embed),
+    matmul: note("matmul", inner.matmul),
+    expert: note("expert", inner.expert),
+    attend: note("attend", inner.attend),
+    norm: note("norm", inner.norm),
+    addScaled: note("addScaled", inner.addScaled),
+    close: () => void asked.push("close"),
+  }
+}
+
+test("composeBackends: together they pass every case, each doing what it supports", () => {
+  const first = partial((op, format) => (op === "expert" && format === "int4") || op === "norm")
+  const rest = partial(() => true)
+  const both = composeBackends(arena, [first, rest])
+  expect(checkBackend(both, createReferenceBackend(arena))).toEqual([])
+  expect(new Set(first.asked)).toEqual(new Set<string>(["expert", "norm"]))
+  expect(new Set(rest.asked)).toEqual(new Set<string>(["embed", "matmul", "expert", "attend", "addScaled"]))
+  expect(BACKEND_CASES.every(({ run }) => run(both) !== undefined)).toBe(true)
+  expect(arena.usedBytes).toBe(0)
+})
+
+test("composeBackends: a matrix goes to no backend that cannot embed it", () => {
+  const first = partial((op) => op !== "embed")
+  const second = createReferenceBackend(arena)
+  const both = composeBackends(arena, [first, second])
+  const matrix = planMatrixSlab({ format: "int8", numRows: 4, numColumns: 4, hasBias: false })
+  const shape = {
+    format: "int8",
+    hiddenSize: 4,
+    intermediateSize: 4,
+    activation: "silu",
+    hasGateProj: true,
+    hasBias: false,
+  } as const
+  const expert = planExpertSlab(shape)
+  const slabs = [matrix, expert].map((layout) => both.openSlab(arena.allocate(layout.bytes), layout))
+  both.embed(arena.rows(1, 4), Int32Array.of(2), 1, slabs[0]!)
+  both.expert(arena.rows(1, 4), arena.rows(1, 4), 0, 1, slabs[1]!)
+  expect(first.asked).toEqual(["expert"])
+  expect(slabs.map((slab) => both.numBytes(slab))).toEqual([matrix.bytes, expert.bytes])
+  both.closeSlab(slabs[0]!)
+  expect(() => both.closeSlab(slabs[0]!)).toThrow("is not open")
+})
+
+test("composeBackends: what nobody supports is an error that names who was asked", () => {
+  const one = composeBackends(arena, [partial((op) => op === "matmul")])
+  const layout = planMatrixSlab({ format: "f32", numRows: 4, numColumns: 4, hasBias: false })
+  expect(() => one.openSlab(arena.allocate(layout.bytes), layout)).toThrow(
+    "none of onnx supports matmul and embed on f32",
+  )
+  expect(() => one.addScaled(arena.rows(1, 1), arena.rows(1, 1), 1)).toThrow("none of onnx supports addScaled")
+  expect(one.supports("norm", "f32")).toBe(false)
+  expect(() => composeBackends(arena, [])).toThrow("at least one")
+  expect(() => composeBackends(arena, [createReferenceBackend(createArena())])).toThrow("another arena")
+})
+
+test("composeBackends: close closes them all", () => {
+  const backends = [partial(() => true), partial(() => true)]
+  composeBackends(arena, backends).close()
+  expect(backends.map(({ asked }) => asked)).toEqual([["close"], ["close"]])
+})
+
+test("availableFormats: int4 needs its experts in int4 and the rest in int8 and f32", () => {
+  expect(availableFormats(createReferenceBackend(arena))).toEqual(["f32", "int8", "int4"])
+  expect(availableFormats({ supports: (op, format) => op !== "embed" || format !== "int4" })).toEqual([
+    "f32",
+    "int8",
+    "int4",
+  ])
+  expect(availableFormats({ supports: (op, format) => op !== "embed" || format === "f32" })).toEqual(["f32"])
+  expect(availableFormats({ supports: (_, format) => format !== "f32" })).toEqual([])
+})
