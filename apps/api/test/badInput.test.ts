@@ -126,6 +126,7 @@ const CASES: readonly (readonly [name: string, dir: () => string, says: RegExp])
       spoiled(
         "missing",
         editHeader((header) => {
+          header.other = header[ROUTER]!
           delete header[ROUTER]
         }),
       ),

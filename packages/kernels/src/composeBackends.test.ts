@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test"
 import type { Arena } from "./Arena.ts"
-import { availableFormats } from "./availableFormats.ts"
 import type { Backend, Op } from "./Backend.ts"
 import { BACKEND_CASES, checkBackend } from "./backendCases.ts"
 import { composeBackends } from "./composeBackends.ts"
@@ -89,15 +88,4 @@ test("composeBackends: close closes them all", () => {
   const backends = [partial(() => true), partial(() => true)]
   composeBackends(arena, backends).close()
   expect(backends.map(({ asked }) => asked)).toEqual([["close"], ["close"]])
-})
-
-test("availableFormats: int4 needs its experts in int4 and the rest in int8 and f32", () => {
-  expect(availableFormats(createReferenceBackend(arena))).toEqual(["f32", "int8", "int4"])
-  expect(availableFormats({ supports: (op, format) => op !== "embed" || format !== "int4" })).toEqual([
-    "f32",
-    "int8",
-    "int4",
-  ])
-  expect(availableFormats({ supports: (op, format) => op !== "embed" || format === "f32" })).toEqual(["f32"])
-  expect(availableFormats({ supports: (_, format) => format !== "f32" })).toEqual([])
 })

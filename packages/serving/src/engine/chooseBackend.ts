@@ -1,4 +1,4 @@
-import { type Arena, type Backend, checkBackend, createReferenceBackend } from "@consilium/kernels"
+import { type Arena, type Backend, checkBackend, composeBackends, createReferenceBackend } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 import type { EngineStart } from "./EngineStart.ts"
 
@@ -19,8 +19,10 @@ export function chooseBackend(
 ): ChosenBackend {
   if (wanted === "reference") return { backend: createReferenceBackend(arena), reason: "reference: as asked" }
   try {
-    const backend = createOnnxBackend(arena, { numThreads })
-    const [failure] = checkBackend(backend, createReferenceBackend(arena))
+    const reference = createReferenceBackend(arena)
+    // What onnx does not support goes to the reference.
+    const backend = composeBackends(arena, [createOnnxBackend(arena, { numThreads }), reference])
+    const [failure] = checkBackend(backend, reference)
     if (failure === undefined)
       return { backend, reason: `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}` }
     backend.close()

@@ -1,0 +1,135 @@
+import { expect, test } from "bun:test"
+import { noise } from "@consilium/tensor"
+import * as fc from "fast-check"
+import { embedRows, openMatrix } from "./openMatrix.ts"
+import { packExpertSlab, packMatrixSlab, unpackMatrix } from "./packSlab.ts"
+import { type Format, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
+
+const sizes = [
+  fc.constantFrom("f32", "int8", "int4"),
+  fc.integer({ min: 1, max: 70 }),
+  fc.integer({ min: 1, max: 130 }),
+] as const
+
+const pack = (format: Format, numRows: number, numColumns: number, weights: Float32Array, bias?: Float32Array) => {
+  const layout = planMatrixSlab({ format, numRows, numColumns, hasBias: bias !== undefined })
+  const bytes = new Uint8Array(layout.bytes)
+  packMatrixSlab(bytes, layout, weights, bias)
+  return { layout, bytes }
+}
+
+const unpack = ({ bytes, layout: { matrix } }: ReturnType<typeof pack>): Float32Array => {
+  const out = new Float32Array(matrix.numRows * matrix.numColumns)
+  unpackMatrix(out, bytes, matrix)
+  return out
+}
+
+test("packMatrixSlab: what is unpacked differs from the weights by at most half a step of its format", () => {
+  fc.assert(
+    fc.property(...sizes, (format, numRows, numColumns) => {
+      const weights = noise(numRows * numColumns, numColumns, 1)
+      const found = unpack(pack(format, numRows, numColumns, weights))
+      for (let row = 0; row < numRows; row++) {
+        const at = row * numColumns
+        const own = weights.subarray(at, at + numColumns)
+        const largest = own.reduce((most, w) => Math.max(most, Math.abs(w)), 0)
+        let squares = 0
+        for (let i = 0; i < numColumns; i++) {
+          const error = Math.abs(found[at + i]! - own[i]!)
+          if (format === "f32") expect(error).toBe(0)
+          if (format === "int8") expect(error).toBeLessThanOrEqual((largest / 127) * 0.5001)
+          squares += error * error
+        }
+        // The search for a 4-bit grid may clip an extreme, never for a worse sum than plain rounding to ±7 steps.
+        if (format === "int4") expect(Math.sqrt(squares / numColumns)).toBeLessThanOrEqual((largest / 7) * 0.5001)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test("packMatrixSlab: packing what was unpacked changes nothing in f32 and int8; a slab follows from its weights alone", () => {
+  fc.assert(
+    fc.property(...sizes, (format, numRows, numColumns) => {
+      const weights = noise(numRows * numColumns, 1, 0.3)
+      const once = pack(format, numRows, numColumns, weights)
+      expect(pack(format, numRows, numColumns, weights).bytes).toEqual(once.bytes)
+      if (format !== "int4")
+        expect([...unpack(pack(format, numRows, numColumns, unpack(once)))]).toEqual([...unpack(once)])
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test("packMatrixSlab: padding dequantises to zeros in every format, and the bias lies at its place", () => {
+  fc.assert(
+    fc.property(...sizes, (format, numRows, numColumns) => {
+      const bias = noise(numRows, 3, 1)
+      const { layout, bytes } = pack(format, numRows, numColumns, noise(numRows * numColumns, 1, 1), bias)
+      const { paddedRows, paddedColumns } = layout.matrix
+      // Read as a matrix without padding, which shows all that is stored.
+      const stored = new Float32Array(paddedRows * paddedColumns)
+      unpackMatrix(stored, bytes, { ...layout.matrix, numRows: paddedRows, numColumns: paddedColumns })
+      const isStray = stored.some(
+        (w, i) => w !== 0 && (i >= numRows * paddedColumns || i % paddedColumns >= numColumns),
+      )
+      expect(isStray).toBe(false)
+      const storedBias = new Float32Array(bytes.buffer, layout.matrix.bias!, paddedRows)
+      expect([...storedBias]).toEqual([...bias, ...Array<number>(paddedRows - numRows).fill(0)])
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test("embedRows: any row of any format is what unpackMatrix gives", () => {
+  fc.assert(
+    fc.property(...sizes, (format, numRows, numColumns) => {
+      const packed = pack(format, numRows, numColumns, noise(numRows * numColumns, 2, 1))
+      const whole = unpack(packed)
+      const ids = Int32Array.of(numRows - 1, 0, numRows >> 1)
+      const out = new Float32Array(3 * numColumns)
+      const matrix = openMatrix(packed.bytes, packed.layout.matrix)
+      embedRows(out, ids, 3, matrix)
+      for (let i = 0; i < 3; i++) {
+        const row = whole.subarray(ids[i]! * numColumns, (ids[i]! + 1) * numColumns)
+        expect([...out.subarray(i * numColumns, (i + 1) * numColumns)]).toEqual([...row])
+      }
+      expect(() => embedRows(out, Int32Array.of(numRows), 1, matrix)).toThrow(`id ${numRows} is outside`)
+      expect(() => embedRows(out, Int32Array.of(-1), 1, matrix)).toThrow("id -1 is outside")
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test("packExpertSlab: each projection is where the layout says, and a missing or wrong tensor is refused", () => {
+  for (const format of ["f32", "int8", "int4"] as const) {
+    const layout = planExpertSlab({
+      format,
+      hiddenSize: 33,
+      intermediateSize: 20,
+      activation: "silu",
+      hasGateProj: true,
+      hasBias: true,
+    })
+    const [gateProj, upProj, downProj] = [noise(660, 1, 1), noise(660, 2, 1), noise(660, 3, 1)]
+    const biases = { gateBias: noise(20, 4, 1), upBias: noise(20, 5, 1), downBias: noise(33, 6, 1) }
+    const bytes = new Uint8Array(layout.bytes)
+    packExpertSlab(bytes, layout, { gateProj, upProj, downProj, ...biases })
+    for (const [matrix, weights] of [
+      [layout.gateProj!, gateProj],
+      [layout.upProj, upProj],
+      [layout.downProj, downProj],
+    ] as const) {
+      const found = new Float32Array(660)
+      unpackMatrix(found, bytes, matrix)
+      const alone = pack(format, matrix.numRows, matrix.numColumns, weights)
+      expect([...found]).toEqual([...unpack(alone)])
+    }
+    expect(() => packExpertSlab(bytes, layout, { upProj, downProj, ...biases })).toThrow(
+      "expected 20 × 33 weights, found 0",
+    )
+    expect(() => packExpertSlab(bytes, layout, { gateProj, upProj, downProj })).toThrow(
+      "expected a bias of 20, found none",
+    )
+  }
+})
