@@ -13,7 +13,7 @@ export interface AttentionRunner {
 
 /** Scores that one call computes at most: longer chunks come in pieces. */
 const MAX_SCORES = 2 ** 25
-/** Fewer rows than this are attended one by one. */
+/** Fewer rows than this are attended one by one: a row alone is 2 to 4 times sooner done without the operator's copies. */
 const LEAST_CHUNK = 4
 
 /** Tells layers that can share sessions from those that cannot. */
@@ -32,14 +32,13 @@ export function createAttentionRunner(layer: AttentionLayer, numThreads: number)
   const [last, total] = [new Int32Array(1), new Int32Array(1)]
   const rowRange = { begin: tensorOf(begin, [1]), end: tensorOf(end, [1]) }
   const chunkRange = { last: tensorOf(last, [1]), total: tensorOf(total, []) }
-  /** A cache's tensors, made once a slot: as a row's graph wants it, and as a chunk's does. */
-  const caches = new WeakMap<Rows, { readonly row: Tensor; readonly chunk: Tensor }>()
+  /** A cache's tensor, made once a slot. */
+  const caches = new WeakMap<Rows, Tensor>()
 
-  const cacheTensors = (rows: Rows, capacity: number): { readonly row: Tensor; readonly chunk: Tensor } => {
+  const cacheTensor = (rows: Rows, capacity: number): Tensor => {
     const known = caches.get(rows)
     if (known !== undefined) return known
-    const shape = [numKvHeads, capacity, headDim]
-    const made = { row: tensorOf(rows.values, shape), chunk: tensorOf(rows.values, [1, ...shape]) }
+    const made = tensorOf(rows.values, [numKvHeads, capacity, headDim])
     caches.set(rows, made)
     return made
   }
@@ -49,24 +48,26 @@ export function createAttentionRunner(layer: AttentionLayer, numThreads: number)
     end[0] = BigInt(position + 1)
     const q = tensorOf(qkv.values.subarray(row * inWidth, row * inWidth + outWidth), rowShape)
     const y = tensorOf(out.values.subarray(row * outWidth, (row + 1) * outWidth), rowShape)
-    const [keyCache, valueCache] = [cacheTensors(keys, capacity).row, cacheTensors(values, capacity).row]
+    const [keyCache, valueCache] = [cacheTensor(keys, capacity), cacheTensor(values, capacity)]
     decode.run({ q, keyCache, valueCache, ...rowRange }, { y })
   }
 
   const runChunk = (out: Rows, qkv: Rows, row: number, rows: number, position: number, slot: SlotRows): void => {
-    last[0] = position + rows - 1
-    total[0] = position + rows
+    const first = Math.max(0, position - slidingWindow + 1)
+    begin[0] = BigInt(first)
+    end[0] = BigInt(position)
+    last[0] = position - first + rows - 1
+    total[0] = position - first + rows
     const input = tensorOf(qkv.values.subarray(row * inWidth, (row + rows) * inWidth), [1, rows, inWidth])
     const y = tensorOf(out.values.subarray(row * outWidth, (row + rows) * outWidth), [1, rows, outWidth])
-    const keys = cacheTensors(slot.keys, slot.capacity).chunk
-    const values = cacheTensors(slot.values, slot.capacity).chunk
-    chunk.run({ qkv: input, pastKeys: keys, pastValues: values, ...chunkRange }, { y, keys, values })
+    const [keyCache, valueCache] = [cacheTensor(slot.keys, slot.capacity), cacheTensor(slot.values, slot.capacity)]
+    chunk.run({ qkv: input, keyCache, valueCache, ...rowRange, ...chunkRange }, { y })
   }
 
   return {
     run(out, qkv, slot) {
-      const { firstRow, numRows, pastLength, capacity } = slot
-      const rowsAtOnce = Math.max(1, Math.floor(MAX_SCORES / numHeads / capacity))
+      const { firstRow, numRows, pastLength } = slot
+      const rowsAtOnce = Math.max(LEAST_CHUNK, Math.floor(MAX_SCORES / numHeads / (pastLength + numRows)))
       for (let done = 0; done < numRows;) {
         const rows = Math.min(rowsAtOnce, numRows - done)
         if (rows >= LEAST_CHUNK) runChunk(out, qkv, firstRow + done, rows, pastLength + done, slot)

@@ -1,5 +1,5 @@
 import type { AttentionLayer } from "@consilium/kernels"
-import type { Graph } from "./graph.ts"
+import type { Graph, GraphConstant } from "./graph.ts"
 
 /** What a graph of attention depends on. */
 export type AttentionShape = Pick<AttentionLayer, "numHeads" | "numKvHeads" | "headDim" | "scale">
@@ -21,7 +21,7 @@ export function decodeAttention({ numHeads, numKvHeads, headDim, scale }: Attent
       { name: "end", type: "i64", shape: [1] },
     ],
     outputs: [{ name: "y", type: "f32", shape: [numKvHeads, group, headDim] }],
-    constants: [{ name: "axis", type: "i64", shape: [1], data: new Uint8Array(BigInt64Array.of(1n).buffer) }],
+    constants: [int64Constant("axis", 1)],
     nodes: [
       { op: "Slice", inputs: ["keyCache", "begin", "end", "axis"], outputs: ["keys"] },
       { op: "Slice", inputs: ["valueCache", "begin", "end", "axis"], outputs: ["values"] },
@@ -42,31 +42,36 @@ export function decodeAttention({ numHeads, numKvHeads, headDim, scale }: Attent
 /**
  * Attention of many rows of one slot: GroupQueryAttention on packed q, k, v that are normed and rotated already.
  *
- * The cache enters and leaves as the same tensors, and is updated in place. The call hands a copy of it back to JavaScript, which costs little
- * beside a chunk, but more than a single row's work: `decodeAttention` is for those.
+ * The past is a copy of positions `begin .. end` of the cache, and what the operator would append stays inside the graph: a graph that gives
+ * the cache back, even as the very tensor it came in, has all of its capacity copied to JavaScript by every call.
+ *
+ * @param slidingWindow in positions, the query's own among them
  */
 export function chunkAttention(shape: AttentionShape, slidingWindow: number): Graph {
   const { numHeads, numKvHeads, headDim, scale } = shape
-  const cache = ["one", numKvHeads, "capacity", headDim]
+  const cache = [numKvHeads, "capacity", headDim]
   return {
     inputs: [
       { name: "qkv", type: "f32", shape: ["one", "t", (numHeads + 2 * numKvHeads) * headDim] },
-      { name: "pastKeys", type: "f32", shape: cache },
-      { name: "pastValues", type: "f32", shape: cache },
+      { name: "keyCache", type: "f32", shape: cache },
+      { name: "valueCache", type: "f32", shape: cache },
+      { name: "begin", type: "i64", shape: [1] },
+      { name: "end", type: "i64", shape: [1] },
       { name: "last", type: "i32", shape: [1] },
       { name: "total", type: "i32", shape: [] },
     ],
-    outputs: [
-      { name: "y", type: "f32", shape: ["one", "t", numHeads * headDim] },
-      { name: "keys", type: "f32", shape: cache },
-      { name: "values", type: "f32", shape: cache },
-    ],
+    outputs: [{ name: "y", type: "f32", shape: ["one", "t", numHeads * headDim] }],
+    constants: [int64Constant("axis", 1), int64Constant("batch", 0)],
     nodes: [
+      { op: "Slice", inputs: ["keyCache", "begin", "end", "axis"], outputs: ["keys"] },
+      { op: "Slice", inputs: ["valueCache", "begin", "end", "axis"], outputs: ["values"] },
+      { op: "Unsqueeze", inputs: ["keys", "batch"], outputs: ["pastKeys"] },
+      { op: "Unsqueeze", inputs: ["values", "batch"], outputs: ["pastValues"] },
       {
         op: "GroupQueryAttention",
         domain: "com.microsoft",
         inputs: ["qkv", "", "", "pastKeys", "pastValues", "last", "total"],
-        outputs: ["y", "keys", "values"],
+        outputs: ["y", "presentKeys", "presentValues"],
         attributes: {
           num_heads: numHeads,
           kv_num_heads: numKvHeads,
@@ -76,4 +81,8 @@ export function chunkAttention(shape: AttentionShape, slidingWindow: number): Gr
       },
     ],
   }
+}
+
+function int64Constant(name: string, value: number): GraphConstant {
+  return { name, type: "i64", shape: [1], data: new Uint8Array(BigInt64Array.of(BigInt(value)).buffer) }
 }
