@@ -4,6 +4,7 @@ import {
   checkCase,
   createArena,
   createReferenceBackend,
+  type Format,
   packExpertSlab,
   planExpertSlab,
 } from "@consilium/kernels"
@@ -35,7 +36,7 @@ describe("createOnnxBackend", () => {
     hasGateProj: true,
     hasBias: false,
   } as const
-  const openExpert = (format: "int8" | "int4") => {
+  const openExpert = (format: Format) => {
     const layout = planExpertSlab({ ...SHAPE, format })
     const span = arena.allocate(layout.bytes)
     const size = 256 * 256
@@ -69,6 +70,25 @@ describe("createOnnxBackend", () => {
     onnx.closeSlab(slab)
     for (const used of [span, x.span, out.span]) arena.free(used)
   })
+
+  test.each(["f32", "int8", "int4"] as const)(
+    "a fault in a row shows in all of its results and in no other row's, in %s",
+    (format) => {
+      const { slab, span } = openExpert(format)
+      const [x, out] = [arena.rows(3, 256), arena.rows(3, 256)]
+      for (const fault of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        for (const at of [0, 100, 255]) {
+          x.values.set(noise(3 * 256, 9, 1))
+          x.values[256 + at] = fault
+          onnx.expert(out, x, 0, 3, slab)
+          const faulty = Array.from({ length: 3 }, (_, row) => [...out.values.subarray(row * 256, (row + 1) * 256)])
+          expect(faulty.map((row) => row.filter((value) => !Number.isFinite(value)).length)).toEqual([0, 256, 0])
+        }
+      }
+      onnx.closeSlab(slab)
+      for (const used of [span, x.span, out.span]) arena.free(used)
+    },
+  )
 
   test("opening and closing 200 sessions leaves no memory behind", () => {
     const cycle = (times: number): void => {

@@ -78,8 +78,8 @@ export function int4Product(weights: Int4Weights): Graph {
   return {
     inputs: [f32("x", "m", paddedColumns)],
     outputs: [f32("y", "m", paddedRows)],
-    constants: int4Constants("w", weights),
-    nodes: int4Nodes("x", "w", "y", weights),
+    constants: [...int4Constants("w", weights), ...FAULT_CONSTANTS],
+    nodes: [...int4Nodes("x", "w", "product", weights), ...faultNodes(["x"], "product", "y")],
   }
 }
 
@@ -97,6 +97,7 @@ export function int4Expert(
     constants: [
       ...inner.flatMap(([name, weights]) => int4Constants(name, weights)),
       ...int4Constants("down", downProj),
+      ...FAULT_CONSTANTS,
       ...(gap > 0
         ? [
             {
@@ -112,9 +113,26 @@ export function int4Expert(
       ...inner.flatMap(([name, weights]) => int4Nodes("x", name, `${name}Out`, weights)),
       ...activationNodes(activation, gateProj !== undefined, "inner"),
       ...(gap > 0 ? [{ op: "Pad", inputs: ["inner", "gap"], outputs: ["padded"] }] : []),
-      ...int4Nodes(gap > 0 ? "padded" : "inner", "down", "y", downProj),
+      ...int4Nodes(gap > 0 ? "padded" : "inner", "down", "downOut", downProj),
+      ...faultNodes(["x", "inner"], "downOut", "y"),
     ],
   }
+}
+
+const FAULT_CONSTANTS: readonly GraphConstant[] = [
+  scalar("nothing", "f32", 0),
+  { name: "lastAxis", type: "i64", shape: [1], data: new Uint8Array(BigInt64Array.of(-1n).buffer) },
+]
+
+/** Writes `out = product + 0 · Σ rows`: MatMulNBits rounds NaN of its rows to some number, and a fault would vanish. */
+function faultNodes(rows: readonly string[], product: string, out: string): GraphNode[] {
+  const sums = rows.map((name) => `${name}Sum`)
+  return [
+    ...rows.map((name) => ({ op: "ReduceSum", inputs: [name, "lastAxis"], outputs: [`${name}Sum`] })),
+    { op: "Sum", inputs: sums, outputs: ["rowSum"] },
+    { op: "Mul", inputs: ["rowSum", "nothing"], outputs: ["fault"] },
+    { op: "Add", inputs: [product, "fault"], outputs: [out] },
+  ]
 }
 
 function f32(name: string, ...shape: (number | string)[]): GraphValue {

@@ -9,6 +9,8 @@ export interface QuantizedRows {
 /**
  * Quantises rows to uint8 around 128 with one scale each, max|x| / 127: the integers of the reference, moved up.
  *
+ * The scale of a row that holds NaN or infinity is NaN: every product with it is NaN, so the fault shows instead of vanishing.
+ *
  * @param stride of `out`'s rows, at least `width`; the rest of a row becomes 128, which is zero
  */
 export function quantizeRows(
@@ -24,8 +26,10 @@ export function quantizeRows(
     let largest = 0
     for (let i = 0; i < width; i++) {
       const size = Math.abs(x[from + i]!)
-      // NaN is larger than nothing: `!(<=)` lets it through, and the row's results become NaN.
-      if (!(size <= largest)) largest = size
+      if (size <= largest) continue
+      largest = size
+      // Whatever follows would be larger than NaN: stop here, so that the row's results become NaN.
+      if (Number.isNaN(size)) break
     }
     const inverse = largest > 0 ? 127 / largest : 0
     out.scales[row] = Number.isFinite(largest) ? largest / 127 : Number.NaN
