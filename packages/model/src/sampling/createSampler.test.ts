@@ -91,6 +91,21 @@ describe("createSampler", () => {
     expect([sample([]), sample([[1, -100]]), sample([[0, 100]])]).toEqual([1, 2, 0])
   })
 
+  test("no temperature is too low, no top-p too small: they end in greedy", () => {
+    const logits = Float32Array.of(1, 3, -80, 2.5)
+    const out = new Float64Array(4)
+    for (const change of [{ temperature: 1e-310 }, { temperature: 1e-9 }, { topP: 0 }, { topP: 1e-12 }, { minP: 1 }]) {
+      createSampler(4).probabilities(out, logits, NO_HISTORY, { ...PLAIN, ...change })
+      expect([...out], JSON.stringify(change)).toEqual([0, 1, 0, 0])
+    }
+  })
+
+  test("equal tokens at top-p's border: the lower ids stay", () => {
+    const out = new Float64Array(8)
+    createSampler(8).probabilities(out, new Float32Array(8), NO_HISTORY, { ...PLAIN, topP: 0.49 })
+    expectClose(out, [0.25, 0.25, 0.25, 0.25, 0, 0, 0, 0], 1e-12)
+  })
+
   test("logits that are not finite are a fault", () => {
     const draw = { seed: 0, choice: 0, position: 0 }
     expect(() => createSampler(2).sample(Float32Array.of(0, Number.NaN), NO_HISTORY, GREEDY, draw, undefined)).toThrow(

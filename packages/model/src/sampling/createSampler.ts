@@ -55,15 +55,15 @@ export function createSampler(vocabSize: number): Sampler {
       return { count: 1, sum: 1 }
     }
 
-    let largest = Number.NEGATIVE_INFINITY
+    const largest = scores[indexOfLargest(scores)]!
     for (let id = 0; id < vocabSize; id++) {
       ids[id] = id
-      scores[id]! /= temperature
-      largest = Math.max(largest, scores[id]!)
+      // The best one becomes 0 first, so that no temperature is too low to divide by.
+      scores[id] = (scores[id]! - largest) / temperature
     }
     let count = topK > 0 && topK < vocabSize ? keepTopK(scratch, topK) : vocabSize
     let sum = 0
-    for (let i = 0; i < count; i++) sum += scores[ids[i]!] = Math.exp(scores[ids[i]!]! - largest)
+    for (let i = 0; i < count; i++) sum += scores[ids[i]!] = Math.exp(scores[ids[i]!]!)
     if (topP < 1) ({ count, sum } = keepTopP(scratch, count, sum, topP))
     if (minP > 0) ({ count, sum } = keepAtLeast(scratch, count, minP))
     return { count, sum }

@@ -11,7 +11,7 @@ export function keepTopK({ scores, ids }: SamplingScratch, k: number): number {
 /**
  * Keeps the smallest set of best weights whose share reaches `topP`, the one that crosses included; returns how many, and their sum.
  *
- * Sorts only weights near the best one, and looks further only where these do not suffice.
+ * Looks at weights near the best one first, and further only where these do not suffice; sorts nothing. Ties go to the lower id.
  */
 export function keepTopP(
   { scores, ids }: SamplingScratch,
@@ -32,12 +32,47 @@ export function keepTopP(
       mass += scores[id]!
     }
     if (mass < target && floor > 0) continue
-    const sorted = ids.subarray(0, candidates).sort((a, b) => scores[b]! - scores[a]! || a - b)
-    let kept = 0
+    const kept = countToReach(scores, ids, candidates, target)
     let reached = 0
-    while (kept < sorted.length && (reached < target || kept === 0)) reached += scores[sorted[kept++]!]!
+    for (let i = 0; i < kept; i++) reached += scores[ids[i]!]!
     return { count: kept, sum: reached }
   }
+}
+
+/** Moves the best of the first `count` ids to the front, and returns how many reach `target`: Hoare's selection by mass instead of rank. */
+function countToReach(scores: Float64Array, ids: Int32Array, count: number, target: number): number {
+  const isBetter = (a: number, b: number): boolean => {
+    const difference = scores[a]! - scores[b]!
+    return difference > 0 || (difference === 0 && a < b)
+  }
+  let low = 0
+  let high = count - 1
+  /** Of those before `low`, all better than what follows. */
+  let before = 0
+  while (low < high) {
+    const pivot = ids[(low + high) >> 1]!
+    let i = low
+    let j = high
+    let mass = 0
+    while (i <= j) {
+      while (isBetter(ids[i]!, pivot)) mass += scores[ids[i++]!]!
+      while (isBetter(pivot, ids[j]!)) j--
+      if (i > j) break
+      const swap = ids[i]!
+      ids[i] = ids[j]!
+      ids[j--] = swap
+      mass += scores[ids[i++]!]!
+    }
+    // One may be left between the sides: the pivot.
+    const left = i - j === 2 ? mass - scores[ids[j + 1]!]! : mass
+    if (before + left >= target) high = j
+    else if (before + mass >= target) return i
+    else {
+      before += mass
+      low = i
+    }
+  }
+  return Math.min(low + 1, count)
 }
 
 /** Hoare's selection over a copy of the ids' order. */

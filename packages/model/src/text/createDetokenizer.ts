@@ -8,10 +8,18 @@ export interface Detokenizer {
   flush(): string
 }
 
-/** Creates a detokenizer for one stream; a token costs the same wherever it stands. */
-export function createDetokenizer(tokenizer: Tokenizer): Detokenizer {
+/**
+ * Creates a detokenizer for one stream; a token costs the same wherever it stands.
+ *
+ * SentencePiece writes a space before every word, a text's first too: there it is dropped, but not from a text that goes on with another
+ * (`continues`), where it parts two words.
+ */
+export function createDetokenizer(
+  tokenizer: Tokenizer,
+  { continues = false }: { readonly continues?: boolean } = {},
+): Detokenizer {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
-  let isFirst = true
+  let isFirst = !continues
   return {
     push(id) {
       if (tokenizer.isSpecial(id)) return ""

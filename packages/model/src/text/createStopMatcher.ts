@@ -9,7 +9,8 @@ export interface StopMatcher {
 /**
  * Creates a matcher: text before the first stop string is said, the stop string and what follows is not.
  *
- * Held back is only what could still become a stop string.
+ * The first is the one that is complete first, the longest of those that end together, so the result does not depend on how the text is
+ * cut. Held back is only what could still become a stop string.
  */
 export function createStopMatcher(stops: readonly string[]): StopMatcher {
   const wanted = stops.filter((stop) => stop !== "")
@@ -19,11 +20,11 @@ export function createStopMatcher(stops: readonly string[]): StopMatcher {
     push(text) {
       if (isStopped) return { text: "", isStopped }
       const all = held + text
-      const found = wanted.map((stop) => all.indexOf(stop)).filter((at) => at >= 0)
-      if (found.length > 0) {
+      const start = firstComplete(all, wanted)
+      if (start !== undefined) {
         isStopped = true
         held = ""
-        return { text: all.slice(0, Math.min(...found)), isStopped }
+        return { text: all.slice(0, start), isStopped }
       }
       const kept = longestBeginning(all, wanted)
       held = all.slice(all.length - kept)
@@ -35,6 +36,21 @@ export function createStopMatcher(stops: readonly string[]): StopMatcher {
       return rest
     },
   }
+}
+
+/** Where the one of `wanted` begins that is complete first. */
+function firstComplete(text: string, wanted: readonly string[]): number | undefined {
+  let start: number | undefined
+  let end = Number.POSITIVE_INFINITY
+  for (const stop of wanted) {
+    const at = text.indexOf(stop)
+    if (at < 0) continue
+    const ownEnd = at + stop.length
+    if (ownEnd > end || (ownEnd === end && at > start!)) continue
+    start = at
+    end = ownEnd
+  }
+  return start
 }
 
 /** How many of the last characters of `text` could begin one of `wanted`. */

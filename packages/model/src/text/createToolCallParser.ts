@@ -1,10 +1,13 @@
 import { longestBeginning } from "./createStopMatcher.ts"
+import { type ArgumentsState, scanArguments } from "./scanArguments.ts"
 
 /** What a model's answer consists of. */
 type ToolCallEvent =
   | { readonly type: "text"; readonly text: string }
-  /** @param arguments JSON text */
-  | { readonly type: "call"; readonly name: string; readonly arguments: string }
+  /** A call begins: its arguments follow. */
+  | { readonly type: "call"; readonly name: string }
+  /** More of the last call's arguments: together JSON text, without white space between its parts. */
+  | { readonly type: "arguments"; readonly delta: string }
 
 /** Tells tool calls from text in an answer that comes in pieces. */
 export interface ToolCallParser {
@@ -14,60 +17,137 @@ export interface ToolCallParser {
 
 const OPEN = "<tool_call>"
 const CLOSE = "</tool_call>"
+/** The usual beginning of a call: with it the name is known, and arguments can be passed on as they come. */
+const HEAD = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)+")\s*,\s*"arguments"\s*:\s*(?=\{)/
+/** What of a call may stand after the arguments: fields that nobody asked for, and the brace, which some models forget. */
+const TAIL = /^\s*(?:,\s*"[^]*\}|\})?/
 
 /**
  * Creates a parser of calls in the Hermes way: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, as Qwen and our own model write them.
  *
- * A call whose end is missing counts when the answer ends; what is no call is given back as the text it is. White space around calls is dropped.
+ * Arguments stream, so they are not validated: what the model wrote is passed on. A call in another order counts once it is complete; one
+ * without its end counts when the answer ends; what is no call is given back as the text it is. White space after a call is dropped, unless
+ * more text follows.
  */
 export function createToolCallParser(): ToolCallParser {
+  let phase: "text" | "head" | "arguments" | "tail" = "text"
   let pending = ""
-  let isInside = false
+  /** White space after a call. */
+  let blank = ""
   let hasCalled = false
+  let state: ArgumentsState = { depth: 0, isInString: false, isEscaped: false }
 
   const textEvent = (text: string): ToolCallEvent[] => {
-    const isBlank = hasCalled && text.trim() === ""
-    return text === "" || isBlank ? [] : [{ type: "text", text }]
+    const all = blank + text
+    const isBlank = hasCalled && all.trim() === ""
+    blank = isBlank ? all : ""
+    return all === "" || isBlank ? [] : [{ type: "text", text: all }]
   }
-  const callEvent = (body: string, raw: string): ToolCallEvent[] => {
-    const call = parseCall(body)
-    if (call === undefined) return textEvent(raw)
+  const tailEvent = (tail: string): ToolCallEvent[] => {
+    const rest = tail.replace(TAIL, "")
+    return rest.trim() === "" ? [] : textEvent(rest)
+  }
+  const argumentsEvent = (delta: string): ToolCallEvent[] => (delta === "" ? [] : [{ type: "arguments", delta }])
+  const begin = (name: string): ToolCallEvent => {
     hasCalled = true
-    return [call]
+    blank = ""
+    return { type: "call", name }
+  }
+  const wholeCall = (body: string, raw: string): ToolCallEvent[] => {
+    const call = parseCall(body)
+    return call === undefined ? textEvent(raw) : [begin(call.name), ...argumentsEvent(call.arguments)]
+  }
+  const take = (length: number): string => {
+    const taken = pending.slice(0, length)
+    pending = pending.slice(length)
+    return taken
+  }
+
+  /** Takes one part from `pending`; undefined where more text is needed. */
+  const advance = (): ToolCallEvent[] | undefined => {
+    switch (phase) {
+      case "text": {
+        const at = pending.indexOf(OPEN)
+        if (at < 0) return undefined
+        phase = "head"
+        const events = textEvent(take(at))
+        take(OPEN.length)
+        return events
+      }
+      case "head": {
+        const head = HEAD.exec(pending)
+        const name = head === null ? undefined : parseName(head[1]!)
+        if (head !== null && name !== undefined) {
+          phase = "arguments"
+          state = { depth: 0, isInString: false, isEscaped: false }
+          take(head[0].length)
+          return [begin(name)]
+        }
+        const at = pending.indexOf(CLOSE)
+        if (at < 0) return undefined
+        phase = "text"
+        const body = take(at)
+        return wholeCall(body, OPEN + body + take(CLOSE.length))
+      }
+      case "arguments": {
+        const { text, end, isDone } = scanArguments(state, pending, CLOSE)
+        if (!isDone && end === 0) return undefined
+        if (isDone) phase = "tail"
+        take(end)
+        return argumentsEvent(text)
+      }
+      case "tail": {
+        const close = pending.indexOf(CLOSE)
+        const open = pending.indexOf(OPEN)
+        if (close < 0 && open < 0) return undefined
+        phase = "text"
+        // A call that follows without a close ends this one.
+        const isClosed = close >= 0 && (open < 0 || close < open)
+        const tail = take(isClosed ? close : open)
+        if (isClosed) take(CLOSE.length)
+        return tailEvent(tail)
+      }
+    }
   }
 
   return {
     push(text) {
       pending += text
       const events: ToolCallEvent[] = []
-      for (;;) {
-        const tag = isInside ? CLOSE : OPEN
-        const at = pending.indexOf(tag)
-        if (at < 0) break
-        const before = pending.slice(0, at)
-        pending = pending.slice(at + tag.length)
-        events.push(...(isInside ? callEvent(before, OPEN + before + CLOSE) : textEvent(before)))
-        isInside = !isInside
-      }
-      if (isInside) return events
-      const kept = longestBeginning(pending, [OPEN])
-      events.push(...textEvent(pending.slice(0, pending.length - kept)))
-      pending = pending.slice(pending.length - kept)
+      for (let more = advance(); more !== undefined; more = advance()) events.push(...more)
+      if (phase !== "text") return events
+      events.push(...textEvent(take(pending.length - longestBeginning(pending, [OPEN]))))
       return events
     },
     flush() {
-      const rest = pending
-      pending = ""
-      return isInside ? callEvent(rest, OPEN + rest) : textEvent(rest)
+      const rest = take(pending.length)
+      switch (phase) {
+        case "text":
+          return textEvent(rest)
+        case "head":
+          return wholeCall(rest, OPEN + rest)
+        case "arguments":
+          return argumentsEvent(rest)
+        case "tail":
+          return tailEvent(rest)
+      }
     },
   }
 }
 
-function parseCall(body: string): Extract<ToolCallEvent, { type: "call" }> | undefined {
+function parseName(json: string): string | undefined {
+  try {
+    return JSON.parse(json) as string
+  } catch {
+    return undefined
+  }
+}
+
+function parseCall(body: string): { readonly name: string; readonly arguments: string } | undefined {
   try {
     const { name, arguments: args } = JSON.parse(body) as { name?: unknown; arguments?: unknown }
     if (typeof name !== "string" || name === "") return undefined
-    return { type: "call", name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }
+    return { name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) }
   } catch {
     return undefined
   }

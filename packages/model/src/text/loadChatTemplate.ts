@@ -25,27 +25,35 @@ export interface ChatTemplate {
 }
 
 /**
- * Loads the chat template of a checkpoint: chat_template.jinja, or the one in tokenizer_config.json. Undefined where there is none.
+ * Loads the chat template of a checkpoint: chat_template.jinja, chat_template.json, or the one in tokenizer_config.json. Undefined where
+ * there is none. Of several named ones `tool_use` serves conversations with tools, `default` the others.
  *
  * @throws TextError on a template that cannot be parsed
  */
 export function loadChatTemplate(dir: string): ChatTemplate | undefined {
-  const configPath = join(dir, "tokenizer_config.json")
-  const config = existsSync(configPath) ? readJsonObject(configPath) : {}
+  const read = (name: string): Readonly<Record<string, unknown>> =>
+    existsSync(join(dir, name)) ? readJsonObject(join(dir, name)) : {}
+  const config = read("tokenizer_config.json")
   const jinjaPath = join(dir, "chat_template.jinja")
-  const text = existsSync(jinjaPath) ? readFileSync(jinjaPath, "utf8") : chosenTemplate(config.chat_template)
+  const source = existsSync(jinjaPath)
+    ? readFileSync(jinjaPath, "utf8")
+    : (read("chat_template.json").chat_template ?? config.chat_template)
+  const text = namedTemplate(source, "default")
   if (text === undefined) return undefined
+  const toolText = namedTemplate(source, "tool_use") ?? text
 
   const template = parse(dir, text)
+  const toolTemplate = toolText === text ? template : parse(dir, toolText)
   const variables = { bos_token: tokenText(config.bos_token), eos_token: tokenText(config.eos_token) }
   return {
-    hasTools: text.includes("tools") && text.includes("<tool_call>"),
+    hasTools: toolText.includes("tools") && toolText.includes("<tool_call>"),
     render(messages, tools) {
+      const hasTools = tools.length > 0
       try {
-        return template.render({
+        return (hasTools ? toolTemplate : template).render({
           ...variables,
           messages,
-          ...(tools.length > 0 ? { tools } : {}),
+          ...(hasTools ? { tools } : {}),
           add_generation_prompt: true,
         })
       } catch (error) {
@@ -55,12 +63,12 @@ export function loadChatTemplate(dir: string): ChatTemplate | undefined {
   }
 }
 
-/** A string, or a list of named ones of which `default` counts. */
-function chosenTemplate(value: unknown): string | undefined {
-  if (typeof value === "string") return value
+/** The template of a name: a string is `default`, a list holds named ones, and where `default` is missing the first stands for it. */
+function namedTemplate(value: unknown, wanted: "default" | "tool_use"): string | undefined {
+  if (typeof value === "string") return wanted === "default" ? value : undefined
   if (!Array.isArray(value)) return undefined
-  const named = value as readonly { readonly name?: unknown; readonly template?: unknown }[]
-  const chosen = named.find(({ name }) => name === "default") ?? named[0]
+  const named = value as readonly ({ readonly name?: unknown; readonly template?: unknown } | null)[]
+  const chosen = named.find((item) => item?.name === wanted) ?? (wanted === "default" ? named[0] : undefined)
   return typeof chosen?.template === "string" ? chosen.template : undefined
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { readJsonObject } from "../checkpoint/openCheckpoint.ts"
 import { mendPreTokenizer } from "./mendPreTokenizer.ts"
 import { TextError } from "./TextError.ts"
-import { tokenBytesOf, vocabularyKind } from "./tokenBytes.ts"
+import { stripsFirstSpace, tokenBytesOf, vocabularyKind } from "./tokenBytes.ts"
 
 /** Text to ids and back. */
 export interface Tokenizer {
@@ -37,6 +37,7 @@ export function loadTokenizer(dir: string): Tokenizer {
   const configPath = join(dir, "tokenizer_config.json")
   const description = mendPreTokenizer(readJsonObject(path))
   const config = existsSync(configPath) ? readJsonObject(configPath) : {}
+  checkModel(path, description)
   const library = construct(path, description, config)
 
   const added = parseAddedTokens(path, description)
@@ -69,7 +70,23 @@ export function loadTokenizer(dir: string): Tokenizer {
     isSpecial: (id) => specialIds.has(id),
     specialTexts: added.filter(({ special }) => special).map(({ content }) => content),
     longestTokenBytes,
-    stripsFirstSpace: kind === "metaspace",
+    stripsFirstSpace: stripsFirstSpace(description),
+  }
+}
+
+/** Checks what the library would take for something else. A file without a model type is left to its judgement. */
+function checkModel(path: string, { model }: { readonly model?: unknown }): void {
+  const { type, vocab } = (model ?? {}) as { readonly type?: unknown; readonly vocab?: unknown }
+  const isKnown = type === undefined || type === null || type === "BPE" || type === "Unigram" || type === "WordPiece"
+  if (!isKnown)
+    throw new TextError(`${path}: model.type: expected BPE, Unigram or WordPiece, found ${JSON.stringify(type)}`)
+  // Unigram lists tokens with their scores: their places are the ids.
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) return
+  for (const [token, id] of Object.entries(vocab)) {
+    if (!Number.isSafeInteger(id) || (id as number) < 0)
+      throw new TextError(
+        `${path}: model.vocab: ${JSON.stringify(token)}: expected an id of 0 or more, found ${JSON.stringify(id)}`,
+      )
   }
 }
 

@@ -8,6 +8,28 @@ export function vocabularyKind({ decoder }: { readonly decoder?: unknown }): Voc
   return text.includes('"Metaspace"') || text.includes("▁") ? "metaspace" : "plain"
 }
 
+/**
+ * Tells whether a text's first token loses its leading space: the decoder says `Strip` (Llama 2, Mixtral), or is a `Metaspace` that
+ * prepends one.
+ */
+export function stripsFirstSpace({ decoder }: { readonly decoder?: unknown }): boolean {
+  const { type, decoders, start, content, prepend_scheme, add_prefix_space } = (decoder ?? {}) as DecoderFields
+  switch (type) {
+    case "Sequence":
+      return Array.isArray(decoders) && decoders.some((part: unknown) => stripsFirstSpace({ decoder: part }))
+    case "Strip":
+      return content === " " && typeof start === "number" && start > 0
+    case "Metaspace":
+      return prepend_scheme === undefined ? add_prefix_space !== false : prepend_scheme !== "never"
+    default:
+      return false
+  }
+}
+
+type DecoderFields = Readonly<
+  Partial<Record<"type" | "decoders" | "start" | "content" | "prepend_scheme" | "add_prefix_space", unknown>>
+>
+
 /** Returns the bytes of a token as the vocabulary writes it. */
 export function tokenBytesOf(token: string, kind: VocabularyKind): Uint8Array {
   if (kind === "byte-level") {

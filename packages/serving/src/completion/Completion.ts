@@ -4,7 +4,7 @@ import type { Degradation, EngineUsage, RoutingTrace } from "../protocol.ts"
 export interface ToolCall {
   readonly id: string
   readonly name: string
-  /** JSON text, as the model wrote it. */
+  /** JSON text as the model wrote it, without white space between its parts; it may be invalid. */
   readonly arguments: string
 }
 

@@ -83,6 +83,20 @@ describe("complete", () => {
     }),
   )
 
+  itEffect("a completion keeps the space that parts it from its prompt, an answer begins without", () =>
+    Effect.gen(function* () {
+      const closed = yield* Ref.make(0)
+      // As a SentencePiece tokenizer has it.
+      const tokenizer = { ...text.tokenizer, stripsFirstSpace: true }
+      const said = (prompt: CompletionRequest["prompt"]) =>
+        Stream.runCollect(
+          complete({ ...request, prompt }, { engine: engineSaying(" a time", closed), text: { ...text, tokenizer } }),
+        ).pipe(Effect.map((events) => textOf(events)))
+      expect(yield* said({ kind: "text", text: "Once upon" })).toBe(" a time")
+      expect(yield* said(request.prompt)).toBe("a time")
+    }),
+  )
+
   itEffect("choices come side by side, each with its finish", () =>
     Effect.gen(function* () {
       const closed = yield* Ref.make(0)
@@ -102,9 +116,12 @@ describe("complete", () => {
       )
       const events = yield* run({ prompt: { ...request.prompt, tools } as CompletionRequest["prompt"] }, engine)
       expect(textOf(events)).toBe("")
-      expect(events.map(({ type }) => type)).toEqual(["tool-call", "tool-arguments", "finish"])
-      expect(events[1]).toMatchObject({ delta: '{"expression":"2+3"}' })
-      expect(events[2]).toMatchObject({ reason: "tool_calls" })
+      expect(events[0]).toMatchObject({ type: "tool-call", index: 0, name: "calculate" })
+      const deltas = events.flatMap((event) => (event.type === "tool-arguments" ? [event.delta] : []))
+      expect(deltas.join("")).toBe('{"expression":"2+3"}')
+      // They come as the model writes them.
+      expect(deltas.length).toBeGreaterThan(1)
+      expect(events.at(-1)).toMatchObject({ type: "finish", reason: "tool_calls" })
     }),
   )
 
@@ -117,6 +134,47 @@ describe("complete", () => {
         event.type === "text" ? event.logProbs.flatMap((token) => token.bytes) : [],
       )
       expect(new TextDecoder().decode(Uint8Array.from(bytes))).toBe(answer)
+    }),
+  )
+
+  itEffect("log-probabilities come with the text they belong to, and those of a stop string do not come", () =>
+    Effect.gen(function* () {
+      const closed = yield* Ref.make(0)
+      const answer = "Please block the card now, and call us."
+      // In the middle of a token, and at a border.
+      for (const stop of ["k the card", " the card"]) {
+        const events = yield* run({ numTopLogProbs: 0, stop: [stop] }, engineSaying(answer, closed))
+        const said = events.flatMap((event) => (event.type === "text" ? [event] : []))
+        for (const { text: piece, logProbs } of said) {
+          const bytes = Uint8Array.from(logProbs.flatMap((token) => token.bytes))
+          // Only the last token may reach into the stop string.
+          expect(piece).not.toBe("")
+          expect(new TextDecoder().decode(bytes).startsWith(piece)).toBe(true)
+          expect(logProbs.slice(0, -1).flatMap((token) => token.bytes).length).toBeLessThan(piece.length)
+        }
+        expect(said.map(({ text: piece }) => piece).join("")).toBe(answer.slice(0, answer.indexOf(stop)))
+      }
+    }),
+  )
+
+  itEffect("a conversation that is long by its tools is refused too, and so are many messages", () =>
+    Effect.gen(function* () {
+      const closed = yield* Ref.make(0)
+      // Within what its bytes alone would refuse: encoded to the end it takes ten seconds.
+      const description = "我的卡丢了怎么办".repeat(100_000)
+      const ready = Effect.succeed({ ...status, contextLength: 65_536 })
+      const messages = [{ role: "user", content: "Hello!" }] as const
+      const prompts: CompletionRequest["prompt"][] = [
+        { kind: "chat", messages, tools: [{ type: "function", function: { name: "f", description } }] },
+        { kind: "chat", messages: Array.from({ length: 20_000 }, () => messages[0]), tools: [] },
+        { kind: "text", text: description },
+      ]
+      for (const prompt of prompts) {
+        const started = performance.now()
+        const error = yield* Effect.flip(run({ prompt }, { ...engineSaying("", closed), ready }))
+        expect(error._tag === "PromptError" && error.code).toBe("context-overflow")
+        expect(performance.now() - started).toBeLessThan(4000)
+      }
     }),
   )
 

@@ -53,7 +53,13 @@ function answer(
 ): Stream.Stream<CompletionEvent, EngineError> {
   const { requestId, sampling, maxTokens, stop, numTopLogProbs, trace, prompt } = request
   const hasTools = prompt.kind === "chat" && prompt.tools.length > 0 && text.template?.hasTools === true
-  const answerText = createAnswerText(text, { choice, stop, hasTools, hasLogProbs: numTopLogProbs !== undefined })
+  const answerText = createAnswerText(text, {
+    choice,
+    continues: prompt.kind !== "chat",
+    stop,
+    hasTools,
+    hasLogProbs: numTopLogProbs !== undefined,
+  })
   const traces: RoutingTrace[] = []
   let numTokens = 0
   let startedMs = performance.now()

@@ -1,4 +1,4 @@
-import { encodeChat, type TemplateMessage, TextError } from "@consilium/model"
+import { countTokensAtLeast, encodeChat, type TemplateMessage, TextError } from "@consilium/model"
 import { Data } from "effect"
 import type { ChatMessage, CompletionRequest } from "./Completion.ts"
 import type { ModelText } from "./ModelText.ts"
@@ -9,6 +9,9 @@ export class PromptError extends Data.TaggedError("PromptError")<{
   readonly param: string
   readonly message: string
 }> {}
+
+/** Texts up to this many characters are counted exactly, so that the error can say by how much they are too long. */
+const COUNTED_LENGTH = 2 ** 15
 
 /**
  * Turns a request's prompt into ids.
@@ -22,6 +25,7 @@ export function encodePrompt(
   contextLength: number,
 ): readonly number[] {
   const param = prompt.kind === "chat" ? "messages" : "prompt"
+  const subject = prompt.kind === "chat" ? "messages take" : "prompt takes"
   const fail = (code: PromptError["code"], message: string): never => {
     throw new PromptError({ code, param, message })
   }
@@ -29,13 +33,19 @@ export function encodePrompt(
     if (length >= contextLength) {
       fail(
         "context-overflow",
-        `This model's context holds ${contextLength} tokens with the answer; the ${param} take ${least}${length}. Shorten them.`,
+        `This model's context holds ${contextLength} tokens with the answer; the ${subject} ${least}${length}. Shorten the ${param}.`,
       )
     }
   }
   // A text far beyond the context is refused before it is encoded: no token is longer than the vocabulary's longest.
-  const checkText = (text: string): void =>
+  const checkBytes = (text: string): void =>
     checkLength(Math.floor(Buffer.byteLength(text) / tokenizer.longestTokenBytes), "at least ")
+  // One that may be beyond it is encoded no further than shows it: this process serves others too.
+  const checkText = (text: string): void => {
+    checkBytes(text)
+    if (text.length > Math.max(COUNTED_LENGTH, 2 * contextLength))
+      checkLength(countTokensAtLeast(tokenizer, text, contextLength), "at least ")
+  }
 
   const encode = (): readonly number[] => {
     if (prompt.kind === "ids") return prompt.ids
@@ -43,17 +53,18 @@ export function encodePrompt(
       checkText(prompt.text)
       return tokenizer.encode(prompt.text, { addSpecialTokens: true })
     }
-    for (const { content } of prompt.messages) checkText(content)
+    for (const { content } of prompt.messages) checkBytes(content)
     if (template === undefined) return fail("bad-request", "This model has no chat template: use /v1/completions.")
     try {
-      return encodeChat(tokenizer, template, prompt.messages.map(templateMessage), prompt.tools)
+      const conversation = { messages: prompt.messages.map(templateMessage), tools: prompt.tools }
+      return encodeChat(tokenizer, template, conversation, checkText)
     } catch (error) {
       if (error instanceof TextError) return fail("bad-request", error.message)
       throw error
     }
   }
   const ids = encode()
-  if (ids.length === 0) fail("bad-request", `The ${param} are empty.`)
+  if (ids.length === 0) fail("bad-request", `The ${param}: expected at least one token, found none.`)
   checkLength(ids.length)
   return ids
 }
