@@ -1,6 +1,7 @@
 /** What clients rely on: OpenAI's own client against the real service with the embedded model. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import OpenAI, { AuthenticationError, BadRequestError, NotFoundError } from "openai"
+import OpenAI, { NotFoundError } from "openai"
+import { errorOf } from "./errorOf.ts"
 import { type RunningService, startService } from "./startService.ts"
 
 const KEY = "secret-key"
@@ -15,15 +16,6 @@ afterAll(() => service.close())
 
 const ask = (content: string, rest: Partial<OpenAI.ChatCompletionCreateParamsNonStreaming> = {}) =>
   client.chat.completions.create({ model: "default", messages: [{ role: "user", content }], temperature: 0, ...rest })
-
-const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
-  fetch(`${service.url}${path}`, { method: "POST", body, headers: { authorization: `Bearer ${KEY}`, ...headers } })
-
-const errorOf = (call: PromiseLike<unknown>): Promise<unknown> =>
-  Promise.resolve(call).then(
-    () => undefined,
-    (error: unknown) => error,
-  )
 
 const WEATHER: OpenAI.ChatCompletionTool = {
   type: "function",
@@ -182,84 +174,6 @@ describe("completions", () => {
   })
 })
 
-describe("errors", () => {
-  const failure = async (body: Record<string, unknown>): Promise<BadRequestError> => {
-    const error = await errorOf(
-      client.chat.completions.create({
-        model: "default",
-        messages: [{ role: "user", content: "x" }],
-        ...body,
-      } as never),
-    )
-    expect(error).toBeInstanceOf(BadRequestError)
-    return error as BadRequestError
-  }
-
-  test.each([
-    ["messages", { messages: [] }],
-    ["messages[0].role", { messages: [{ role: "king", content: "x" }] }],
-    [
-      "messages[0].content[0].type",
-      { messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:" } }] }] },
-    ],
-    ["temperature", { temperature: 3 }],
-    ["temperature", { temperature: "hot" }],
-    ["max_tokens", { max_tokens: 0 }],
-    ["n", { n: -1 }],
-    ["stop", { stop: [1] }],
-    ["top_logprobs", { top_logprobs: 3 }],
-    ["logit_bias", { logit_bias: { a: 1 } }],
-    ["tool_choice", { tool_choice: "required" }],
-    ["response_format", { response_format: { type: "json_object" } }],
-    ["consilium.trace", { consilium: { trace: "yes" } }],
-    ["stream_options", { stream_options: { include_usage: true } }],
-  ])("%s: %j is a 400 that names it", async (param, body) => {
-    expect((await failure(body)).param).toBe(param)
-  })
-
-  test("unknown fields are ignored", async () => {
-    expect((await ask("Hello!", { max_tokens: 1, favourite_colour: "blue" } as object)).choices.length).toBe(1)
-  })
-
-  test("a prompt beyond the context says how long it is and may be; 10 MB of it at once", async () => {
-    const error = await failure({ messages: [{ role: "user", content: "word ".repeat(3000) }] })
-    expect([error.code, error.param]).toEqual(["context_length_exceeded", "messages"])
-    expect(error.message).toMatch(/holds 2048 tokens.*take \d+/)
-    const started = performance.now()
-    expect((await failure({ messages: [{ role: "user", content: "x".repeat(10_000_000) }] })).code).toBe(
-      "context_length_exceeded",
-    )
-    expect(performance.now() - started).toBeLessThan(3000)
-  })
-
-  test("bodies that are no JSON, no UTF-8 or no object are 400s", async () => {
-    for (const body of ["{", "[]", "null", Uint8Array.of(0x7b, 0xff, 0x7d)]) {
-      const response = await post("/v1/chat/completions", body)
-      expect([response.status, ((await response.json()) as { error: { type: string } }).error.type]).toEqual([
-        400,
-        "invalid_request_error",
-      ])
-    }
-  })
-
-  test("without the key every route but health is a 401", async () => {
-    const stranger = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "wrong", maxRetries: 0 })
-    expect(await errorOf(stranger.models.list())).toBeInstanceOf(AuthenticationError)
-    for (const path of ["/v1/models", "/v1/models/consilium-mini", "/metrics", "/nowhere"])
-      expect((await fetch(`${service.url}${path}`)).status, path).toBe(401)
-    expect((await fetch(`${service.url}/health`)).status).toBe(200)
-  })
-
-  test("an unknown model is a 404, an unknown route too", async () => {
-    expect(await errorOf(ask("x", { model: "gpt-9" }))).toBeInstanceOf(NotFoundError)
-    const response = await post("/v1/nothing", "{}")
-    expect([response.status, ((await response.json()) as { error: { code: string } }).error.code]).toEqual([
-      404,
-      "not_found",
-    ])
-  })
-})
-
 describe("service", () => {
   test("a client that leaves frees its slot", async () => {
     const leave = async (): Promise<void> => {
@@ -306,6 +220,8 @@ describe("service", () => {
   })
 
   test("metrics are in Prometheus' format and count", async () => {
+    await ask("Hello!")
+    await errorOf(ask("Hello!", { max_tokens: 0 }))
     const text = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })).text()
     expect(text).toMatch(/^consilium_generation_tokens_total [1-9]/m)
     expect(text).toMatch(/^consilium_time_to_first_token_seconds_bucket\{le="0\.1"\} \d/m)
