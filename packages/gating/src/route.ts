@@ -12,7 +12,7 @@ import { routeSparsemixer } from "./routeSparsemixer.ts"
  * unavailable experts are never read. Allocates nothing.
  *
  * @param logits `[T, E]`
- * @throws Error on a row with NaN or +Infinity, naming token and expert: a fault upstream
+ * @throws Error on a row with NaN or +Infinity, naming token and expert: a fault upstream; on buffers or options of another size
  */
 export function route(
   out: Routing,
@@ -24,6 +24,8 @@ export function route(
 ): Routing {
   const { numExperts, counts } = scratch
   checkShapes(out, logits, numTokens, config, numExperts)
+  checkPerExpert("availability", options.availability, numExperts)
+  checkPerExpert("selectionBias", options.selectionBias, numExperts)
   out.numTokens = numTokens
   counts.fill(0)
   for (let t = 0; t < numTokens; t++) {
@@ -152,6 +154,11 @@ function checkShapes(
         `found ${out.expertIds.length} expert ids and ${logits.length} logits`,
     )
   }
+}
+
+function checkPerExpert(name: string, values: ArrayLike<number> | undefined, numExperts: number): void {
+  if (values === undefined || values.length === numExperts) return
+  throw new Error(`route: expected ${numExperts} values of ${name}, one for each expert, found ${values.length}`)
 }
 
 function checkRow(logits: Float32Array, t: number, numExperts: number, availability: Uint8Array | undefined): void {
