@@ -1,10 +1,43 @@
+import type { Format } from "@consilium/kernels"
+import type { BenchedBackend } from "./createBackend.ts"
+
+/** Units of samples, and which way is better: ratios are times better. */
+export const UNITS = {
+  "tok/s": "higher",
+  "req/s": "higher",
+  GOPS: "higher",
+  "GB/s": "higher",
+  "%": "higher",
+  "×": "higher",
+  ms: "lower",
+  MiB: "lower",
+} as const
+
+export type Unit = keyof typeof UNITS
+
 /** What a suite measured once: raw samples, so that anybody can compute what we did not. */
 export interface Measurement {
+  /** What was done ("decode, 16 streams"): measurements of one name are compared with each other. */
   readonly name: string
-  readonly unit: "tok/s" | "ms" | "MiB"
+  /** Who did it ("onnx int4", "plain loop"), where there are several. Name, contender and unit together are unique. */
+  readonly contender?: string
+  readonly unit: Unit
   /** In the order taken. */
   readonly samples: readonly number[]
+  /** Whom the ratio is taken against: a measurement of the same unit and, unless given, the same name. */
+  readonly comparedWith?: { readonly name?: string; readonly contender: string }
+  /** Place on the horizontal axis of a line plot: rows, tokens. */
+  readonly at?: number
   readonly note?: string
+}
+
+/** An option that one suite takes beside those that all take. */
+export interface SuiteFlag {
+  /** Without the dashes. */
+  readonly name: string
+  /** What stands behind it in the help: `<file.csv>`. */
+  readonly value: string
+  readonly purpose: string
 }
 
 /** What a run was asked for. */
@@ -14,9 +47,19 @@ export interface SuiteOptions {
   /** A checkpoint directory; the embedded model unless given. */
   readonly modelDir: string
   readonly cacheDir: string
-  readonly format: "f32" | "int8" | "int4"
-  readonly backend: "reference" | "onnx"
+  /** The one format and backend of suites that measure one at a time. */
+  readonly format: Format
+  readonly backend: BenchedBackend
+  /** The formats and backends of suites that compare: those asked for, else all. */
+  readonly formats: readonly Format[]
+  readonly backends: readonly BenchedBackend[]
   readonly numThreads: number
+  /** Values of the suite's own flags, by name; absent where not given. */
+  readonly flags: Readonly<Record<string, string>>
+  /** Aborted when the user has had enough: end what runs and clean up. */
+  readonly signal: AbortSignal
+  /** Says how many measurements the run will yield, once that is known. */
+  readonly expect: (numMeasurements: number) => void
   /** Says what is going on, for a person who waits. */
   readonly report: (line: string) => void
 }
@@ -25,5 +68,18 @@ export interface SuiteOptions {
 export interface Suite {
   readonly name: string
   readonly question: string
+  /** Which of the common options it takes. Those that it takes name its record. */
+  readonly takes: readonly ("model" | "format" | "backend")[]
+  /** Whether format and backend are compared in one run, all unless one is asked for, rather than measured one at a time. */
+  readonly compares: boolean
+  readonly flags: readonly SuiteFlag[]
+  /** Bars for each name and contender, or lines over `at`. */
+  readonly plot: "bars" | "lines"
+  /** What `at` counts, for the axis of lines. */
+  readonly axis?: string
+  /** Shows p99 beside p10–p90: for latencies of many requests. */
+  readonly showsTail?: boolean
+  /** What else names the record, from the suite's own flags: `qwen3-30b-a3b`. @throws Error saying what a flag expects */
+  variant?(options: SuiteOptions): string
   run(options: SuiteOptions): AsyncIterable<Measurement>
 }

@@ -11,6 +11,10 @@ const PAST = 64
 export const engine: Suite = {
   name: "engine",
   question: "How many tokens a second does the model's step give, in prefill and for 1, 4 and 16 streams together?",
+  takes: ["model", "format", "backend"],
+  compares: false,
+  flags: [],
+  plot: "bars",
   async *run(options) {
     const { modelDir, cacheDir, format, backend: backendName, numThreads } = options
     const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {} })

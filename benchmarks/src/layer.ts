@@ -15,6 +15,10 @@ export const layer: Suite = {
   name: "layer",
   question:
     "How much faster is the layer than a plain loop over tokens and their experts (768 → 1024 → 768, 8 experts, 2 a token)?",
+  takes: ["format", "backend"],
+  compares: true,
+  flags: [],
+  plot: "bars",
   async *run({ numThreads, report }) {
     const { hiddenSize, expertIntermediateSize, activation } = SHAPE
     const size = hiddenSize * expertIntermediateSize

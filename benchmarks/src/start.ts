@@ -10,6 +10,10 @@ const NUM_WARM = 5
 export const start: Suite = {
   name: "start",
   question: "How long does a newcomer wait for the first token of the default model?",
+  takes: [],
+  compares: false,
+  flags: [],
+  plot: "bars",
   async *run({ root, report }) {
     const work = mkdtempSync(join(tmpdir(), "consilium-start-"))
     const clone = join(work, "clone")

@@ -9,6 +9,10 @@ const MAX_TOKENS = 48
 export const streams: Suite = {
   name: "streams",
   question: "How many tokens a second leave the service at 1, 4 and 16 streams, and how soon does each begin?",
+  takes: ["model", "format", "backend"],
+  compares: false,
+  flags: [],
+  plot: "bars",
   async *run({ root, modelDir, cacheDir, format, backend, report }) {
     const args = ["--model", modelDir, "--cache-dir", cacheDir, "--format", format, "--backend", backend]
     const service = await startService(root, { args })

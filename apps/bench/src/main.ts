@@ -59,7 +59,12 @@ const options: SuiteOptions = {
   cacheDir: workDir,
   format: oneOf("format", values.format, ["f32", "int8", "int4"]),
   backend: oneOf("backend", values.backend, ["onnx", "reference"]),
+  formats: ["f32", "int8", "int4"],
+  backends: ["onnx", "reference"],
   numThreads,
+  flags: {},
+  signal: new AbortController().signal,
+  expect: () => {},
   report: (line) => console.error(`  ${line}`),
 }
 

@@ -1,0 +1,21 @@
+import { type Arena, type Backend, createReferenceBackend } from "@consilium/kernels"
+import { createOnnxBackend } from "@consilium/onnx"
+
+/** Every backend that a suite can be asked for, fastest first. */
+export const BACKENDS = ["onnx", "reference"] as const
+
+export type BenchedBackend = (typeof BACKENDS)[number]
+
+/**
+ * Creates one backend by itself: what it does not support throws instead of going to the next, so that a figure is never another's.
+ *
+ * @param numThreads of each product
+ */
+export function createBackend(name: BenchedBackend, arena: Arena, numThreads: number): Backend {
+  switch (name) {
+    case "onnx":
+      return createOnnxBackend(arena, { numThreads })
+    case "reference":
+      return createReferenceBackend(arena)
+  }
+}
