@@ -1,82 +1,82 @@
 import { expect, test } from "bun:test"
 import * as fc from "fast-check"
-import { planExpertSlab, planMatrixSlab, type MatrixLayout } from "./SlabLayout.ts"
+import { groupBytes, type MatrixLayout, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
 
 const format = fc.constantFrom("f32" as const, "int8" as const, "int4" as const)
 
-/** Bytes of each part of a matrix, counted from the format's definition rather than from the planner. */
-function parts(m: MatrixLayout): { offset: number; bytes: number }[] {
-  const elements = m.paddedRows * m.paddedColumns
-  const valueBytes = { f32: elements * 4, int8: elements, int4: m.paddedRows * (m.paddedColumns / 32) * 16 }[m.format]
-  const scaleBytes = { f32: 0, int8: m.paddedRows * 4, int4: m.paddedRows * (m.paddedColumns / 32) * 4 }[m.format]
-  const list = [{ offset: m.values, bytes: valueBytes }]
-  if (m.scales !== undefined) list.push({ offset: m.scales, bytes: scaleBytes })
-  if (m.zeroPoints !== undefined) list.push({ offset: m.zeroPoints, bytes: m.paddedRows * (m.paddedColumns / 64) })
-  if (m.bias !== undefined) list.push({ offset: m.bias, bytes: m.paddedRows * 4 })
-  return list
+interface Run {
+  readonly offset: number
+  readonly bytes: number
 }
 
-function expectDisjoint(list: { offset: number; bytes: number }[], slabBytes: number): void {
+/** Every group, scale and bias of a matrix, counted from the format's definition rather than from the planner. */
+function runsOf(m: MatrixLayout): Run[] {
+  const elements = 16 * m.paddedColumns
+  const groupBytes = {
+    f32: elements * 4,
+    int8: elements,
+    int4: Math.ceil((elements / 2 + (m.paddedColumns / 64) * 48) / 64) * 64,
+  }[m.format]
+  const groups = Array.from({ length: m.paddedRows / 16 }, (_, g) => ({
+    offset: m.values + g * m.groupStride,
+    bytes: groupBytes,
+  }))
+  const vectors = [m.scales, m.bias].filter((offset) => offset !== undefined)
+  return [...groups, ...vectors.map((offset) => ({ offset, bytes: m.paddedRows * 4 }))]
+}
+
+/** No overlap, and no more between two runs than alignment asks for. */
+function expectDense(runs: Run[], slabBytes: number): void {
   let end = 0
-  for (const part of list.toSorted((a, b) => a.offset - b.offset)) {
-    expect(part.offset % 64).toBe(0)
-    expect(part.offset).toBeGreaterThanOrEqual(end)
-    end = part.offset + part.bytes
+  for (const run of runs.toSorted((a, b) => a.offset - b.offset)) {
+    expect(run.offset % 64).toBe(0)
+    expect(run.offset - end).toBeWithin(0, 64)
+    end = run.offset + run.bytes
   }
-  expect(slabBytes).toBeGreaterThanOrEqual(end)
+  expect(slabBytes - end).toBeWithin(0, 64)
   expect(slabBytes % 64).toBe(0)
 }
 
-test("planMatrixSlab: parts are aligned, apart from each other and inside the slab", () => {
+test("planMatrixSlab: groups, scales and bias fill the slab, aligned and without overlap", () => {
+  const size = fc.integer({ min: 1, max: 300 })
   fc.assert(
-    fc.property(
-      format,
-      fc.integer({ min: 1, max: 300 }),
-      fc.integer({ min: 1, max: 300 }),
-      fc.boolean(),
-      (f, r, c, b) => {
-        const layout = planMatrixSlab({ format: f, numRows: r, numColumns: c, hasBias: b })
-        const m = layout.matrix
-        expect([m.paddedRows % 32, m.paddedColumns % 64]).toEqual([0, 0])
-        expect(m.paddedRows - r).toBeWithin(0, 32)
-        expect(m.paddedColumns - c).toBeWithin(0, 64)
-        expect([m.scales !== undefined, m.zeroPoints !== undefined, m.bias !== undefined]).toEqual([
-          f !== "f32",
-          f === "int4",
-          b,
-        ])
-        expectDisjoint(parts(m), layout.bytes)
-      },
-    ),
+    fc.property(format, size, size, fc.boolean(), (f, r, c, b) => {
+      const layout = planMatrixSlab({ format: f, numRows: r, numColumns: c, hasBias: b })
+      const m = layout.matrix
+      expect([m.paddedRows % 32, m.paddedColumns % 64]).toEqual([0, 0])
+      expect(m.paddedRows - r).toBeWithin(0, 32)
+      expect(m.paddedColumns - c).toBeWithin(0, 64)
+      expect([m.scales !== undefined, m.bias !== undefined]).toEqual([f !== "f32", b])
+      expectDense(runsOf(m), layout.bytes)
+    }),
   )
 })
 
-test("planExpertSlab: two or three projections share one slab without overlap", () => {
+test("planExpertSlab: two or three projections fill one slab; gate and up projection take turns", () => {
+  const size = fc.integer({ min: 1, max: 200 })
   fc.assert(
-    fc.property(
-      format,
-      fc.integer({ min: 1, max: 200 }),
-      fc.integer({ min: 1, max: 200 }),
-      fc.boolean(),
-      fc.boolean(),
-      (f, h, i, g, b) => {
-        const shape = {
-          format: f,
-          hiddenSize: h,
-          intermediateSize: i,
-          activation: "silu",
-          hasGateProj: g,
-          hasBias: b,
-        } as const
-        const layout = planExpertSlab(shape)
-        expect(layout).toEqual(planExpertSlab(shape))
-        expect(layout.gateProj !== undefined).toBe(g)
-        expect([layout.upProj.numRows, layout.upProj.numColumns]).toEqual([i, h])
-        expect([layout.downProj.numRows, layout.downProj.numColumns]).toEqual([h, i])
-        const all = [layout.gateProj, layout.upProj, layout.downProj].filter((m) => m !== undefined)
-        expectDisjoint(all.flatMap(parts), layout.bytes)
-      },
-    ),
+    fc.property(format, size, size, fc.boolean(), fc.boolean(), (f, h, i, g, b) => {
+      const shape = {
+        format: f,
+        hiddenSize: h,
+        intermediateSize: i,
+        activation: "silu",
+        hasGateProj: g,
+        hasBias: b,
+      } as const
+      const layout = planExpertSlab(shape)
+      const { gateProj, upProj, downProj } = layout
+      expect(layout).toEqual(planExpertSlab(shape))
+      expect([upProj.numRows, upProj.numColumns]).toEqual([i, h])
+      expect([downProj.numRows, downProj.numColumns]).toEqual([h, i])
+      const ownBytes = groupBytes(f, upProj.paddedColumns)
+      expect([gateProj?.values, upProj.values, upProj.groupStride]).toEqual(
+        g ? [0, ownBytes, 2 * ownBytes] : [undefined, 0, ownBytes],
+      )
+      expect(downProj.groupStride).toBe(groupBytes(f, downProj.paddedColumns))
+      const all = [gateProj, upProj, downProj].filter((m) => m !== undefined)
+      expectDense(all.flatMap(runsOf), layout.bytes)
+    }),
   )
 })
 

@@ -1,18 +1,27 @@
-/** `f32`; `int8`: one scale per weight row; `int4`: blocks of 32 along the columns, a scale and a zero point each. */
+/** `f32`; `int8`: one scale a row; `int4`: one scale a row, and in blocks of 32 columns a multiplier and an offset. */
 export type Format = "f32" | "int8" | "int4"
 
 /** Bump when any byte of a packed slab would change: prepared models of another version are prepared again. */
-export const LAYOUT_VERSION = 1
+export const LAYOUT_VERSION = 2
+
+/** Rows of a group: as many as 32-bit lanes in a 64-byte register. */
+export const GROUP_ROWS = 16
+/** Columns of an `int4` block. */
+export const BLOCK_COLUMNS = 32
 
 /**
- * Where one matrix `[numRows, numColumns]` (out × in) lies inside its slab. Rows are padded to 32 and columns to 64 with zeros.
+ * Where one matrix `[numRows, numColumns]` (out × in) lies inside its slab. Rows are padded to 32 and columns to 64: K below.
  *
- * - `f32`: `values` f32 `[paddedRows, paddedColumns]`.
- * - `int8`: `values` int8 `[paddedColumns, paddedRows]` (column-major: ONNX's B operand), `scales` f32 `[paddedRows]`; w = scale · q.
- * - `int4`: `values` nibbles `[paddedRows, paddedColumns/32, 16]`, low nibble first; `scales` f32 `[paddedRows, paddedColumns/32]`;
- *   `zeroPoints` nibbles `[paddedRows, paddedColumns/64]`, low nibble first; w = scale · (q - zeroPoint).
+ * Values lie in *groups* of 16 rows: group g begins at `values + g * groupStride`. A group is
  *
- * `bias` is f32 `[paddedRows]`. Offsets are bytes from the slab's start, aligned to 64.
+ * - `f32`: f32 `[K][16]`, a column's 16 rows side by side; padding is 0.
+ * - `int8`: u8 `[K/4][16][4]`: a row's four columns in one 32-bit lane. w = scale · (u - 128), u in 1..255; padding is 128.
+ * - `int4`: nibbles `[K/8][16][4]`: byte j of row r in piece p is column 8p + j in the low and 8p + 4 + j in the high nibble. From byte 8K on
+ *   lie `[K/64]` pieces of 48 bytes, each for two blocks of 32 columns: 16 bytes with the rows' multipliers m (the first block's in the low
+ *   nibbles), then 16 offsets c of the first block and 16 of the second. w = scale · (q · m + c - 128), where q · m + c is in 1..255: it
+ *   expands to the `u` of int8. Whole blocks of padding, and rows of it, have m = 0 and c = 128.
+ *
+ * `scales` and `bias` are f32 `[paddedRows]`. Offsets are bytes from the slab's start, aligned to 64.
  */
 export interface MatrixLayout {
   readonly format: Format
@@ -21,8 +30,10 @@ export interface MatrixLayout {
   readonly paddedRows: number
   readonly paddedColumns: number
   readonly values: number
+  /** Bytes from one group to the next: `groupBytes`, or twice that where gate and up projection take turns. */
+  readonly groupStride: number
+  /** Undefined in f32. */
   readonly scales: number | undefined
-  readonly zeroPoints: number | undefined
   readonly bias: number | undefined
 }
 
@@ -63,56 +74,85 @@ type MatrixSlabLayout = Extract<SlabLayout, { kind: "matrix" }>
 type ExpertSlabLayout = Extract<SlabLayout, { kind: "expert" }>
 
 /**
- * Lays out one matrix as a slab: the same shape always gives the same bytes.
+ * Lays out one matrix as a slab: its groups, its scales, its bias. The same shape always gives the same bytes.
  *
  * @throws Error on sizes that are not positive integers, or columns past what an int32 sum of int8 products holds
  */
 export function planMatrixSlab(shape: MatrixShape): MatrixSlabLayout {
-  const { matrix, end } = planMatrix(0, shape)
-  return { kind: "matrix", format: shape.format, bytes: end, matrix }
+  const { matrices, end } = planMatrices(0, shape, 1)
+  return { kind: "matrix", format: shape.format, bytes: end, matrix: matrices[0]! }
 }
 
-/** Lays out one expert as a slab: gateProj (where there is one), upProj, downProj. @throws Error as `planMatrixSlab` does */
+/**
+ * Lays out one expert as a slab: gateProj (where there is one) and upProj group by group in turn, so that one stream feeds SwiGLU; then
+ * downProj.
+ *
+ * @throws Error as `planMatrixSlab` does
+ */
 export function planExpertSlab(shape: ExpertShape): ExpertSlabLayout {
   const { format, hiddenSize, intermediateSize, activation, hasGateProj, hasBias } = shape
-  const inner = { format, numRows: intermediateSize, numColumns: hiddenSize, hasBias }
-  const gateProj = hasGateProj ? planMatrix(0, inner) : undefined
-  const upProj = planMatrix(gateProj?.end ?? 0, inner)
-  const downProj = planMatrix(upProj.end, { format, numRows: hiddenSize, numColumns: intermediateSize, hasBias })
+  const innerShape = { format, numRows: intermediateSize, numColumns: hiddenSize, hasBias }
+  const inner = planMatrices(0, innerShape, hasGateProj ? 2 : 1)
+  const downShape = { format, numRows: hiddenSize, numColumns: intermediateSize, hasBias }
+  const down = planMatrices(inner.end, downShape, 1)
   return {
     kind: "expert",
     format,
-    bytes: downProj.end,
+    bytes: down.end,
     activation,
-    gateProj: gateProj?.matrix,
-    upProj: upProj.matrix,
-    downProj: downProj.matrix,
+    gateProj: hasGateProj ? inner.matrices[0] : undefined,
+    upProj: inner.matrices.at(-1)!,
+    downProj: down.matrices[0]!,
   }
+}
+
+/** Columns of an `int4` block parameter piece, and its bytes: multipliers and offsets of 16 rows for two blocks. */
+const PIECE_COLUMNS = 2 * BLOCK_COLUMNS
+export const PIECE_BYTES = 3 * GROUP_ROWS
+
+/** Bytes of one group, a multiple of 64. */
+export function groupBytes(format: Format, paddedColumns: number): number {
+  const elements = GROUP_ROWS * paddedColumns
+  if (format === "f32") return elements * 4
+  if (format === "int8") return elements
+  return roundUp(elements / 2 + (paddedColumns / PIECE_COLUMNS) * PIECE_BYTES, 64)
 }
 
 /** Columns of int8 products that always fit an int32 sum: 2^31 / 128². */
 const MAX_COLUMNS = 131_072
 
-function planMatrix(begin: number, shape: MatrixShape): { matrix: MatrixLayout; end: number } {
-  const { format, numRows, numColumns, hasBias } = shape
+/** Plans `count` matrices of one shape whose groups take turns; their scales and biases follow. */
+function planMatrices(
+  begin: number,
+  { format, numRows, numColumns, hasBias }: MatrixShape,
+  count: number,
+): { matrices: MatrixLayout[]; end: number } {
   if (!(Number.isInteger(numRows) && numRows > 0 && Number.isInteger(numColumns) && numColumns > 0)) {
     throw new Error(`slab layout: expected positive sizes, found ${numRows} rows, ${numColumns} columns`)
   }
   if (numColumns > MAX_COLUMNS) throw new Error(`slab layout: at most ${MAX_COLUMNS} columns, found ${numColumns}`)
   const paddedRows = roundUp(numRows, 32)
   const paddedColumns = roundUp(numColumns, 64)
-  const elements = paddedRows * paddedColumns
-  let end = begin
-  const take = (bytes: number): number => {
+  const ownBytes = groupBytes(format, paddedColumns)
+  const groupStride = count * ownBytes
+  let end = begin + (paddedRows / GROUP_ROWS) * groupStride
+  const takeVector = (): number => {
     const offset = end
-    end = roundUp(end + bytes, 64)
+    end += roundUp(paddedRows * 4, 64)
     return offset
   }
-  const values = take(format === "f32" ? elements * 4 : format === "int8" ? elements : elements / 2)
-  const scales = format === "f32" ? undefined : take(format === "int8" ? paddedRows * 4 : elements / 8)
-  const zeroPoints = format === "int4" ? take(elements / 64) : undefined
-  const bias = hasBias ? take(paddedRows * 4) : undefined
-  return { matrix: { format, numRows, numColumns, paddedRows, paddedColumns, values, scales, zeroPoints, bias }, end }
+  const matrices = Array.from({ length: count }, (_, i) => ({
+    format,
+    numRows,
+    numColumns,
+    paddedRows,
+    paddedColumns,
+    values: begin + i * ownBytes,
+    groupStride,
+    scales: format === "f32" ? undefined : takeVector(),
+    bias: hasBias ? takeVector() : undefined,
+  }))
+  return { matrices, end }
 }
 
 function roundUp(value: number, multiple: number): number {

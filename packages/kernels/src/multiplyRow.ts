@@ -1,21 +1,25 @@
-import { INT4_BLOCK, quantizeActivationRow } from "@consilium/tensor"
-import { nibbleAt, type OpenMatrix } from "./openMatrix.ts"
+import { quantizeActivationRow } from "@consilium/tensor"
+import { type OpenMatrix, readF32Row, readIntegerRow } from "./openMatrix.ts"
 
 /** Buffers of one product, grown to the largest matrix seen. */
 export interface MultiplyScratch {
+  /** x in 8 bits. */
   quantized: Int8Array
-  sums: Int32Array
+  /** One weight row: integers in words of four, or f32. */
+  words: Int32Array
+  weights: Float32Array
 }
 
 /** Creates empty scratch. */
 export function createMultiplyScratch(): MultiplyScratch {
-  return { quantized: new Int8Array(), sums: new Int32Array() }
+  return { quantized: new Int8Array(), words: new Int32Array(), weights: new Float32Array() }
 }
 
 /**
  * Writes `W · x (+ bias)` for one row: plain loops, exact integer sums for quantised weights, double sums for f32.
  *
- * `x` is quantised to 8 bits with one scale where W is quantised.
+ * `x` is quantised to 8 bits with one scale where W is quantised, and a result is `(sum · scale of the weight row) · scale of x`, then `+ bias`,
+ * each rounded to f32: every backend that sums exactly has these bits.
  */
 export function multiplyRow(
   out: Float32Array,
@@ -25,16 +29,14 @@ export function multiplyRow(
   matrix: OpenMatrix,
   scratch: MultiplyScratch,
 ): void {
-  const { format, numRows, numColumns } = matrix.layout
-  if (format === "f32") multiplyF32(out, outOffset, x, xOffset, matrix)
-  else {
-    const { paddedRows } = matrix.layout
-    if (scratch.quantized.length < numColumns) scratch.quantized = new Int8Array(numColumns)
-    if (scratch.sums.length < paddedRows) scratch.sums = new Int32Array(paddedRows)
-    const scale = quantizeActivationRow(scratch.quantized, 0, x, xOffset, numColumns)
-    if (format === "int8") multiplyInt8(out, outOffset, scale, matrix, scratch)
-    else multiplyInt4(out, outOffset, scale, matrix, scratch.quantized)
+  const { format, numRows, paddedColumns } = matrix.layout
+  if (scratch.quantized.length < paddedColumns) {
+    scratch.quantized = new Int8Array(paddedColumns)
+    scratch.words = new Int32Array(paddedColumns / 4)
+    scratch.weights = new Float32Array(paddedColumns)
   }
+  if (format === "f32") multiplyF32(out, outOffset, x, xOffset, matrix, scratch.weights)
+  else multiplyIntegers(out, outOffset, x, xOffset, matrix, scratch)
   const { bias } = matrix
   if (bias.length > 0) for (let n = 0; n < numRows; n++) out[outOffset + n]! += bias[n]!
 }
@@ -44,56 +46,33 @@ function multiplyF32(
   outOffset: number,
   x: Float32Array,
   xOffset: number,
-  { layout, f32 }: OpenMatrix,
+  matrix: OpenMatrix,
+  weights: Float32Array,
 ): void {
-  const { numRows, numColumns, paddedColumns } = layout
+  const { numRows, numColumns } = matrix.layout
   for (let n = 0; n < numRows; n++) {
-    const row = n * paddedColumns
+    readF32Row(weights, 0, matrix, n)
     let sum = 0
-    for (let k = 0; k < numColumns; k++) sum += x[xOffset + k]! * f32[row + k]!
+    for (let k = 0; k < numColumns; k++) sum += x[xOffset + k]! * weights[k]!
     out[outOffset + n] = sum
   }
 }
 
-function multiplyInt8(
+function multiplyIntegers(
   out: Float32Array,
   outOffset: number,
-  scale: number,
+  x: Float32Array,
+  xOffset: number,
   matrix: OpenMatrix,
-  scratch: MultiplyScratch,
+  { quantized, words }: MultiplyScratch,
 ): void {
-  const { layout, int8, scales } = matrix
-  const { numRows, numColumns, paddedRows } = layout
-  const { quantized, sums } = scratch
-  sums.fill(0, 0, numRows)
-  for (let k = 0; k < numColumns; k++) {
-    const q = quantized[k]!
-    const column = k * paddedRows
-    for (let n = 0; n < numRows; n++) sums[n] = (sums[n]! + q * int8[column + n]!) | 0
-  }
-  for (let n = 0; n < numRows; n++) out[outOffset + n] = sums[n]! * scales[n]! * scale
-}
-
-function multiplyInt4(
-  out: Float32Array,
-  outOffset: number,
-  scale: number,
-  matrix: OpenMatrix,
-  quantized: Int8Array,
-): void {
-  const { layout, nibbles, zeroPoints, scales } = matrix
-  const { numRows, numColumns, paddedColumns } = layout
+  const { numRows, numColumns } = matrix.layout
+  const integers = new Uint8Array(words.buffer)
+  const scale = quantizeActivationRow(quantized, 0, x, xOffset, numColumns)
   for (let n = 0; n < numRows; n++) {
-    let total = 0
-    for (let first = 0; first < numColumns; first += INT4_BLOCK) {
-      const at = n * paddedColumns + first
-      const block = at / INT4_BLOCK
-      const zeroPoint = nibbleAt(zeroPoints, block)
-      const last = Math.min(INT4_BLOCK, numColumns - first)
-      let sum = 0
-      for (let k = 0; k < last; k++) sum += (nibbleAt(nibbles, at + k) - zeroPoint) * quantized[first + k]!
-      total += sum * scales[block]!
-    }
-    out[outOffset + n] = total * scale
+    readIntegerRow(words, matrix, n)
+    let sum = 0
+    for (let k = 0; k < numColumns; k++) sum = (sum + (integers[k]! - 128) * quantized[k]!) | 0
+    out[outOffset + n] = Math.fround(Math.fround(sum) * matrix.scales[n]!) * scale
   }
 }

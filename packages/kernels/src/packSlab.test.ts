@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test"
 import { noise } from "@consilium/tensor"
 import * as fc from "fast-check"
-import { embedRows, openMatrix } from "./openMatrix.ts"
-import { packExpertSlab, packMatrixSlab, unpackMatrix } from "./packSlab.ts"
-import { type Format, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
+import { embedRows, openMatrix, unpackMatrix } from "./openMatrix.ts"
+import { packExpertSlab, packMatrixSlab } from "./packSlab.ts"
+import { type Format, LAYOUT_VERSION, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
 
 const sizes = [
   fc.constantFrom("f32", "int8", "int4"),
@@ -61,18 +61,17 @@ test("packMatrixSlab: packing what was unpacked changes nothing in f32 and int8;
   )
 })
 
-test("packMatrixSlab: padding dequantises to zeros in every format, and the bias lies at its place", () => {
+test("packMatrixSlab: padding dequantises to zeros, save beside columns of its own int4 block; the bias lies at its place", () => {
   fc.assert(
     fc.property(...sizes, (format, numRows, numColumns) => {
       const bias = noise(numRows, 3, 1)
       const { layout, bytes } = pack(format, numRows, numColumns, noise(numRows * numColumns, 1, 1), bias)
       const { paddedRows, paddedColumns } = layout.matrix
+      const firstZero = format === "int4" ? Math.ceil(numColumns / 32) * 32 : numColumns
       // Read as a matrix without padding, which shows all that is stored.
       const stored = new Float32Array(paddedRows * paddedColumns)
       unpackMatrix(stored, bytes, { ...layout.matrix, numRows: paddedRows, numColumns: paddedColumns })
-      const isStray = stored.some(
-        (w, i) => w !== 0 && (i >= numRows * paddedColumns || i % paddedColumns >= numColumns),
-      )
+      const isStray = stored.some((w, i) => w !== 0 && (i >= numRows * paddedColumns || i % paddedColumns >= firstZero))
       expect(isStray).toBe(false)
       const storedBias = new Float32Array(bytes.buffer, layout.matrix.bias!, paddedRows)
       expect([...storedBias]).toEqual([...bias, ...Array<number>(paddedRows - numRows).fill(0)])
@@ -132,4 +131,38 @@ test("packExpertSlab: each projection is where the layout says, and a missing or
       "expected a bias of 20, found none",
     )
   }
+})
+
+test("packMatrixSlab: the bytes of layout 2", () => {
+  expect(LAYOUT_VERSION).toBe(2)
+  // Two groups of 16 rows, 64 columns; row 17 is lane 1 of the second group.
+  const weights = new Float32Array(18 * 64)
+  const row = weights.subarray(17 * 64)
+  // On grids of scale 1, which a weight of 127 asks for: block 0 has m = 15 and c = 16, block 1 has m = 3 and c = 210.
+  for (let k = 0; k < 32; k++) row[k] = (k % 16) * 15 + 16 - 128
+  for (let k = 32; k < 64; k++) row[k] = ((k + 5) % 16) * 3 + 210 - 128
+
+  const f32 = pack("f32", 18, 64, weights)
+  const floats = new Float32Array(f32.bytes.buffer)
+  expect([...floats.subarray(64 * 16, 64 * 16 + 3)]).toEqual([0, row[0]!, 0])
+  expect(floats[64 * 16 + 63 * 16 + 1]).toBe(row[63]!)
+
+  const int8 = pack("int8", 18, 64, weights)
+  const group8 = int8.bytes.subarray(64 * 16)
+  expect([...group8.subarray(0, 8)]).toEqual([128, 128, 128, 128, 16, 31, 46, 61])
+  expect([...group8.subarray(15 * 64 + 4, 15 * 64 + 8)]).toEqual([...row.subarray(60)].map((w) => w + 128))
+  expect(new Float32Array(int8.bytes.buffer, int8.layout.matrix.scales, 18)[17]).toBe(1)
+
+  // 64 columns of nibbles are 512 bytes, their parameters 48: rounded up to 576.
+  const int4 = pack("int4", 18, 64, weights)
+  const group4 = int4.bytes.subarray(576)
+  expect(int4.layout.matrix.groupStride).toBe(576)
+  expect(new Float32Array(int4.bytes.buffer, int4.layout.matrix.scales, 18)[17]).toBe(1)
+  // Columns 0..3 in the low nibbles, 4..7 in the high ones.
+  expect([...group4.subarray(4, 8)]).toEqual([0x40, 0x51, 0x62, 0x73])
+  expect([...group4.subarray(4 * 64 + 4, 4 * 64 + 8)]).toEqual([0x95, 0xa6, 0xb7, 0xc8])
+  const parameters = group4.subarray(512)
+  expect([...parameters.subarray(0, 3)]).toEqual([0, 15 | (3 << 4), 0])
+  expect([...parameters.subarray(16, 19)]).toEqual([128, 16, 128])
+  expect([...parameters.subarray(32, 35)]).toEqual([128, 210, 128])
 })

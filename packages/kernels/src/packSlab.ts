@@ -1,11 +1,6 @@
-import {
-  createInt4Blocks,
-  dequantizeInt4Blocks,
-  INT4_BLOCK,
-  quantizeInt4Blocks,
-  quantizeInt8Row,
-} from "@consilium/tensor"
-import type { MatrixLayout, SlabLayout } from "./SlabLayout.ts"
+import { createInt4Row, quantizeInt4Row, quantizeInt8Row } from "@consilium/tensor"
+import { type OpenMatrix, openMatrix } from "./openMatrix.ts"
+import { GROUP_ROWS, type MatrixLayout, PIECE_BYTES, type SlabLayout } from "./SlabLayout.ts"
 
 /** An expert's projections, row-major `[out, in]`, and their biases where the layout has room for them. */
 export interface ExpertTensors {
@@ -29,7 +24,7 @@ export function packMatrixSlab(
   weights: Float32Array,
   bias?: Float32Array,
 ): void {
-  packMatrix(out, layout.matrix, weights, bias)
+  packMatrix(openMatrix(out, layout.matrix), weights, bias)
 }
 
 /** Packs an expert into a zeroed slab. @throws RangeError as `packMatrixSlab` does */
@@ -39,113 +34,74 @@ export function packExpertSlab(
   tensors: ExpertTensors,
 ): void {
   const { gateProj, upProj, downProj } = layout
-  if (gateProj !== undefined) packMatrix(out, gateProj, tensors.gateProj ?? new Float32Array(), tensors.gateBias)
-  packMatrix(out, upProj, tensors.upProj, tensors.upBias)
-  packMatrix(out, downProj, tensors.downProj, tensors.downBias)
+  const pack = (matrix: MatrixLayout, weights: Float32Array | undefined, bias: Float32Array | undefined): void =>
+    packMatrix(openMatrix(out, matrix), weights ?? new Float32Array(), bias)
+  if (gateProj !== undefined) pack(gateProj, tensors.gateProj, tensors.gateBias)
+  pack(upProj, tensors.upProj, tensors.upBias)
+  pack(downProj, tensors.downProj, tensors.downBias)
 }
 
-function packMatrix(
-  out: Uint8Array,
-  matrix: MatrixLayout,
-  weights: Float32Array,
-  bias: Float32Array | undefined,
-): void {
-  const { numRows, numColumns } = matrix
+function packMatrix(matrix: OpenMatrix, weights: Float32Array, bias: Float32Array | undefined): void {
+  const { format, numRows, numColumns, bias: biasOffset } = matrix.layout
   if (weights.length !== numRows * numColumns) {
     throw new RangeError(`expected ${numRows} × ${numColumns} weights, found ${weights.length}`)
   }
-  if ((bias === undefined) !== (matrix.bias === undefined) || (bias !== undefined && bias.length !== numRows)) {
+  if ((bias === undefined) !== (biasOffset === undefined) || (bias !== undefined && bias.length !== numRows)) {
     throw new RangeError(
-      `expected ${matrix.bias === undefined ? "no bias" : `a bias of ${numRows}`}, found ${bias?.length ?? "none"}`,
+      `expected ${biasOffset === undefined ? "no bias" : `a bias of ${numRows}`}, found ${bias?.length ?? "none"}`,
     )
   }
-  if (bias !== undefined) f32At(out, matrix.bias!, numRows).set(bias)
-  PACK[matrix.format](out, matrix, weights)
+  if (bias !== undefined) matrix.bias.set(bias)
+  PACK[format](matrix, weights)
 }
 
 const PACK = { f32: packF32, int8: packInt8, int4: packInt4 } as const
 
-function packF32(
-  out: Uint8Array,
-  { numRows, numColumns, paddedColumns, values }: MatrixLayout,
-  weights: Float32Array,
-): void {
-  const packed = f32At(out, values, numRows * paddedColumns)
+function packF32(matrix: OpenMatrix, weights: Float32Array): void {
+  const { numRows, numColumns, groupStride } = matrix.layout
   for (let row = 0; row < numRows; row++) {
-    packed.set(weights.subarray(row * numColumns, (row + 1) * numColumns), row * paddedColumns)
+    const to = (Math.floor(row / GROUP_ROWS) * groupStride) / 4 + (row % GROUP_ROWS)
+    for (let k = 0; k < numColumns; k++) matrix.f32[to + k * GROUP_ROWS] = weights[row * numColumns + k]!
   }
 }
 
-/** Transposed in tiles of rows, so that neither side is walked in long strides. */
-const TILE = 64
+/** Turns int8 to u8 around 128, four at a time. */
+const AROUND_128 = 0x80808080 | 0
 
-function packInt8(out: Uint8Array, matrix: MatrixLayout, weights: Float32Array): void {
-  const { numRows, numColumns, paddedRows, values } = matrix
-  const packed = new Int8Array(out.buffer, out.byteOffset + values, paddedRows * numColumns)
-  const scales = f32At(out, matrix.scales!, paddedRows)
-  const row = new Int8Array(numColumns)
-  const tile = new Int8Array(TILE * numColumns)
-  for (let first = 0; first < numRows; first += TILE) {
-    const count = Math.min(TILE, numRows - first)
-    for (let r = 0; r < count; r++) {
-      const start = (first + r) * numColumns
-      scales[first + r] = quantizeInt8Row(row, weights.subarray(start, start + numColumns))
-      tile.set(row, r * numColumns)
-    }
-    for (let column = 0; column < numColumns; column++) {
-      const to = column * paddedRows + first
-      for (let r = 0; r < count; r++) packed[to + r] = tile[r * numColumns + column]!
-    }
+function packInt8({ layout, words, scales }: OpenMatrix, weights: Float32Array): void {
+  const { numRows, numColumns, paddedRows, paddedColumns, groupStride } = layout
+  const row = new Int32Array(paddedColumns / 4)
+  const quantized = new Int8Array(row.buffer, 0, numColumns)
+  for (let r = 0; r < paddedRows; r++) {
+    if (r < numRows) scales[r] = quantizeInt8Row(quantized, weights.subarray(r * numColumns, (r + 1) * numColumns))
+    else row.fill(0)
+    const to = (Math.floor(r / GROUP_ROWS) * groupStride) / 4 + (r % GROUP_ROWS)
+    for (let piece = 0; piece < row.length; piece++) words[to + piece * GROUP_ROWS] = row[piece]! ^ AROUND_128
   }
 }
 
-function packInt4(out: Uint8Array, matrix: MatrixLayout, weights: Float32Array): void {
-  const { numRows, numColumns, paddedColumns, values, scales, zeroPoints } = matrix
-  const blocksPerRow = paddedColumns / INT4_BLOCK
-  const blocks = createInt4Blocks(blocksPerRow)
-  const row = new Float32Array(paddedColumns)
-  const packedScales = f32At(out, scales!, numRows * blocksPerRow)
-  for (let r = 0; r < numRows; r++) {
-    row.set(weights.subarray(r * numColumns, (r + 1) * numColumns))
-    quantizeInt4Blocks(blocks, row)
-    out.set(blocks.values, values + (r * paddedColumns) / 2)
-    packedScales.set(blocks.scales, r * blocksPerRow)
-    out.set(blocks.zeroPoints, zeroPoints! + (r * blocksPerRow) / 2)
-  }
-}
-
-/** Writes the matrix that a slab holds, dequantised, to `out` `[numRows, numColumns]`. */
-export function unpackMatrix(out: Float32Array, slab: Uint8Array, matrix: MatrixLayout): void {
-  const { numRows, numColumns, paddedRows, paddedColumns, values } = matrix
-  if (matrix.format === "f32") {
-    const packed = f32At(slab, values, paddedRows * paddedColumns)
-    for (let row = 0; row < numRows; row++) {
-      out.set(packed.subarray(row * paddedColumns, row * paddedColumns + numColumns), row * numColumns)
-    }
-  } else if (matrix.format === "int8") {
-    const packed = new Int8Array(slab.buffer, slab.byteOffset + values, paddedRows * paddedColumns)
-    const scales = f32At(slab, matrix.scales!, paddedRows)
-    for (let row = 0; row < numRows; row++) {
-      for (let column = 0; column < numColumns; column++) {
-        out[row * numColumns + column] = packed[column * paddedRows + row]! * scales[row]!
+function packInt4({ layout, words, bytes, scales }: OpenMatrix, weights: Float32Array): void {
+  const { numRows, numColumns, paddedRows, paddedColumns, groupStride } = layout
+  const row = createInt4Row(paddedColumns)
+  const padding = createInt4Row(paddedColumns)
+  // Words of four nibbles, each in a byte of its own.
+  const spread = new Int32Array(row.values.buffer)
+  for (let r = 0; r < paddedRows; r++) {
+    if (r < numRows) scales[r] = quantizeInt4Row(row, weights.subarray(r * numColumns, (r + 1) * numColumns))
+    const { multipliers, offsets } = r < numRows ? row : padding
+    const group = Math.floor(r / GROUP_ROWS) * groupStride
+    const lane = r % GROUP_ROWS
+    if (r < numRows) {
+      for (let piece = 0; piece < spread.length / 2; piece++) {
+        words[group / 4 + piece * GROUP_ROWS + lane] = spread[2 * piece]! | (spread[2 * piece + 1]! << 4)
       }
     }
-  } else {
-    const blocksPerRow = paddedColumns / INT4_BLOCK
-    const blocks = {
-      values: new Uint8Array(slab.buffer, slab.byteOffset + values, (paddedRows * paddedColumns) / 2),
-      scales: f32At(slab, matrix.scales!, paddedRows * blocksPerRow),
-      zeroPoints: new Uint8Array(slab.buffer, slab.byteOffset + matrix.zeroPoints!, (paddedRows * blocksPerRow) / 2),
-    }
-    const padded = new Float32Array(numRows * paddedColumns)
-    dequantizeInt4Blocks(padded, blocks)
-    for (let row = 0; row < numRows; row++) {
-      out.set(padded.subarray(row * paddedColumns, row * paddedColumns + numColumns), row * numColumns)
+    const parameters = group + (paddedColumns * GROUP_ROWS) / 2 + lane
+    for (let pair = 0; pair < multipliers.length / 2; pair++) {
+      const piece = parameters + pair * PIECE_BYTES
+      bytes[piece] = multipliers[2 * pair]! | (multipliers[2 * pair + 1]! << 4)
+      bytes[piece + GROUP_ROWS] = offsets[2 * pair]!
+      bytes[piece + 2 * GROUP_ROWS] = offsets[2 * pair + 1]!
     }
   }
-}
-
-/** A view of f32 values inside a slab's bytes. */
-export function f32At(slab: Uint8Array, offset: number, length: number): Float32Array {
-  return new Float32Array(slab.buffer, slab.byteOffset + offset, length)
 }

@@ -1,30 +1,43 @@
 import {
   type Activation,
+  type Arena,
   type MatrixLayout,
   type OpenMatrix,
   openMatrix,
+  readF32Row,
+  readIntegerRow,
   type Slab,
   type SlabLayout,
+  type Span,
 } from "@consilium/kernels"
 import type { Tensor } from "onnxruntime-common"
-import { encodeGraph } from "./graph.ts"
-import { type Int4Weights, int4Expert, int4Product } from "./productGraphs.ts"
 import { tensorOf } from "./Scratch.ts"
-import { createSession, type Session } from "./Session.ts"
 
-/** Feeds of one product, whose weights lie in the arena. Made once: a run puts its rows beside them, as `x` and `rowScale`. */
+/** A matrix as onnxruntime's operators want it, in arena memory of its own. */
+export interface OnnxMatrix {
+  readonly layout: MatrixLayout
+  /** f32 `[paddedRows, paddedColumns]`, or int8 `[paddedColumns, paddedRows]`: 4-bit weights are expanded, which is exact. */
+  readonly values: Float32Array | Int8Array
+  /** `[paddedRows]`, empty in f32. */
+  readonly scales: Float32Array
+  /** `[paddedRows]`, empty where there is none. */
+  readonly bias: Float32Array
+}
+
+/** Feeds of one product. Made once: a run puts its rows beside them, as `x` and `rowScale`. */
 export interface ProductFeeds {
   readonly layout: MatrixLayout
   readonly hasBias: boolean
   readonly feeds: Record<string, Tensor>
 }
 
-/** A slab as this backend has it: views of the arena (f32, int8), or a session with the weights inside (int4). */
+/** A slab as this backend has it: nothing of it lies where it was packed. */
 export interface OnnxSlab extends Slab {
   readonly backend: "onnx"
-  /** For `embed`; undefined where the arena is not read. */
-  readonly open: OpenMatrix | undefined
-  readonly matrix: ProductFeeds | undefined
+  readonly readsArena: false
+  /** What its matrices lie in, to be freed when it is closed. */
+  readonly spans: readonly Span[]
+  readonly matrix: (ProductFeeds & { readonly own: OnnxMatrix }) | undefined
   readonly expert:
     | {
         readonly activation: Activation
@@ -34,71 +47,91 @@ export interface OnnxSlab extends Slab {
         readonly downProj: ProductFeeds
       }
     | undefined
-  readonly session: Session | undefined
 }
 
-/** Opens a slab over `bytes`. */
-export function openOnnxSlab(bytes: Uint8Array, layout: SlabLayout): OnnxSlab {
-  const own = {
-    backend: "onnx",
-    layout,
-    open: undefined,
-    matrix: undefined,
-    expert: undefined,
-    session: undefined,
-  } as const
-  if (layout.format === "int4") return { ...own, readsArena: false, session: openInt4(bytes, layout) }
-  if (layout.kind === "matrix") {
-    const open = openMatrix(bytes, layout.matrix)
-    return { ...own, readsArena: true, open, matrix: productFeeds({ w: open }) }
+/** Opens a slab over `bytes`, which are copied. @throws ArenaFullError, keeping nothing */
+export function openOnnxSlab(arena: Arena, bytes: Uint8Array, layout: SlabLayout): OnnxSlab {
+  const spans: Span[] = []
+  const copy = (matrix: MatrixLayout): OnnxMatrix => copyMatrix(arena, spans, bytes, matrix)
+  const own = { backend: "onnx", layout, readsArena: false, spans, matrix: undefined, expert: undefined } as const
+  try {
+    if (layout.kind === "matrix") {
+      const matrix = copy(layout.matrix)
+      return { ...own, matrix: { ...productFeeds({ w: matrix }), own: matrix } }
+    }
+    const { activation, gateProj, upProj, downProj } = layout
+    const up = copy(upProj)
+    const inner = gateProj === undefined ? { up } : { up, gate: copy(gateProj) }
+    const down = productFeeds({ w: copy(downProj) })
+    const expert = { activation, hasGateProj: gateProj !== undefined, inner: productFeeds(inner), downProj: down }
+    return { ...own, expert }
+  } catch (error) {
+    for (const span of spans) arena.free(span)
+    throw error
   }
-  const { activation, gateProj, upProj, downProj } = layout
-  const up = openMatrix(bytes, upProj)
-  const inner = gateProj === undefined ? { up } : { up, gate: openMatrix(bytes, gateProj) }
-  return {
-    ...own,
-    readsArena: true,
-    expert: {
-      activation,
-      hasGateProj: gateProj !== undefined,
-      inner: productFeeds(inner),
-      downProj: productFeeds({ w: openMatrix(bytes, downProj) }),
-    },
+}
+
+/** Writes row `ids[i]` of a matrix, dequantised, to row `i` of `out`, `numIds` of them. @throws Error on an id that is not a row */
+export function embedRows(out: Float32Array, ids: Int32Array, numIds: number, matrix: OnnxMatrix): void {
+  const { layout, values, scales } = matrix
+  const { numRows, numColumns, paddedRows, paddedColumns } = layout
+  for (let i = 0; i < numIds; i++) {
+    const id = ids[i]!
+    if (id < 0 || id >= numRows) throw new Error(`embed: id ${id} is outside the ${numRows} rows`)
+    const to = i * numColumns
+    if (layout.format === "f32") for (let k = 0; k < numColumns; k++) out[to + k] = values[id * paddedColumns + k]!
+    else for (let k = 0; k < numColumns; k++) out[to + k] = values[k * paddedRows + id]! * scales[id]!
+  }
+}
+
+function copyMatrix(arena: Arena, spans: Span[], slab: Uint8Array, layout: MatrixLayout): OnnxMatrix {
+  const { format, paddedRows, paddedColumns } = layout
+  const packed = openMatrix(slab, layout)
+  const take = (bytes: number): Uint8Array => {
+    const span = arena.allocate(bytes)
+    spans.push(span)
+    return arena.bytes(span)
+  }
+  const copyVector = (vector: Float32Array): Float32Array => {
+    if (vector.length === 0) return vector
+    const { buffer, byteOffset } = take(vector.byteLength)
+    const copied = new Float32Array(buffer, byteOffset, vector.length)
+    copied.set(vector)
+    return copied
+  }
+  const elements = paddedRows * paddedColumns
+  const { buffer, byteOffset } = take(format === "f32" ? elements * 4 : elements)
+  const values =
+    format === "f32" ? new Float32Array(buffer, byteOffset, elements) : new Int8Array(buffer, byteOffset, elements)
+  if (values instanceof Float32Array) {
+    for (let row = 0; row < layout.numRows; row++) readF32Row(values, row * paddedColumns, packed, row)
+  } else transposeIntegers(values, packed)
+  return { layout, values, scales: copyVector(packed.scales), bias: copyVector(packed.bias) }
+}
+
+/** @param out `[paddedColumns, paddedRows]` */
+function transposeIntegers(out: Int8Array, matrix: OpenMatrix): void {
+  const { paddedRows, paddedColumns } = matrix.layout
+  const words = new Int32Array(paddedColumns / 4)
+  const integers = new Uint8Array(words.buffer)
+  for (let row = 0; row < paddedRows; row++) {
+    readIntegerRow(words, matrix, row)
+    for (let k = 0; k < paddedColumns; k++) out[k * paddedRows + row] = integers[k]! - 128
   }
 }
 
 /** @param matrices by the names that the graph gives them, all of one layout */
-function productFeeds(matrices: Readonly<Record<string, OpenMatrix>>): ProductFeeds {
+function productFeeds(matrices: Readonly<Record<string, OnnxMatrix>>): ProductFeeds {
   const feeds: Record<string, Tensor> = {}
-  for (const [name, { layout, f32, int8, scales, bias }] of Object.entries(matrices)) {
+  for (const [name, { layout, values, scales, bias }] of Object.entries(matrices)) {
     const { format, paddedRows, paddedColumns } = layout
-    if (format === "f32") feeds[name] = tensorOf(f32, [paddedRows, paddedColumns])
+    if (format === "f32") feeds[name] = tensorOf(values, [paddedRows, paddedColumns])
     else {
-      feeds[name] = tensorOf(int8, [paddedColumns, paddedRows])
+      feeds[name] = tensorOf(values, [paddedColumns, paddedRows])
       feeds[`${name}Scale`] = tensorOf(scales, [paddedRows])
     }
     if (bias.length > 0) feeds[`${name}Bias`] = tensorOf(bias, [paddedRows])
   }
   const [first] = Object.values(matrices)
   return { layout: first!.layout, hasBias: first!.bias.length > 0, feeds }
-}
-
-/** 4-bit weights must be constants of their graph: as inputs they are 40 to 370 times slower. */
-function openInt4(bytes: Uint8Array, layout: SlabLayout): Session {
-  const weights = (matrix: MatrixLayout): Int4Weights => {
-    const { nibbles, scales, zeroPoints, bias } = openMatrix(bytes, matrix)
-    const raw = (values: Float32Array): Uint8Array =>
-      new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-    return {
-      layout: matrix,
-      values: nibbles,
-      scales: raw(scales),
-      zeroPoints,
-      bias: bias.length === 0 ? undefined : raw(bias),
-    }
-  }
-  if (layout.kind === "matrix") return createSession(encodeGraph(int4Product(weights(layout.matrix))), 1)
-  const { activation, gateProj, upProj, downProj } = layout
-  const expert = { gateProj: gateProj && weights(gateProj), upProj: weights(upProj), downProj: weights(downProj) }
-  return createSession(encodeGraph(int4Expert(activation, expert)), 1)
 }

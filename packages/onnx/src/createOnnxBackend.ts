@@ -1,8 +1,8 @@
 /**
  * The backend on onnxruntime: every CPU and system that it runs on, by graphs that are built here.
  *
- * Weights in f32 and int8 stay in the arena and enter graphs as inputs: nothing is copied, and one session serves every slab of its kind.
- * Weights in int4 go into a session of their own, and their arena bytes are free again.
+ * Weights are copied to the form that onnxruntime's operators read, 4 bits as 8, and enter graphs as inputs: one session serves every slab of
+ * its kind. What they were packed in is free again.
  */
 import {
   addScaledRows,
@@ -10,29 +10,23 @@ import {
   type Arena,
   type Backend,
   checkWidths,
-  embedRows,
-  type MatrixLayout,
+  type Format,
   matrixOf,
   normAndRotate,
   normRows,
-  type Rows,
   type Slab,
 } from "@consilium/kernels"
 import type { Tensor } from "onnxruntime-common"
 import { type AttentionRunner, attentionKey, createAttentionRunner } from "./attention.ts"
 import { encodeGraph, type Graph } from "./graph.ts"
-import { type OnnxSlab, openOnnxSlab, type ProductFeeds } from "./OnnxSlab.ts"
+import { embedRows, type OnnxSlab, openOnnxSlab, type ProductFeeds } from "./OnnxSlab.ts"
 import { f32Inner, f32Product, int8Inner, int8Product } from "./productGraphs.ts"
 import { copyRows, quantizeRows } from "./quantizeRows.ts"
 import { createScratch, tensorOf } from "./Scratch.ts"
 import { createSession, type Session } from "./Session.ts"
 
-/** What a 4-bit session holds over its slab's bytes: its weights repacked, block sums and the scales twice. */
-const INT4_NATIVE_SHARE = 1.6
 /** Multiply-adds from which a product is shared by threads: they sleep between products, and take some 50 µs to wake. */
 const LEAST_SHARED_WORK = 2 ** 20
-/** A session by itself. */
-const SESSION_BYTES = 200_000
 
 /** @param numThreads of each product; the number of cores */
 export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numThreads: number }): Backend {
@@ -61,7 +55,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     return slab as OnnxSlab
   }
 
-  /** Puts rows of x, `width` wide, beside a product's weights: as wide as its padded columns, and quantised for int8. */
+  /** Puts rows of x, `width` wide, beside a product's weights: as wide as its padded columns, and in 8 bits where the weights are integers. */
   const feedRows = (
     { layout, feeds }: ProductFeeds,
     x: Float32Array,
@@ -70,7 +64,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     width: number,
   ): Record<string, Tensor> => {
     const stride = layout.paddedColumns
-    if (layout.format === "int8") {
+    if (layout.format !== "f32") {
       const rows = quantized.take(numRows, stride)
       const rowScale = scales.take(numRows, 1)
       quantizeRows({ values: rows.values, scales: rowScale.values }, x, offset, { numRows, width, stride })
@@ -114,70 +108,50 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   ): void => {
     const { layout, hasBias } = weights
     const { format, numRows: outWidth, paddedRows } = layout
-    const graph = format === "int8" ? int8Product : f32Product
+    const graph = format === "f32" ? f32Product : int8Product
     const work = numRows * paddedRows * layout.paddedColumns
-    const session = sessionFor(hasBias ? `${format} bias` : format, work, () => graph({ hasBias }))
+    const session = sessionFor(`${kindOf(format)} ${hasBias}`, work, () => graph({ hasBias }))
     const feeds = feedRows(weights, x, xOffset, numRows, width)
     runInto(out, outOffset, outWidth, numRows, paddedRows, (y) => session.run(feeds, { y }))
-  }
-
-  const runSession = (
-    out: Rows,
-    x: Rows,
-    firstRow: number,
-    numRows: number,
-    session: Session,
-    outMatrix: MatrixLayout,
-    inMatrix: MatrixLayout,
-  ): void => {
-    const input = widened(x.values, firstRow * x.width, numRows, x.width, inMatrix.paddedColumns)
-    runInto(out.values, firstRow * out.width, out.width, numRows, outMatrix.paddedRows, (y) =>
-      session.run({ x: input }, { y }),
-    )
   }
 
   return {
     name: "onnx",
     arena,
-    supports: (op, format) => op !== "embed" || format !== "int4",
+    supports: () => true,
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`onnx: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
-      const slab = openOnnxSlab(arena.bytes(span), layout)
+      const slab = openOnnxSlab(arena, arena.bytes(span), layout)
       open.add(slab)
       return slab
     },
-    numBytes: ({ layout, readsArena }) =>
-      readsArena ? layout.bytes : Math.round(layout.bytes * INT4_NATIVE_SHARE) + SESSION_BYTES,
+    numBytes: (slab) => opened(slab).spans.reduce((sum, { bytes }) => sum + bytes, 0),
     closeSlab(slab) {
-      opened(slab).session?.close()
+      for (const span of opened(slab).spans) arena.free(span)
       open.delete(slab as OnnxSlab)
     },
     embed(out, ids, numIds, slab) {
-      const { open: matrix } = opened(slab)
-      if (matrix === undefined) throw new Error("onnx: embed() wants an f32 or int8 matrix")
-      embedRows(out.values, ids, numIds, matrix)
+      const { matrix } = opened(slab)
+      if (matrix === undefined) throw new Error("onnx: embed() wants a matrix slab")
+      embedRows(out.values, ids, numIds, matrix.own)
     },
     matmul(out, x, numRows, slab) {
       const layout = matrixOf(slab)
       checkWidths("matmul", out, layout.numRows, x, layout.numColumns)
       if (numRows === 0) return
-      const { matrix, session } = opened(slab)
-      if (session !== undefined) return runSession(out, x, 0, numRows, session, layout, layout)
-      multiply(out.values, 0, x.values, 0, numRows, x.width, matrix!)
+      multiply(out.values, 0, x.values, 0, numRows, x.width, opened(slab).matrix!)
     },
     expert(out, x, firstRow, numRows, slab) {
-      const { layout, expert, session } = opened(slab)
+      const { layout, expert } = opened(slab)
       if (layout.kind !== "expert") throw new Error("onnx: expert() wants an expert slab")
       checkWidths("expert", out, layout.downProj.numRows, x, layout.upProj.numColumns)
       if (numRows === 0) return
-      if (session !== undefined) return runSession(out, x, firstRow, numRows, session, layout.downProj, layout.upProj)
-
       const { activation, hasGateProj, inner: half, downProj } = expert!
       const { hasBias } = half
       const { format, paddedRows } = half.layout
-      const graph = format === "int8" ? int8Inner : f32Inner
-      const key = `${format} ${activation} ${hasGateProj} ${hasBias}`
+      const graph = format === "f32" ? f32Inner : int8Inner
+      const key = `${kindOf(format)} ${activation} ${hasGateProj} ${hasBias}`
       const work = numRows * paddedRows * half.layout.paddedColumns * (hasGateProj ? 2 : 1)
       const innerSession = sessionFor(key, work, () => graph({ activation, hasGateProj, hasBias }))
       // The intermediate lies in rows as wide as the padded ones of its weights: zeros follow the logical ones.
@@ -196,10 +170,15 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     norm: (out, x, numRows, weight, epsilon) => normRows(out.values, x.values, numRows, weight, epsilon),
     addScaled: (out, x, numRows, factors) => addScaledRows(out.values, x.values, numRows, out.width, factors),
     close() {
-      for (const { session } of open) session?.close()
+      for (const slab of open) for (const span of slab.spans) arena.free(span)
       for (const session of sessions.values()) session.close()
       for (const runner of runners.values()) runner.close()
       for (const map of [open, sessions, runners]) map.clear()
     },
   }
+}
+
+/** What a session is for: 4-bit weights are expanded to 8. */
+function kindOf(format: Format): "f32" | "int8" {
+  return format === "f32" ? "f32" : "int8"
 }

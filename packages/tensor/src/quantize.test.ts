@@ -1,113 +1,103 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import {
-  createInt4Blocks,
-  dequantizeInt4Blocks,
+  createInt4Row,
+  dequantizeInt4Row,
   dequantizeInt8Row,
   noise,
   quantizeActivationRow,
-  quantizeInt4Blocks,
+  quantizeInt4Row,
   quantizeInt8Row,
 } from "./index.ts"
 
 const meanSquare = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0) / a.length
 
-function int4Error(weights: Float32Array): number {
-  const blocks = createInt4Blocks(weights.length / 32)
-  quantizeInt4Blocks(blocks, weights)
+/** Quantises a row and brings it back; checks what every row must hold to. */
+function roundTrip(weights: Float32Array): Float32Array {
+  const row = createInt4Row(Math.ceil(weights.length / 32) * 32)
+  const scale = quantizeInt4Row(row, weights)
+  const { values, multipliers, offsets } = row
+  values.forEach((q, i) => {
+    const [m, c] = [multipliers[i >> 5]!, offsets[i >> 5]!]
+    if (q > 15 || m > 15 || q * m + c < 1 || q * m + c > 255)
+      throw new Error(`value ${i}: q ${q}, m ${m}, c ${c} leave the bounds`)
+  })
   const back = new Float32Array(weights.length)
-  dequantizeInt4Blocks(back, blocks)
-  return meanSquare(back, weights)
+  dequantizeInt4Row(back, row, scale)
+  return back
 }
 
-/** Plain rounding of blocks of 32, by a zero point of 8 or by the block's own range. */
-function plainError(weights: Float32Array, isSymmetric: boolean): number {
+/** Plain rounding of blocks of 32 to 16 levels of the block's own range, in exact arithmetic. */
+function plainError(weights: Float32Array): number {
   const back = weights.slice()
   for (let first = 0; first < weights.length; first += 32) {
     const block = weights.subarray(first, first + 32)
-    const [low, high] = [Math.min(0, ...block), Math.max(0, ...block)]
-    const scale = isSymmetric ? Math.max(high, -low) / 7 : (high - low) / 15
-    const zeroPoint = isSymmetric ? 8 : Math.round(-low / scale)
-    for (let i = 0; i < 32; i++) {
-      const q = Math.min(15, Math.max(0, Math.round(block[i]! / scale) + zeroPoint))
-      back[first + i] = scale === 0 ? 0 : scale * (q - zeroPoint)
-    }
+    const [low, high] = [Math.min(...block), Math.max(...block)]
+    const step = (high - low) / 15
+    for (let i = 0; i < block.length; i++)
+      back[first + i] = step === 0 ? low : low + step * Math.round((block[i]! - low) / step)
   }
   return meanSquare(back, weights)
 }
 
-describe("quantizeInt4Blocks", () => {
-  const normal = noise(32 * 400, 1, 1)
-  const shifted = normal.map((value) => value + 0.7)
-  const outliers = normal.map((value, i) => (i % 32 === 5 ? value * 6 : value))
-
+describe("quantizeInt4Row", () => {
+  const normal = noise(32 * 64, 1, 1)
   test.each([
-    ["normal", normal],
-    ["shifted", shifted],
-    ["with outliers", outliers],
-  ] as const)("%s weights: less error than plain rounding, symmetric or with a zero point", (_, weights) => {
-    const found = int4Error(weights)
-    expect(found).toBeLessThan(0.95 * plainError(weights, true))
-    expect(found).toBeLessThan(0.95 * plainError(weights, false))
+    ["uniform", normal, 1],
+    ["shifted", normal.map((value) => value + 0.7), 1],
+    ["peaked", normal.map((value) => value ** 3), 1],
+    // One scale for all blocks: where one is six times as wide, the steps of the others are coarse.
+    ["with outliers", normal.map((value, i) => (i % 320 === 5 ? value * 6 : value)), 1.15],
+  ] as const)("%s weights: hardly more error than an f32 scale and minimum for each block", (_, weights, share) => {
+    expect(meanSquare(roundTrip(weights), weights)).toBeLessThan(plainError(weights) * share)
   })
 
-  test("no block, of any shape, is worse than plain rounding", () => {
-    const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 32, maxLength: 32 })
+  test("any row stays within its bounds, and within what a row's scale and 16 levels allow", () => {
+    const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 1, maxLength: 100 })
     fc.assert(
       fc.property(weights, fc.float({ min: -8, max: 8, noNaN: true }), (values, shift) => {
-        const block = Float32Array.from(values, (value) => value + shift)
-        const found = int4Error(block)
-        const roundingOfScale = 1e-6 * (meanSquare(block, new Float32Array(32)) + Number.MIN_VALUE)
-        expect(found).toBeLessThanOrEqual(plainError(block, true) + roundingOfScale)
-        expect(found).toBeLessThanOrEqual(plainError(block, false) + roundingOfScale)
+        const row = Float32Array.from(values, (value) => value + shift)
+        const largest = row.reduce((most, w) => Math.max(most, Math.abs(w)), 0)
+        // Widest grid: 15 steps of 2 · largest / 15; a step of it may be rounded up to the next multiple of the scale.
+        const error = largest / 15 + largest / 100
+        const back = roundTrip(row)
+        expect(meanSquare(back, row)).toBeLessThanOrEqual(error ** 2)
       }),
     )
   })
 
-  test("a block on a grid of its own comes back exactly, two blocks to a byte of zero points", () => {
-    const block = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 0.25 * ((i % 16) - 5) : -0.5 * ((i % 16) - 11)))
-    const blocks = createInt4Blocks(2)
-    quantizeInt4Blocks(blocks, block)
-    expect([...blocks.scales]).toEqual([0.25, 0.5])
-    expect([...blocks.zeroPoints]).toEqual([5 | (4 << 4)])
-    expect([...blocks.values.subarray(0, 3)]).toEqual([0x10, 0x32, 0x54])
-    const back = new Float32Array(64)
-    dequantizeInt4Blocks(back, blocks)
-    expect([...back].map((value) => value + 0)).toEqual([...block].map((value) => value + 0))
+  test("a row on a grid of its own comes back exactly", () => {
+    const row = Float32Array.from({ length: 96 }, (_, i) =>
+      i < 32 ? 0.25 * ((i % 16) * 15 - 112) : i < 64 ? 0.25 * ((i % 16) * 7 - 9) : 0.25 * -127,
+    )
+    expect([...roundTrip(row)]).toEqual([...row])
   })
 
   test("zeros, and what is too small for an f32 scale, become zeros", () => {
-    const blocks = createInt4Blocks(2)
-    quantizeInt4Blocks(blocks, new Float32Array(64).fill(1.4e-45, 32))
-    expect([...blocks.scales]).toEqual([0, 0])
-    expect([...blocks.zeroPoints]).toEqual([0x88])
+    const row = createInt4Row(64)
+    expect(quantizeInt4Row(row, new Float32Array(64).fill(1.4e-45, 32))).toBe(0)
+    expect([...row.multipliers, ...row.offsets]).toEqual([0, 0, 128, 128])
   })
 
-  test("zero stays exactly zero, in any block", () => {
-    const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 32, maxLength: 32 })
-    fc.assert(
-      fc.property(weights, fc.nat({ max: 31 }), (values, place) => {
-        const block = Float32Array.from(values)
-        block[place] = 0
-        const blocks = createInt4Blocks(1)
-        quantizeInt4Blocks(blocks, block)
-        const back = new Float32Array(32)
-        dequantizeInt4Blocks(back, blocks)
-        expect(back[place]! + 0).toBe(0)
-      }),
-    )
+  test("a block of zeros in a row of others stays zeros", () => {
+    const row = noise(96, 4, 1)
+    row.fill(0, 32, 64)
+    expect(
+      roundTrip(row)
+        .subarray(32, 64)
+        .every((value) => value === 0),
+    ).toBe(true)
   })
 
-  test("what is not finite, or not whole blocks, is an error", () => {
-    const blocks = createInt4Blocks(1)
-    expect(() => quantizeInt4Blocks(blocks, new Float32Array(33))).toThrow("multiple of 32")
-    expect(() =>
-      quantizeInt4Blocks(
-        blocks,
-        Float32Array.from({ length: 32 }, (_, i) => (i === 9 ? Number.NaN : 1)),
-      ),
-    ).toThrow("NaN")
+  test("what is not finite is an error that names its column", () => {
+    const row = createInt4Row(64)
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const weights = noise(64, 1, 1)
+      weights[39] = wrong
+      expect(() => quantizeInt4Row(row, weights)).toThrow(`found ${wrong} in column 39 of 64`)
+    }
+    expect(() => createInt4Row(33)).toThrow("multiple of 32")
   })
 })
 

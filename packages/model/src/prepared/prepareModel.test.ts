@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { createArena, planExpertSlab, unpackMatrix } from "@consilium/kernels"
+import { createArena, LAYOUT_VERSION, planExpertSlab, unpackMatrix } from "@consilium/kernels"
 import { fixturePath, maxError } from "@consilium/testing"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -57,7 +57,10 @@ describe("prepareModel", () => {
     ])
     expect(pruneCache(made.cacheDir)).toEqual([])
     const manifest = join(dir, "manifest.json")
-    writeFileSync(manifest, readFileSync(manifest, "utf8").replace('"layoutVersion":1', '"layoutVersion":0'))
+    writeFileSync(
+      manifest,
+      readFileSync(manifest, "utf8").replace(`"layoutVersion":${LAYOUT_VERSION}`, '"layoutVersion":0'),
+    )
     expect(pruneCache(made.cacheDir).length).toBe(1)
     expect(readdirSync(made.cacheDir)).toEqual([])
   })
@@ -152,7 +155,10 @@ describe("openPreparedModel", () => {
     for (const [text, says] of [
       ["{", "expected JSON"],
       ["{}", "layoutVersion"],
-      ['{"layoutVersion":1,"format":"f32","model":"m","fingerprint":"f","parts":[]}', "expected 65 parts"],
+      [
+        `{"layoutVersion":${LAYOUT_VERSION},"format":"f32","model":"m","fingerprint":"f","parts":[]}`,
+        "expected 65 parts",
+      ],
     ] as const) {
       writeFileSync(manifest, text)
       expect(() => openPreparedModel(dir, sourceDir)).toThrow(says)
