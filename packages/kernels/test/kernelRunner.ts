@@ -20,7 +20,7 @@ export interface KernelRunner extends Pick<GuardedMemory, "place" | "close"> {
  *
  * @param scratchBytes the kernels' scratch memory, in rsi
  */
-export function openKernelRunner(scratchBytes = 0): KernelRunner {
+export function openKernelRunner(scratchBytes: number): KernelRunner {
   const space = createCodeSpace()
   const memory = openGuardedMemory()
   const record = memory.place(new Float64Array(RECORD_VALUES))
