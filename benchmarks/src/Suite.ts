@@ -1,6 +1,9 @@
 import type { Format } from "@consilium/kernels"
 import type { BenchedBackend } from "./createBackend.ts"
 
+/** Every weight format, for suites that compare them. */
+export const FORMATS: readonly Format[] = ["f32", "int8", "int4"]
+
 /** Units of samples, and which way is better: ratios are times better. */
 export const UNITS = {
   "tok/s": "higher",
@@ -19,13 +22,12 @@ export type Unit = keyof typeof UNITS
 export interface Measurement {
   /** What was done ("decode, 16 streams"): measurements of one name are compared with each other. */
   readonly name: string
-  /** Who did it ("onnx int4", "plain loop"), where there are several. Name, contender and unit together are unique. */
+  /** Who did it ("onnx int4", "plain loop"), where there are several. Name, contender, unit and place (`at`) together are unique. */
   readonly contender?: string
   readonly unit: Unit
-  /** In the order taken. */
   readonly samples: readonly number[]
-  /** Whom the ratio is taken against: a measurement of the same unit and, unless given, the same name. */
-  readonly comparedWith?: { readonly name?: string; readonly contender: string }
+  /** Whom ratios are taken against: measurements of the same unit and, unless a name is given, of the same name and place. */
+  readonly comparedWith?: readonly { readonly name?: string; readonly contender: string }[]
   /** Place on the horizontal axis of a line plot: rows, tokens. */
   readonly at?: number
   readonly note?: string
@@ -80,6 +82,8 @@ export interface Suite {
   /** Shows p99 beside p10–p90: for latencies of many requests. */
   readonly showsTail?: boolean
   /** What else names the record, from the suite's own flags: `qwen3-30b-a3b`. @throws Error saying what a flag expects */
-  variant?(options: SuiteOptions): string
+  variant?(options: Pick<SuiteOptions, "flags" | "modelDir">): string
+  /** Versions of the peers that run beside us, for the record. */
+  versions?(options: Pick<SuiteOptions, "root" | "flags">): Readonly<Record<string, string>>
   run(options: SuiteOptions): AsyncIterable<Measurement>
 }

@@ -1,0 +1,54 @@
+/** Where progress goes: a terminal is written over, anything else gets lines. */
+export interface ProgressOutput {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): unknown
+}
+
+/** Tells a person who waits what is measured, which of how many it is, and how long it has taken. */
+export interface Progress {
+  expect(numMeasurements: number): void
+  report(line: string): void
+  /** Counts a measurement that is done. */
+  count(): void
+  /** Leaves the line, so that other output can follow. */
+  end(): void
+}
+
+const CLEAR_LINE = "\r\u001B[K"
+
+/**
+ * Returns a progress that is one updating line on a terminal, and a plain line per report elsewhere.
+ *
+ * @param nowMs a clock; kernels block this thread, so the line moves when a suite reports, not with the clock
+ */
+export function createProgress(output: ProgressOutput, nowMs: () => number = () => performance.now()): Progress {
+  const startedMs = nowMs()
+  let numExpected: number | undefined
+  let numDone = 0
+
+  const line = (what: string): string => {
+    const ofAll = numExpected === undefined ? `${numDone + 1}` : `${Math.min(numDone + 1, numExpected)}/${numExpected}`
+    return `  [${ofAll}] ${elapsed(nowMs() - startedMs)}  ${what}`
+  }
+  return {
+    expect(numMeasurements) {
+      numExpected = numMeasurements
+    },
+    report(what) {
+      if (output.isTTY) output.write(`${CLEAR_LINE}${line(what).slice(0, (output.columns ?? 80) - 1)}`)
+      else output.write(`${line(what)}\n`)
+    },
+    count() {
+      numDone++
+    },
+    end() {
+      if (output.isTTY) output.write(CLEAR_LINE)
+    },
+  }
+}
+
+function elapsed(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`
+}

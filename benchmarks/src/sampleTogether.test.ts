@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test"
+import { sampleTogether } from "./sampleTogether.ts"
+
+const never = new AbortController().signal
+
+function spin(ms: number): () => void {
+  return () => {
+    const until = performance.now() + ms
+    while (performance.now() < until);
+  }
+}
+
+test("sampleTogether: contenders take turns, and a slow one has a sample in each", async () => {
+  const order: string[] = []
+  const noting = (name: string): { name: string; run: () => void } => {
+    const wait = spin(3)
+    return { name, run: () => (order.at(-1) !== name && order.push(name), wait()) }
+  }
+  const samples = await sampleTogether([noting("a"), noting("b")], { timeMs: 4, signal: never })
+  // A warm-up and four turns each.
+  expect(order.join("")).toBe("ababababab")
+  for (const name of ["a", "b"]) {
+    expect(samples.get(name)!.length).toBeGreaterThanOrEqual(4)
+    for (const ms of samples.get(name)!) expect(ms).toBeGreaterThanOrEqual(3)
+  }
+})
+
+test("sampleTogether: a sample of short calls is the time of one of them", async () => {
+  const samples = await sampleTogether([{ name: "short", run: spin(0.05) }], { timeMs: 20, signal: never })
+  const sorted = samples.get("short")!.toSorted((a, b) => a - b)
+  expect(sorted[0]!).toBeGreaterThanOrEqual(0.05)
+  expect(sorted[0]!).toBeLessThan(1)
+  expect(sorted.length).toBeLessThan(40)
+})
+
+test("sampleTogether: a contender that throws is not measured, and an aborted run ends", async () => {
+  const faulty = {
+    name: "faulty",
+    run: () => {
+      throw new Error("broken kernel")
+    },
+  }
+  await expect(sampleTogether([faulty], { timeMs: 1, signal: never })).rejects.toThrow("broken kernel")
+  const aborted = AbortSignal.abort(new Error("interrupted"))
+  await expect(sampleTogether([{ name: "a", run: () => {} }], { timeMs: 1, signal: aborted })).rejects.toThrow(
+    "interrupted",
+  )
+})
