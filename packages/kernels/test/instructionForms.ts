@@ -71,6 +71,7 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
     or: form("or", "r r|m|imm"),
     and: form("and", "r r|m|imm"),
     sub: form("sub", "r r|m|imm"),
+    xor: form("xor", "r r|m|imm"),
     cmp: form("cmp", "r r|m|imm"),
     test: form("test", "r r"),
     neg: form("neg", "r"),
