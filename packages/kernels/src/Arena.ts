@@ -26,6 +26,8 @@ export interface Arena {
   free(span: Span): void
   /** Returns a view of a span's bytes. Allocates a view object: not for the step loop. */
   bytes(span: Span): Uint8Array
+  /** Returns where a span begins in this process's memory: for backends that hand it to machine code, nobody else. */
+  address(span: Span): number
   /** Allocates zeroed rows `[numRows, width]`. */
   rows(numRows: number, width: number): Rows
   /** Releases all segments. Views of them have length 0 afterwards (on Linux); native code that holds an address must have ended. */

@@ -2,7 +2,7 @@ import type { Arena, Rows, Span } from "./Arena.ts"
 import type { Format, SlabLayout } from "./SlabLayout.ts"
 
 export type BackendName = "reference" | "onnx" | "x64" | "gpu"
-export type Op = "embed" | "matmul" | "expert" | "attend" | "norm" | "addScaled"
+export type Op = "embed" | "matmul" | "expert" | "experts" | "attend" | "norm" | "addScaled"
 
 /** A slab that a backend has made ready to compute with. */
 export interface Slab {
@@ -58,6 +58,24 @@ export interface SlotRows {
 }
 
 /**
+ * How tokens' rows are shared out among slabs, and their outputs summed. In CSR form: slab e runs rows `offsets[e] .. offsets[e + 1]`.
+ *
+ * An assignment is one (token, rank) pair, `t * topK + k`.
+ */
+export interface ExpertRows {
+  readonly numTokens: number
+  readonly topK: number
+  /** `[A]` the assignment of each row. */
+  readonly order: Int32Array
+  /** `[E + 1]` */
+  readonly offsets: Int32Array
+  /** `[T * K]` the row of each assignment, -1 where it has none. */
+  readonly rows: Int32Array
+  /** `[T * K]` */
+  readonly weights: Float32Array
+}
+
+/**
  * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena.
  *
  * Widths of rows are the logical sizes (hiddenSize, …); what padding a format wants is the backend's affair. `out` never aliases `x`.
@@ -79,6 +97,12 @@ export interface Backend {
   matmul(out: Rows, x: Rows, numRows: number, slab: Slab): void
   /** `out[t] = FFN(x[t])` for an expert slab, rows `firstRow .. firstRow + numRows` of both. */
   expert(out: Rows, x: Rows, firstRow: number, numRows: number, slab: Slab): void
+  /**
+   * All experts of a layer in one call: `out[t] = Σ_k weights[t, k] · FFN_e(x[t])`, summed in order of rank. Only where `supports("experts", …)`.
+   *
+   * @param outputs room for the experts' own rows `[A, H]`; holds them afterwards
+   */
+  experts?(out: Rows, outputs: Rows, x: Rows, plan: ExpertRows, slabs: readonly Slab[]): void
   /**
    * q/k norm, rope, cache append and causal attention of each slot's rows.
    *

@@ -40,7 +40,12 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
   return {
     name: best.name,
     arena,
-    supports: (op, format) => backends.some((backend) => backend.supports(op, format)),
+    supports(op, format) {
+      // All experts at once is for who also has the single one: that is where slabs go.
+      if (op === "experts")
+        return backends.find((backend) => backend.supports("expert", format))?.supports(op, format) === true
+      return backends.some((backend) => backend.supports(op, format))
+    },
     openSlab(span, layout) {
       const ops = OPS[layout.kind]
       const owner = backends.find((backend) => ops.every((op) => backend.supports(op, layout.format)))
@@ -59,6 +64,12 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     embed: (out, ids, numIds, slab) => ownerOf(slab).embed(out, ids, numIds, slab),
     matmul: (out, x, numRows, slab) => ownerOf(slab).matmul(out, x, numRows, slab),
     expert: (out, x, firstRow, numRows, slab) => ownerOf(slab).expert(out, x, firstRow, numRows, slab),
+    experts(out, outputs, x, plan, slabs) {
+      // Slabs of one format have one owner.
+      const owner = ownerOf(slabs[0]!)
+      if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
+      owner.experts(out, outputs, x, plan, slabs)
+    },
     attend: (out, qkv, slots, layer) => attend().attend(out, qkv, slots, layer),
     norm: (out, x, numRows, weight, epsilon) => norm().norm(out, x, numRows, weight, epsilon),
     addScaled: (out, x, numRows, factors) => addScaled().addScaled(out, x, numRows, factors),

@@ -124,6 +124,7 @@ export function createArena({
     bytes(span) {
       return new Uint8Array(segmentOf(span).buffer, span.offset, span.bytes)
     },
+    address: ({ segment, offset }) => segments[segment]!.address + offset,
     rows(numRows, width): Rows {
       const span = allocate(Math.max(1, numRows * width) * 4)
       return { span, width, values: new Float32Array(segmentOf(span).buffer, span.offset, numRows * width) }

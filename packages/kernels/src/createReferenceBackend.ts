@@ -35,7 +35,7 @@ export function createReferenceBackend(arena: Arena): Backend {
   return {
     name: "reference",
     arena,
-    supports: () => true,
+    supports: (op) => op !== "experts",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`reference: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)

@@ -1,5 +1,5 @@
 export type { Arena, Rows, Span } from "./Arena.ts"
-export type { AttentionLayer, Backend, BackendName, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
+export type { AttentionLayer, Backend, BackendName, ExpertRows, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
 export type { BackendCase } from "./BackendCase.ts"
 export { BACKEND_CASES, checkBackend, checkCase } from "./backendCases.ts"
 export { composeBackends } from "./composeBackends.ts"

@@ -1,8 +1,9 @@
-import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi"
+import { dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi"
 
 /** One piece of the arena's memory, all zeros at first. */
 export interface Segment {
   readonly buffer: ArrayBufferLike
+  readonly address: number
   /** Makes a run zero again and gives its whole pages back to the system. */
   clear(offset: number, bytes: number): void
   /**
@@ -25,6 +26,7 @@ function openShared(bytes: number): Segment {
   const buffer = new SharedArrayBuffer(bytes)
   return {
     buffer,
+    address: ptr(new Uint8Array(buffer)),
     clear: (offset, length) => new Uint8Array(buffer, offset, length).fill(0),
     close() {},
   }
@@ -50,6 +52,7 @@ function openMapping(bytes: number, libc: Libc): Segment {
   const zero = (offset: number, length: number): void => void new Uint8Array(buffer, offset, length).fill(0)
   return {
     buffer,
+    address: base,
     clear(offset, length) {
       const first = Math.ceil(offset / PAGE) * PAGE
       const end = Math.floor((offset + length) / PAGE) * PAGE

@@ -33,7 +33,7 @@ export class Assembler {
   readonly lanes: 8 | 16
   /** How many vector registers there are. */
   readonly numRegisters: 16 | 32
-  private readonly code = new CodeBytes()
+  protected readonly code = new CodeBytes()
   private readonly constants = new Map<string, { readonly label: Label; readonly bytes: Uint8Array }>()
 
   constructor(vectorBytes: VectorBytes) {
@@ -140,6 +140,11 @@ export class Assembler {
     this.code.scalar([0xc7], 0, to.gpr, { immediate: immediate32(from) })
   }
 
+  /** Copies the low 32 bits and clears the upper half. */
+  mov32(to: Gpr, from: Gpr): void {
+    this.code.scalar([0x89], from.gpr, to.gpr, { is64: false })
+  }
+
   load(to: Gpr, from: Mem): void {
     this.code.scalar([0x8b], to.gpr, from)
   }
@@ -182,6 +187,10 @@ export class Assembler {
     this.arithmetic(5, to, from)
   }
 
+  xor(to: Gpr, from: Gpr | number | Mem): void {
+    this.arithmetic(6, to, from)
+  }
+
   cmp(left: Gpr, right: Gpr | number | Mem): void {
     this.arithmetic(7, left, right)
   }
@@ -221,10 +230,10 @@ export class Assembler {
     this.sub(rsp, bytes)
   }
 
-  /** Adds `register` to memory in one indivisible step, which returns the old value in `register`. */
-  lockXadd(to: Mem, register: Gpr): void {
+  /** Stores `from` where memory holds what rax holds, else loads it into rax, in one indivisible step; sets "equal" where it stored. */
+  lockCmpxchg(to: Mem, from: Gpr): void {
     this.code.emit(0xf0)
-    this.code.scalar([0x0f, 0xc1], register.gpr, to)
+    this.code.scalar([0x0f, 0xb1], from.gpr, to)
   }
 
   lockInc(to: Mem): void {
@@ -251,6 +260,11 @@ export class Assembler {
 
   xgetbv(): void {
     this.code.emit(0x0f, 0x01, 0xd0)
+  }
+
+  /** Calls the kernel: rax = number, then result; rdi, rsi, rdx = arguments. Changes rcx and r11. */
+  syscall(): void {
+    this.code.emit(0x0f, 0x05)
   }
 
   private arithmetic(op: number, to: Gpr, from: Gpr | number | Mem): void {

@@ -14,16 +14,17 @@ import { PREFETCH_BYTES, STEP_COLUMNS } from "./productSums.ts"
 import { at, atIndex, r8, r9, r10, r11, r12, rax, rcx } from "./registers.ts"
 
 /**
- * Emits: a pair of groups of 4-bit weights at r12 → 8 bits `[K / 4][16][4]`, one group behind the other, in the record's `expanded`.
+ * Emits: a pair of groups of 4-bit weights at r12 → 8 bits `[K / 4][16][4]`, one group behind the other, in the record's `expanded`, `offset` bytes in.
  *
  * Done once for all rows of a task. Changes rax, rcx, r8 to r11.
  */
-export function emitExpandPair(asm: Assembler): void {
+export function emitExpandPair(asm: Assembler, offset: number): void {
   const [low, high, nibbles] = [0, 1, 2]
   const parameters = { multiplier: 3, offset: 4 }
   const halves = Array.from({ length: 64 / asm.vectorBytes }, (_, half) => half)
   emitNibbleMask(asm, nibbles)
   addressArgument(asm, r8, PRODUCT.expanded)
+  asm.add(r8, offset)
   asm.mov(r11, r12)
   asm.mov(rcx, 2)
   asm.times(rcx, () => {

@@ -5,6 +5,11 @@ import { at, atIndex, type Gpr, r12, r13, r14, r15, rbp, rbx, rdi, rsi } from ".
 export const RECORD_VALUES = 16
 export const RECORD_BYTES = RECORD_VALUES * 8
 
+/** Place of the code's address in a record. */
+export const RECORD_CODE = 0
+/** Arguments of a task that runs `numSteps` records from `steps` on. */
+export const SEQUENCE = { steps: 1, numSteps: 2 } as const
+
 /** Registers that code must hand back as it found them. */
 const KEPT = [rbx, rbp, r12, r13, r14, r15] as const
 

@@ -3,7 +3,7 @@
  *
  * `groupBytes`: from a group to the next; a gated pair is a group of gateProj and the same of upProj. `secondScales`, `secondBias`: of upProj, where gated.
  * A bias of 0 is none. `numColumns`: of x (f32) or padded (8 and 4 bits). `outColumns`: how many there are to write from `out` on; the last pair may be
- * partly outside. `expanded`: room for a pair in 8 bits, 32 · numColumns bytes, where 4-bit weights meet many rows.
+ * partly outside. `expanded`: `productWorkBytes` of room.
  */
 export const PRODUCT = {
   weights: 1,
@@ -22,3 +22,8 @@ export const PRODUCT = {
   outColumns: 14,
   expanded: 15,
 } as const
+
+/** Bytes of room that a product wants: for a pair of groups in 8 bits, and for tiles' sums and buffers. */
+export function productWorkBytes(paddedColumns: number): number {
+  return 32 * paddedColumns + 8192
+}

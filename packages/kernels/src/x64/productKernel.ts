@@ -6,7 +6,8 @@
  * Integer sums are exact and f32 sums have one order, so a row's bits do not depend on the tile it is computed in.
  */
 import type { Format } from "../SlabLayout.ts"
-import { Assembler } from "./Assembler.ts"
+import type { Assembler } from "./Assembler.ts"
+import { emitBySize } from "./emitBySize.ts"
 import { emitExpandPair } from "./expandPair.ts"
 import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
@@ -14,6 +15,7 @@ import { PRODUCT } from "./productArguments.ts"
 import { type Epilogue, emitEpilogue } from "./productEpilogue.ts"
 import { emitF32Sums, emitInt4Sums, emitInt8Sums, F32_UNROLL, mostInt4Rows, STEP_COLUMNS } from "./productSums.ts"
 import { clearSums, createProductTile, emitRowBases, mostTileRows, type ProductTile } from "./ProductTile.ts"
+import { emitTileRows, TILE_WORK_BYTES, type TileWeights } from "./tileRows.ts"
 import { atIndex, r8, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
 
 export interface ProductKernel {
@@ -22,69 +24,91 @@ export interface ProductKernel {
   readonly epilogue: Epilogue
 }
 
-/** Emits a product kernel; its arguments are `PRODUCT`. */
-export function emitProduct({ isa, format, epilogue }: ProductKernel): Uint8Array {
-  const asm = new Assembler(isa.vectorBytes)
+/** Emits a product kernel with `asm`, which writes for the vectors of `isa`; its arguments are `PRODUCT`. */
+export function emitProduct(kernel: ProductKernel, asm: Assembler): Uint8Array {
+  const { isa, format } = kernel
   emitKernel(asm, () => {
     addressArgument(asm, r12, PRODUCT.weights)
     loadArgument(asm, rbp, PRODUCT.xStride)
     loadArgument(asm, rbx, PRODUCT.outStride)
-    if (format !== "int4") return emitPairs(asm, { isa, format, epilogue }, "direct")
-    const [many, end] = [asm.label(), asm.label()]
     loadArgument(asm, rcx, PRODUCT.numRows)
-    asm.cmp(rcx, mostInt4Rows(asm.numRegisters))
-    asm.jumpIf("above", many)
-    emitPairs(asm, { isa, format, epilogue }, "direct")
-    asm.jump(end)
-    asm.bind(many)
-    emitPairs(asm, { isa, format, epilogue }, "expanded")
+    const ways = waysOf(isa, format, asm.numRegisters)
+    const end = asm.label()
+    for (const { most, way } of ways) {
+      const next = asm.label()
+      asm.cmp(rcx, most)
+      asm.jumpIf("above", next)
+      emitPairs(asm, kernel, way)
+      asm.jump(end)
+      asm.bind(next)
+    }
     asm.bind(end)
   })
   return asm.finish()
 }
 
+/** How a pair of groups meets its rows. */
+type Way = "direct" | "expanded" | { readonly tiles: TileWeights }
+
+const ANY = 0x7fffffff
+/** Fewer rows than these are no work for tiles: their weights come from memory anyhow. */
+const LEAST_TILE_ROWS = 5
+/** With more rows it is cheaper to keep a pair's expanded weights than to expand them for each 32 rows. */
+const MOST_EXPANDED_TWICE = 64
+
+/** The ways by number of rows: the first whose `most` is enough is taken. */
+function waysOf(
+  { hasTiles }: Isa,
+  format: Format,
+  numRegisters: number,
+): { readonly most: number; readonly way: Way }[] {
+  if (format === "f32") return [{ most: ANY, way: "direct" }]
+  if (format === "int8") {
+    if (!hasTiles) return [{ most: ANY, way: "direct" }]
+    return [
+      { most: LEAST_TILE_ROWS - 1, way: "direct" },
+      { most: ANY, way: { tiles: "int8" } },
+    ]
+  }
+  const few = { most: mostInt4Rows(numRegisters), way: "direct" } as const
+  if (!hasTiles) return [few, { most: ANY, way: "expanded" }]
+  return [few, { most: MOST_EXPANDED_TWICE, way: { tiles: "int4" } }, { most: ANY, way: { tiles: "expanded" } }]
+}
+
 /** r12 = the pair's weights, r13 = pairs left, r15 = bytes of f32 columns done. */
-function emitPairs(asm: Assembler, kernel: ProductKernel, weights: "direct" | "expanded"): void {
+function emitPairs(asm: Assembler, kernel: ProductKernel, way: Way): void {
   loadArgument(asm, r13, PRODUCT.numPairs)
   asm.mov(r15, 0)
+  // A word for the tiles' present configuration: none.
+  if (typeof way === "object") asm.push(r15)
   asm.times(r13, () => {
-    if (weights === "expanded") emitExpandPair(asm)
-    for (let half = 0; half < 64 / asm.vectorBytes; half++) emitRows(asm, kernel, weights, half)
+    if (typeof way === "object") {
+      if (way.tiles === "expanded") emitExpandPair(asm, TILE_WORK_BYTES)
+      emitTileRows(asm, kernel, way.tiles)
+    } else {
+      if (way === "expanded") emitExpandPair(asm, 0)
+      for (let half = 0; half < 64 / asm.vectorBytes; half++) emitRows(asm, kernel, way, half)
+    }
     loadArgument(asm, r14, PRODUCT.groupBytes)
     asm.lea(r12, atIndex(r12, r14, 2))
     asm.add(r15, kernel.epilogue.isGated ? 64 : 128)
   })
+  if (typeof way !== "object") return
+  asm.tilerelease()
+  asm.pop(r15)
 }
 
 /** r8 = the tile's first row of x, rdx = where its output goes, rcx = rows left. */
 function emitRows(asm: Assembler, kernel: ProductKernel, weights: "direct" | "expanded", half: number): void {
   const { isa, format } = kernel
   const isDirectInt4 = format === "int4" && weights === "direct"
-  const most = isDirectInt4 ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa)
   addressArgument(asm, r8, PRODUCT.x)
   addressArgument(asm, rdx, PRODUCT.out)
   asm.lea(rdx, atIndex(rdx, r15, 1, half * 32))
   loadArgument(asm, rcx, PRODUCT.numRows)
-  const [top, end] = [asm.label(), asm.label()]
-  const sizes = Array.from({ length: most }, (_, i) => ({ numRows: most - i, label: asm.label() }))
-  asm.bind(top)
-  asm.cmp(rcx, most)
-  asm.jumpIf("aboveOrEqual", sizes[0]!.label)
-  for (const { numRows, label } of sizes.slice(1)) {
-    asm.cmp(rcx, numRows)
-    asm.jumpIf("equal", label)
-  }
-  asm.jump(end)
-  for (const { numRows, label } of sizes) {
-    asm.bind(label)
-    emitTile(createProductTile(asm, isa, numRows, half), kernel, weights)
-    if (numRows < most) asm.jump(end)
-    else {
-      asm.sub(rcx, most)
-      asm.jump(top)
-    }
-  }
-  asm.bind(end)
+  emitBySize(asm, rcx, isDirectInt4 ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa), (numRows) =>
+    emitTile(createProductTile(asm, isa, numRows, half), kernel, weights),
+  )
 }
 
 function emitTile(tile: ProductTile, { format, epilogue }: ProductKernel, weights: "direct" | "expanded"): void {

@@ -1,0 +1,59 @@
+import type { Arena, Rows, Span } from "../Arena.ts"
+import type { Assembler } from "./Assembler.ts"
+import type { HostPool } from "./HostPool.ts"
+import type { Isa } from "./Isa.ts"
+import type { KernelCache } from "./KernelCache.ts"
+
+/** What the operations of the x64 backend share. */
+export interface X64Context {
+  readonly arena: Arena
+  readonly isa: Isa
+  readonly kernels: KernelCache
+  readonly hosts: HostPool
+  /** What products are written with. */
+  createAssembler(): Assembler
+}
+
+/** Memory that grows to the largest call seen, and keeps its place between calls. */
+export interface GrowingMemory {
+  /** Returns the address of at least `bytes`; what it held is lost when it grows. */
+  address(bytes: number): number
+  /** The same as a view of 32-bit words, made when it grows. */
+  words(): Int32Array
+  free(): void
+}
+
+/** f32 rows in memory, one behind the other. */
+export interface PlacedRows {
+  readonly address: number
+  readonly width: number
+}
+
+/** Returns where rows from `firstRow` on are. */
+export function placeRows({ arena }: X64Context, { span, width }: Rows, firstRow = 0): PlacedRows {
+  return { address: arena.address(span) + firstRow * width * 4, width }
+}
+
+/** Creates memory that is allocated with its first use. */
+export function createGrowingMemory(arena: Arena): GrowingMemory {
+  let span: Span | undefined
+  let words: Int32Array = new Int32Array()
+  const free = (): void => {
+    if (span !== undefined) arena.free(span)
+    span = undefined
+    words = new Int32Array()
+  }
+  return {
+    address(bytes) {
+      if (span === undefined || span.bytes < bytes) {
+        free()
+        span = arena.allocate(Math.ceil(bytes / 4096) * 4096)
+        const view = arena.bytes(span)
+        words = new Int32Array(view.buffer, view.byteOffset, view.length / 4)
+      }
+      return arena.address(span)
+    },
+    words: () => words,
+    free,
+  }
+}
