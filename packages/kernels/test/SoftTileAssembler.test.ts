@@ -190,6 +190,23 @@ describeEachWidth("SoftTileAssembler", 0, (vectorBytes, runner) => {
     ])
   })
 
+  test("each thread has tiles of its own: another's stay as they are", () => {
+    const shared = runner.place(new Uint8Array(SOFT_TILE_BYTES))
+    const others = shared.values.subarray(0, 8192)
+    // The first set belongs to somebody: its first 8 bytes say who.
+    others[0] = 1
+    const run = runner.load(emitProduct(new SoftTileAssembler(shared.address)), PRODUCT)
+    const shape = { rows: 1, bytes: 4, lanes: 1 }
+    const [config, out] = [runner.place(configure(shape)), runner.place(new Int32Array(1))]
+    const [c, a, b] = [Int32Array.of(5), Int8Array.of(-1, 2, 3, -128), Uint8Array.of(255, 1, 2, 3)].map(
+      (values) => runner.place(values).address,
+    ) as [number, number, number]
+    const strides = { cStride: 4, aStride: 4, bStride: 4 }
+    run({ config: config.address, c, a, b, out: out.address, ...strides })
+    expect(out.values[0]).toBe(5 - 255 + 2 + 6 - 384)
+    expect(others.findLastIndex((byte) => byte !== 0)).toBe(0)
+  })
+
   test.each(Object.entries(INSTRUCTIONS))(
     "%s keeps registers, flags, the mask and what lies under the stack",
     (_, emit) => {
