@@ -1,8 +1,8 @@
-import { type Arena, type Backend, createReferenceBackend } from "@consilium/kernels"
+import { type Arena, type Backend, bestIsa, createReferenceBackend, createX64Backend } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 
 /** Every backend that a suite can be asked for, fastest first. */
-export const BACKENDS = ["onnx", "reference"] as const
+export const BACKENDS = ["x64", "onnx", "reference"] as const
 
 export type BenchedBackend = (typeof BACKENDS)[number]
 
@@ -13,6 +13,8 @@ export type BenchedBackend = (typeof BACKENDS)[number]
  */
 export function createBackend(name: BenchedBackend, arena: Arena, numThreads: number): Backend {
   switch (name) {
+    case "x64":
+      return createX64Backend(arena, { isa: bestIsa(), numThreads })
     case "onnx":
       return createOnnxBackend(arena, { numThreads })
     case "reference":

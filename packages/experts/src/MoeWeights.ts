@@ -8,7 +8,7 @@ import {
   type RouteScratch,
   type Routing,
 } from "@consilium/gating"
-import type { Backend, Rows, Slab } from "@consilium/kernels"
+import type { Backend, ExpertRows, Rows, Slab } from "@consilium/kernels"
 import { allocateRows } from "./allocateRows.ts"
 import { createDispatchPlan, type DispatchPlan } from "./DispatchPlan.ts"
 
@@ -54,6 +54,8 @@ export interface MoeScratch {
   readonly routing: Routing
   readonly route: RouteScratch
   readonly plan: DispatchPlan
+  /** The plan and the routing's weights, as a backend takes them. */
+  readonly expertRows: { -readonly [Key in keyof ExpertRows]: ExpertRows[Key] }
   /** `[T * K, H]` dispatched rows, and what the experts made of them. */
   readonly dispatched: Rows
   readonly outputs: Rows
@@ -75,11 +77,15 @@ export function createMoeScratch(
     [maxAssignments, hiddenSize],
     [maxTokens, hiddenSize],
   ])
+  const routing = createRouting(maxTokens, topK)
+  const plan = createDispatchPlan(maxAssignments, numExperts)
+  const { order, offsets, rows } = plan
   return {
     logits,
-    routing: createRouting(maxTokens, topK),
+    routing,
     route: createRouteScratch(numExperts),
-    plan: createDispatchPlan(maxAssignments, numExperts),
+    plan,
+    expertRows: { numTokens: 0, topK, order, offsets, rows, weights: routing.weights },
     dispatched,
     outputs,
     shared,

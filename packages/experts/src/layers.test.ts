@@ -1,7 +1,6 @@
 /** Whole layers against the golden ones, on every backend, through the constructor that library users call. */
 import { describe, expect, test } from "bun:test"
-import { type Backend, createArena, createReferenceBackend, type ExpertTensors } from "@consilium/kernels"
-import { createOnnxBackend } from "@consilium/onnx"
+import type { ExpertTensors } from "@consilium/kernels"
 import { noise } from "@consilium/tensor"
 import {
   expectClose,
@@ -11,6 +10,7 @@ import {
   readFixtureJson,
   readFixtureTensors,
 } from "@consilium/testing"
+import { BACKENDS, withBackend } from "../test/openMoeCase.ts"
 import { createMoeLayer, type CreateMoeLayerOptions } from "./index.ts"
 
 interface Description {
@@ -20,14 +20,6 @@ interface Description {
     >
   }
   readonly quantisedErrors?: Readonly<Record<string, { readonly max: number; readonly mean: number }>>
-}
-
-function withBackend(name: "reference" | "onnx", body: (backend: Backend) => void): void {
-  const arena = createArena({})
-  const backend = name === "onnx" ? createOnnxBackend(arena, { numThreads: 2 }) : createReferenceBackend(arena)
-  body(backend)
-  backend.close()
-  arena.close()
 }
 
 /** A golden layer's weights, by its hash or as they are stored. */
@@ -76,7 +68,7 @@ function seedLayer(name: "seed-moe" | "seed-moe-small", which: "linear" | "task"
   return { golden, options, taskIds: golden.get("taskIds")!.values as Int32Array }
 }
 
-for (const backendName of ["reference", "onnx"] as const) {
+for (const backendName of BACKENDS) {
   describe(backendName, () => {
     for (const name of ["seed-moe", "seed-moe-small"] as const) {
       for (const which of ["linear", "task"] as const) {

@@ -17,6 +17,7 @@ import type { MoeConfig, MoeLayer, MoeOptions, MoeScratch } from "./MoeWeights.t
 import { planDispatch } from "./planDispatch.ts"
 import { routerLogits } from "./routerLogits.ts"
 import { runExperts } from "./runExperts.ts"
+import { runsTogether, runTogether } from "./runTogether.ts"
 
 /**
  * Writes the layer's output for tokens `0 .. numTokens`, without the residual, and returns how they were routed.
@@ -43,9 +44,12 @@ export function moeLayer(
   checkRouting(routing, numTokens, config)
 
   const plan = planDispatch(scratch.plan, routing, options.capacity)
-  dispatch(scratch.dispatched, hidden, plan, config.topK)
-  runExperts(scratch.outputs, scratch.dispatched, plan, layer)
-  combine(out, scratch.outputs, plan, routing)
+  if (runsTogether(layer)) runTogether(out, hidden, routing, layer, scratch)
+  else {
+    dispatch(scratch.dispatched, hidden, plan, config.topK)
+    runExperts(scratch.outputs, scratch.dispatched, plan, layer)
+    combine(out, scratch.outputs, plan, routing)
+  }
 
   if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, layer.backend, scratch)
   return routing

@@ -1,8 +1,11 @@
 import { createRouting, type Routing } from "@consilium/gating"
 import {
+  type Arena,
   type Backend,
+  bestIsa,
   createArena,
   createReferenceBackend,
+  createX64Backend,
   type ExpertTensors,
   type Format,
   packExpertSlab,
@@ -10,6 +13,7 @@ import {
   planExpertSlab,
   planMatrixSlab,
   type Rows,
+  runnableIsas,
   type Slab,
   unpackMatrix,
 } from "@consilium/kernels"
@@ -18,7 +22,12 @@ import { noise, sigmoid } from "@consilium/tensor"
 import { createMoeScratch, type MoeLayer, moeLayerPlain, type MoeScratch, type PlainExpert } from "../src/index.ts"
 import type { MoeCase } from "./cases.ts"
 
-export const BACKENDS = ["reference", "onnx"] as const
+const ALL_BACKENDS = ["reference", "onnx", "x64"] as const
+type TestedBackend = (typeof ALL_BACKENDS)[number]
+
+/** Those that run here. */
+export const BACKENDS = ALL_BACKENDS.filter((name) => name !== "x64" || runnableIsas().length > 0)
+if (!BACKENDS.includes("x64")) console.log("x64: skipped, this is no Linux on x64 with AVX2")
 
 /** A case's layer, open on a backend, beside the same weights in plain f32. */
 export interface OpenCase {
@@ -36,15 +45,20 @@ export interface OpenCase {
 }
 
 /** Runs `body` with a backend on an arena of its own. */
-export function withBackend<T>(name: (typeof BACKENDS)[number], body: (backend: Backend) => T): T {
+export function withBackend<T>(name: TestedBackend, body: (backend: Backend) => T): T {
   const arena = createArena({})
-  const backend = name === "onnx" ? createOnnxBackend(arena, { numThreads: 2 }) : createReferenceBackend(arena)
+  const backend = create(name, arena)
   try {
     return body(backend)
   } finally {
     backend.close()
     arena.close()
   }
+}
+
+function create(name: TestedBackend, arena: Arena): Backend {
+  if (name === "onnx") return createOnnxBackend(arena, { numThreads: 2 })
+  return name === "x64" ? createX64Backend(arena, { isa: bestIsa(), numThreads: 2 }) : createReferenceBackend(arena)
 }
 
 /** Opens a case's layer with a router slab, as checkpoints have it. `experts` keeps those of these ids only. */

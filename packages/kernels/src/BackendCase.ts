@@ -1,10 +1,14 @@
 import { noise } from "@consilium/tensor"
 import type { Arena, Rows } from "./Arena.ts"
-import type { Backend } from "./Backend.ts"
+import type { Backend, Op } from "./Backend.ts"
+import type { Format } from "./SlabLayout.ts"
 
 /** Something small to compute. */
 export interface BackendCase {
   readonly name: string
+  /** What it asks the backend for. */
+  readonly op: Op
+  readonly format: Format
   /** Largest difference from the reference in the same format, as a share of the largest value. */
   readonly bound: number
   /** Computes it; frees what it took, also on a throw. Undefined where the backend does not support the operation on the format. */

@@ -45,6 +45,8 @@ function attendCase(name: string, shape: AttendShape): BackendCase {
   const layer = planLayer(shape)
   return {
     name: `attend: ${name}`,
+    op: "attend",
+    format: "f32",
     bound: 1e-4,
     run: (backend) =>
       backend.supports("attend", "f32")

@@ -7,12 +7,23 @@ import { SLAB_CASES } from "./slabCases.ts"
 
 export const BACKEND_CASES: readonly BackendCase[] = [...SLAB_CASES, ...ATTEND_CASES, ...ROW_CASES]
 
-/** Runs every case against the reference; returns what went wrong, a line each. A throw is a line too. */
-export function checkBackend(backend: Backend, reference: Backend): string[] {
+/** A case that went wrong, and how: one line. */
+export interface FailedCase {
+  readonly item: BackendCase
+  readonly problem: string
+}
+
+/** Runs every case against the reference; returns those that went wrong. A throw is a failure too. */
+export function failedCases(backend: Backend, reference: Backend): FailedCase[] {
   return BACKEND_CASES.flatMap((item) => {
     const problem = checkCase(item, backend, reference)
-    return problem === undefined ? [] : [problem]
+    return problem === undefined ? [] : [{ item, problem }]
   })
+}
+
+/** Runs every case against the reference; returns what went wrong, a line each. */
+export function checkBackend(backend: Backend, reference: Backend): string[] {
+  return failedCases(backend, reference).map(({ problem }) => problem)
 }
 
 /** Runs one case against the reference; returns what went wrong, or undefined. */

@@ -35,6 +35,8 @@ function rowCase(
 ): BackendCase {
   return {
     name,
+    op,
+    format: "f32",
     bound: 1e-5,
     run: (backend) =>
       backend.supports(op, "f32") ? withCaseRows(backend.arena, (rows) => body(backend, rows)) : undefined,

@@ -29,6 +29,8 @@ function matmulCase(shape: MatrixShape, numRows: number): BackendCase {
   const { format, numRows: outWidth, numColumns, hasBias } = shape
   return {
     name: `matmul ${format} ${numRows} × ${numColumns} → ${outWidth}${hasBias ? " with bias" : ""}`,
+    op: "matmul",
+    format,
     bound: BOUNDS[format],
     run(backend) {
       if (!backend.supports("matmul", format)) return undefined
@@ -48,6 +50,8 @@ function embedCase(shape: MatrixShape): BackendCase {
   const ids = Int32Array.of(49, 0, 7, 7)
   return {
     name: `embed ${format}`,
+    op: "embed",
+    format,
     bound: 1e-6,
     run(backend) {
       if (!backend.supports("embed", format)) return undefined
@@ -77,6 +81,8 @@ function expertCase(shape: ExpertShape, firstRow: number, numRows: number): Back
   const kind = `${activation}${hasGateProj ? "" : ", no gateProj"}${hasBias ? ", biases" : ""}`
   return {
     name: `expert ${format} ${hiddenSize} → ${intermediateSize}, ${kind}, ${numRows} rows from ${firstRow}`,
+    op: "expert",
+    format,
     bound: BOUNDS[format],
     run(backend) {
       if (!backend.supports("expert", format)) return undefined

@@ -1,7 +1,7 @@
 import { afterAll, describe, test } from "bun:test"
 import type { VectorBytes } from "../src/x64/Assembler.ts"
 import { type KernelRunner, openKernelRunner } from "./kernelRunner.ts"
-import { runnableIsas } from "./runnableIsas.ts"
+import { runnableIsas } from "../src/x64/runnableIsas.ts"
 
 /**
  * Describes tests of emitted code for 64- and 32-byte vectors, with a runner that is closed after them. A width that this machine lacks is skipped

@@ -1,11 +1,25 @@
-import { createArena, createReferenceBackend, type Backend, type Format } from "@consilium/kernels"
+import {
+  type Arena,
+  type Backend,
+  bestIsa,
+  createArena,
+  createReferenceBackend,
+  createX64Backend,
+  type Format,
+  runnableIsas,
+} from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openPreparedModel, prepareModel, type PreparedModel } from "../src/index.ts"
 
-export const BACKENDS = ["reference", "onnx"] as const
+const ALL_BACKENDS = ["reference", "onnx", "x64"] as const
+export type TestedBackend = (typeof ALL_BACKENDS)[number]
+
+/** Those that run here. */
+export const BACKENDS = ALL_BACKENDS.filter((name) => name !== "x64" || runnableIsas().length > 0)
+if (!BACKENDS.includes("x64")) console.log("x64: skipped, this is no Linux on x64 with AVX2")
 
 /** Runs `body` with a checkpoint prepared in a folder of its own, which is removed afterwards. */
 export async function withPrepared<T>(
@@ -28,13 +42,18 @@ export async function withPrepared<T>(
 }
 
 /** Runs `body` with a backend on an arena of its own. */
-export function withBackend<T>(name: (typeof BACKENDS)[number], body: (backend: Backend) => T): T {
+export function withBackend<T>(name: TestedBackend, body: (backend: Backend) => T): T {
   const arena = createArena({})
-  const backend = name === "onnx" ? createOnnxBackend(arena, { numThreads: 2 }) : createReferenceBackend(arena)
+  const backend = create(name, arena)
   try {
     return body(backend)
   } finally {
     backend.close()
     arena.close()
   }
+}
+
+function create(name: TestedBackend, arena: Arena): Backend {
+  if (name === "onnx") return createOnnxBackend(arena, { numThreads: 2 })
+  return name === "x64" ? createX64Backend(arena, { isa: bestIsa(), numThreads: 2 }) : createReferenceBackend(arena)
 }

@@ -118,7 +118,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   return {
     name: "onnx",
     arena,
-    supports: () => true,
+    supports: (op) => op !== "experts",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`onnx: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)

@@ -1,3 +1,4 @@
+import { ptr } from "bun:ffi"
 import { afterAll, describe, expect, test } from "bun:test"
 import { type Arena, BACKEND_CASES, checkCase, createReferenceBackend, type Span } from "@consilium/kernels"
 import { createOnnxBackend } from "./index.ts"
@@ -22,6 +23,7 @@ function createSharedArena(bytes: number): Arena {
       if (usedBytes === 0) end = 0
     },
     bytes: ({ offset, bytes: size }: Span) => new Uint8Array(buffer, offset, size),
+    address: ({ offset }) => ptr(new Uint8Array(buffer)) + offset,
     rows(numRows, width) {
       const span = arena.allocate(numRows * width * 4)
       return { span, width, values: new Float32Array(buffer, span.offset, numRows * width) }

@@ -95,9 +95,10 @@ export const SETTINGS = {
     description: "Most memory for weights and contexts: `2GiB`, or a share of the machine such as `0.5`.",
   },
   backend: {
-    ...oneOf("auto", "reference", "onnx"),
+    ...oneOf("auto", "reference", "onnx", "x64"),
     defaultText: "auto",
-    description: "What computes. `auto` takes the fastest that passes its self-test.",
+    description:
+      "What computes: machine code for this processor (`x64`), onnxruntime, or plain loops. `auto` takes the fastest that passes its self-test.",
   },
   format: {
     ...oneOf("f32", "int8", "int4"),

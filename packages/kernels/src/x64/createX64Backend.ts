@@ -13,6 +13,7 @@ import { createHostPool } from "./HostPool.ts"
 import type { Isa } from "./Isa.ts"
 import { createKernelCache } from "./KernelCache.ts"
 import { type RowPlan, runExperts } from "./runExperts.ts"
+import { runAddScaled, runCombine, runNorm } from "./runRows.ts"
 import { runProduct } from "./runProduct.ts"
 import { createGrowingMemory, placeRows, type X64Context } from "./X64Context.ts"
 import { openX64Slab, type X64Slab } from "./X64Slab.ts"
@@ -50,7 +51,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
   return {
     name: "x64",
     arena,
-    supports: (op) => op === "matmul" || op === "expert" || op === "embed",
+    supports: (op) => op !== "attend",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`x64: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
@@ -80,11 +81,19 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       const [to, from] = [placeRows(context, out, firstRow), placeRows(context, x, firstRow)]
       runExperts(context, memory, to, from, inOrder(numRows), [opened(slab)])
     },
+    experts(out, outputs, x, plan, slabs) {
+      for (let e = 0; e < slabs.length; e++) opened(slabs[e]!)
+      const rows = placeRows(context, outputs)
+      runExperts(context, memory, rows, placeRows(context, x), plan, slabs as readonly X64Slab[])
+      runCombine(context, placeRows(context, out), rows, plan)
+    },
     attend() {
       throw new Error("x64")
     },
-    norm() {},
-    addScaled() {},
+    norm: (out, x, numRows, weight, epsilon) =>
+      runNorm(context, placeRows(context, out), placeRows(context, x), numRows, weight, epsilon),
+    addScaled: (out, x, numRows, factors) =>
+      runAddScaled(context, placeRows(context, out), placeRows(context, x), numRows, factors),
     close() {
       context.hosts.close()
       for (const { free } of memories) free()

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { noise, silu } from "@consilium/tensor"
 import { openKernelRunner } from "../../test/kernelRunner.ts"
-import { runnableIsas } from "../../test/runnableIsas.ts"
+import { runnableIsas } from "./runnableIsas.ts"
 import { SOFT_TILE_BYTES, SoftTileAssembler } from "../../test/SoftTileAssembler.ts"
 import { openMatrix } from "../openMatrix.ts"
 import { createMultiplyScratch, multiplyRow } from "../multiplyRow.ts"

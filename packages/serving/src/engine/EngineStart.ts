@@ -6,7 +6,7 @@ export const EngineStart = Schema.Struct({
   /** The checkpoint: its config is read again. */
   sourceDir: Schema.String,
   preparedDir: Schema.String,
-  backend: Schema.Literals(["auto", "reference", "onnx"]),
+  backend: Schema.Literals(["auto", "reference", "onnx", "x64"]),
   numThreads: Schema.Int.check(Schema.isGreaterThan(0)),
   numSlots: Schema.Int.check(Schema.isGreaterThan(0)),
   /** Most positions of a sequence; absent: the model's own, as far as memory allows. */

@@ -31,13 +31,16 @@ const LEAST_CONTEXT = 256
  *
  * @throws Error in one line: weights or context that do not fit, a damaged prepared model, a backend that cannot run
  */
-export function loadEngineModel(start: EngineStart, onProgress: (done: number, total: number) => void): EngineModel {
+export async function loadEngineModel(
+  start: EngineStart,
+  onProgress: (done: number, total: number) => void,
+): Promise<EngineModel> {
   const prepared = openPreparedModel(start.preparedDir, start.sourceDir)
   const arena = createArena({ limitBytes: start.memoryBytes })
   let backend: Backend | undefined
   try {
     const { capacity, numSlots } = planContext(prepared, start)
-    const chosen = chooseBackend(arena, start)
+    const chosen = await chooseBackend(arena, start)
     backend = chosen.backend
     const maxRows = Math.max(numSlots, Math.min(MAX_ROWS, capacity))
     const transformer = createTransformer({ prepared, backend, numSlots, capacity, maxRows, onProgress })

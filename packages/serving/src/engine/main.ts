@@ -13,7 +13,7 @@ const main = Effect.gen(function* () {
   const start = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(EngineStart))(process.argv[2])
   let reportedAt = 0
   const loaded = yield* Effect.acquireRelease(
-    Effect.try({
+    Effect.tryPromise({
       try: () =>
         loadEngineModel(start, (done, total) => {
           if (performance.now() - reportedAt < 100 && done < total) return
