@@ -134,6 +134,7 @@ export class Assembler {
 
   // Scalars, 64 bits unless the name says 32
 
+  /** Copies a register, or 32 signed bits. A 0 is written by `xor`, which changes the flags. */
   mov(to: Gpr, from: Gpr | number): void {
     if (typeof from !== "number") return this.code.scalar([0x89], from.gpr, to.gpr)
     if (from === 0) return this.code.scalar([0x31], to.gpr, to.gpr, { is64: false })
