@@ -82,6 +82,7 @@ for (const backendName of BACKENDS) {
             expectClose(routing.weights, f32(golden.get(`${which}.expert_weights`)), 1e-5, { name: "weights" })
             expectClose(output, f32(golden.get(`${which}.output`)), 1e-4, { name: "output" })
             layer.close()
+            backend.close()
             expect(backend.arena.usedBytes).toBe(0)
           }))
       }
