@@ -81,8 +81,10 @@ export interface Suite {
   readonly axis?: string
   /** Shows p99 beside p10–p90: for latencies of many requests. */
   readonly showsTail?: boolean
+  /** Names the model where a flag of the suite's own stands for another than `--model`. @throws Error saying what the flag expects */
+  modelName?(flags: SuiteOptions["flags"]): string | undefined
   /** What else names the record, from the suite's own flags: `qwen3-30b-a3b`. @throws Error saying what a flag expects */
-  variant?(options: Pick<SuiteOptions, "flags" | "modelDir">): string
+  variant?(options: Pick<SuiteOptions, "flags" | "modelDir">): string | undefined
   /** Versions of the peers that run beside us, for the record. */
   versions?(options: Pick<SuiteOptions, "root" | "flags">): Readonly<Record<string, string>>
   run(options: SuiteOptions): AsyncIterable<Measurement>

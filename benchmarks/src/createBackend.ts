@@ -1,10 +1,22 @@
-import { type Arena, type Backend, bestIsa, createReferenceBackend, createX64Backend } from "@consilium/kernels"
+import {
+  type Arena,
+  type Backend,
+  bestIsa,
+  createReferenceBackend,
+  createX64Backend,
+  runnableIsas,
+} from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 
 /** Every backend that a suite can be asked for, fastest first. */
 export const BACKENDS = ["x64", "onnx", "reference"] as const
 
 export type BenchedBackend = (typeof BACKENDS)[number]
+
+/** Returns the backends that run on this machine, fastest first. */
+export function runnableBackends(): readonly [BenchedBackend, ...BenchedBackend[]] {
+  return runnableIsas().length > 0 ? BACKENDS : ["onnx", "reference"]
+}
 
 /**
  * Creates one backend by itself: what it does not support throws instead of going to the next, so that a figure is never another's.

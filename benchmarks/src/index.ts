@@ -1,13 +1,15 @@
 import { engine } from "./engine.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
+import { sparse } from "./sparse.ts"
 import { start } from "./start.ts"
 import { streams } from "./streams.ts"
 import type { Suite } from "./Suite.ts"
 
-export { BACKENDS } from "./createBackend.ts"
+export { BACKENDS, runnableBackends } from "./createBackend.ts"
 export { FIGURES } from "./figures.ts"
+export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
-export const SUITES: readonly Suite[] = [engine, kernels, layer, start, streams]
+export const SUITES: readonly Suite[] = [engine, kernels, layer, sparse, start, streams]

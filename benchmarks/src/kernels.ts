@@ -81,9 +81,9 @@ async function* measureBackend(
     const pool = openSlabPool(backend, packed, POOL_BYTES)
     try {
       for (const numRows of rowsOf(name)) {
-        report(`${shape.name}, ${numRows} rows, ${contender}`)
         const run = createProduct(backend, pool.slabs, shape, numRows)
-        const samples = await sampleTogether([{ name: contender, run }], { timeMs: 400, signal })
+        const onTurn = (): void => report(`${shape.name}, ${numRows} rows, ${contender}`)
+        const samples = await sampleTogether([{ name: contender, run }], { timeMs: 400, signal, onTurn })
         yield* asRates(samples.get(contender)!, {
           shape,
           format,

@@ -16,6 +16,13 @@ test("openSlabPool: fills the bytes with copies that have memory of their own, a
   expect(arena.usedBytes).toBe(0)
 })
 
+test("openSlabPool: opens whole groups", () => {
+  const backend = createReferenceBackend(createArena())
+  const packed = packRandomSlab(SHAPE)
+  expect(openSlabPool(backend, packed, packed.layout.bytes * 2.5, 8).slabs).toHaveLength(8)
+  expect(openSlabPool(backend, packed, packed.layout.bytes * 8.5, 8).slabs).toHaveLength(16)
+})
+
 test("openSlabPool: keeps nothing when the backend refuses a slab", () => {
   const arena = createArena()
   const inner = createReferenceBackend(arena)

@@ -61,13 +61,18 @@ function randomWeights(length: number, seed: number): Float32Array {
 }
 
 /**
- * Opens copies of a packed slab on a backend, as many as fill `poolBytes`.
+ * Opens copies of a packed slab on a backend, as many as fill `poolBytes`, in whole groups of `groupSize`.
  *
  * Calls that take them in turns read weights from memory, as a model's layers do, if the pool is larger than any cache.
  *
  * @throws Error as the backend does, keeping nothing
  */
-export function openSlabPool(backend: Backend, { layout, bytes }: PackedSlab, poolBytes: number): SlabPool {
+export function openSlabPool(
+  backend: Backend,
+  { layout, bytes }: PackedSlab,
+  poolBytes: number,
+  groupSize = 1,
+): SlabPool {
   const { arena } = backend
   const open: { readonly slab: Slab; readonly span: Span }[] = []
   const close = (): void => {
@@ -91,7 +96,7 @@ export function openSlabPool(backend: Backend, { layout, bytes }: PackedSlab, po
   }
   try {
     const slabBytes = backend.numBytes(openOne())
-    while (open.length * slabBytes < poolBytes) openOne()
+    while (open.length * slabBytes < poolBytes || open.length % groupSize !== 0) openOne()
     return { slabs: open.map(({ slab }) => slab), slabBytes, close }
   } catch (error) {
     close()

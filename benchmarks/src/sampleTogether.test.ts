@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { sampleTogether } from "./sampleTogether.ts"
 
 const never = new AbortController().signal
+const onTurn = (): void => {}
 
 function spin(ms: number): () => void {
   return () => {
@@ -16,7 +17,7 @@ test("sampleTogether: contenders take turns, and a slow one has a sample in each
     const wait = spin(3)
     return { name, run: () => (order.at(-1) !== name && order.push(name), wait()) }
   }
-  const samples = await sampleTogether([noting("a"), noting("b")], { timeMs: 4, signal: never })
+  const samples = await sampleTogether([noting("a"), noting("b")], { timeMs: 4, signal: never, onTurn })
   // A warm-up and four turns each.
   expect(order.join("")).toBe("ababababab")
   for (const name of ["a", "b"]) {
@@ -26,7 +27,7 @@ test("sampleTogether: contenders take turns, and a slow one has a sample in each
 })
 
 test("sampleTogether: a sample of short calls is the time of one of them", async () => {
-  const samples = await sampleTogether([{ name: "short", run: spin(0.05) }], { timeMs: 20, signal: never })
+  const samples = await sampleTogether([{ name: "short", run: spin(0.05) }], { timeMs: 20, signal: never, onTurn })
   const sorted = samples.get("short")!.toSorted((a, b) => a - b)
   expect(sorted[0]!).toBeGreaterThanOrEqual(0.05)
   expect(sorted[0]!).toBeLessThan(1)
@@ -40,9 +41,9 @@ test("sampleTogether: a contender that throws is not measured, and an aborted ru
       throw new Error("broken kernel")
     },
   }
-  await expect(sampleTogether([faulty], { timeMs: 1, signal: never })).rejects.toThrow("broken kernel")
+  await expect(sampleTogether([faulty], { timeMs: 1, signal: never, onTurn })).rejects.toThrow("broken kernel")
   const aborted = AbortSignal.abort(new Error("interrupted"))
-  await expect(sampleTogether([{ name: "a", run: () => {} }], { timeMs: 1, signal: aborted })).rejects.toThrow(
+  await expect(sampleTogether([{ name: "a", run: () => {} }], { timeMs: 1, signal: aborted, onTurn })).rejects.toThrow(
     "interrupted",
   )
 })

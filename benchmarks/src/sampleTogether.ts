@@ -10,6 +10,8 @@ export interface SamplingOptions {
   /** Time for each contender, warm-up aside. */
   readonly timeMs: number
   readonly signal: AbortSignal
+  /** Hears whose turn it is. */
+  readonly onTurn: (name: string) => void
 }
 
 /** Contenders take turns this often, so that what a shared machine does meanwhile falls on all of them. */
@@ -26,15 +28,20 @@ const SAMPLE_MS = 2
  */
 export async function sampleTogether(
   contenders: readonly Contender[],
-  { timeMs, signal }: SamplingOptions,
+  { timeMs, signal, onTurn }: SamplingOptions,
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const samples = new Map<string, number[]>()
-  const batches = contenders.map(({ run }) => warmUp(run, timeMs / ROUNDS))
+  const batches: number[] = []
+  for (const { name, run } of contenders) {
+    onTurn(name)
+    batches.push(warmUp(run, timeMs / ROUNDS))
+  }
   for (let round = 0; round < ROUNDS; round++) {
     for (const [c, { name, run }] of contenders.entries()) {
       // Suites block this thread: let Ctrl-C in.
       await Bun.sleep(0)
       signal.throwIfAborted()
+      onTurn(name)
       const taken = await sampleOnce(name, run, batches[c]!, timeMs / ROUNDS)
       samples.set(name, [...(samples.get(name) ?? []), ...taken])
     }

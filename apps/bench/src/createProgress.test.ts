@@ -11,6 +11,7 @@ test("createProgress: says which of how many, and the time since the start", () 
   const { written, output } = recording(false)
   const progress = createProgress(output, () => clockMs)
   progress.report("preparing")
+  progress.report("still preparing")
   progress.expect(2)
   progress.count()
   clockMs += 65_000

@@ -1,4 +1,4 @@
-/** Where progress goes: a terminal is written over, anything else gets lines. */
+/** Where progress goes: a terminal is written over, anything else gets lines, at most one a second. */
 export interface ProgressOutput {
   readonly isTTY?: boolean
   readonly columns?: number
@@ -18,7 +18,7 @@ export interface Progress {
 const CLEAR_LINE = "\r\u001B[K"
 
 /**
- * Returns a progress that is one updating line on a terminal, and a plain line per report elsewhere.
+ * Returns a progress that is one updating line on a terminal, and plain lines elsewhere.
  *
  * @param nowMs a clock; kernels block this thread, so the line moves when a suite reports, not with the clock
  */
@@ -26,6 +26,7 @@ export function createProgress(output: ProgressOutput, nowMs: () => number = () 
   const startedMs = nowMs()
   let numExpected: number | undefined
   let numDone = 0
+  let writtenMs = Number.NEGATIVE_INFINITY
 
   const line = (what: string): string => {
     const ofAll = numExpected === undefined ? `${numDone + 1}` : `${Math.min(numDone + 1, numExpected)}/${numExpected}`
@@ -37,7 +38,10 @@ export function createProgress(output: ProgressOutput, nowMs: () => number = () 
     },
     report(what) {
       if (output.isTTY) output.write(`${CLEAR_LINE}${line(what).slice(0, (output.columns ?? 80) - 1)}`)
-      else output.write(`${line(what)}\n`)
+      else if (nowMs() - writtenMs >= 1000) {
+        output.write(`${line(what)}\n`)
+        writtenMs = nowMs()
+      }
     },
     count() {
       numDone++

@@ -1,5 +1,4 @@
-import { type Measurement, type Unit, UNITS } from "@consilium/benchmarks"
-import { readable, summarise } from "./summarise.ts"
+import { type Measurement, type Unit, UNITS, readable, summarise } from "@consilium/benchmarks"
 
 /** What a table must know of a record beside its measurements. */
 export interface TableStyle {

@@ -1,4 +1,4 @@
-import type { Suite } from "@consilium/benchmarks"
+import { runnableBackends, type Suite } from "@consilium/benchmarks"
 import { expect, test } from "bun:test"
 import { parseCommand } from "./parseCommand.ts"
 
@@ -28,11 +28,13 @@ const recordName = (...args: string[]): string | undefined => {
 }
 
 test("parseCommand: records of another model, format, backend, thread count or variant have another name", () => {
-  expect(recordName("engine")).toBe("engine-consilium-mini-alone-int8-onnx")
+  expect(recordName("engine")).toBe(`engine-consilium-mini-alone-int8-${runnableBackends()[0]}`)
   expect(recordName("engine", "--model", "/models/OLMoE 1B", "--format", "int4", "--backend", "reference")).toBe(
     "engine-olmoe-1b-alone-int4-reference",
   )
-  expect(recordName("engine", "--threads", "1", "--peers", "x")).toBe("engine-consilium-mini-peers-int8-onnx-1t")
+  expect(recordName("engine", "--threads", "1", "--peers", "x")).toBe(
+    `engine-consilium-mini-peers-int8-${runnableBackends()[0]}-1t`,
+  )
 })
 
 test("parseCommand: a suite that compares takes all, and a part of it has another name", () => {

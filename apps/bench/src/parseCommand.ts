@@ -1,4 +1,4 @@
-import { BACKENDS, FORMATS, type Suite, type SuiteOptions } from "@consilium/benchmarks"
+import { BACKENDS, FORMATS, runnableBackends, type Suite, type SuiteOptions } from "@consilium/benchmarks"
 import { availableParallelism } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
@@ -52,20 +52,21 @@ function parseSuite(suite: Suite, args: readonly string[], root: string): Comman
   const format = values.format === undefined ? undefined : oneOf("format", values.format, FORMATS)
   const backend = values.backend === undefined ? undefined : oneOf("backend", values.backend, BACKENDS)
   const numThreads = values.threads === undefined ? availableParallelism() : wholeNumber("threads", values.threads)
+  const runnable = runnableBackends()
   const options: AskedOptions = {
     root,
     modelDir: values.model === undefined ? join(root, "models/consilium-mini") : resolve(values.model),
     format: format ?? "int8",
-    backend: backend ?? BACKENDS[0],
+    backend: backend ?? runnable[0],
     formats: format === undefined ? FORMATS : [format],
-    backends: backend === undefined ? BACKENDS : [backend],
+    backends: backend === undefined ? runnable : [backend],
     numThreads,
     flags: Object.fromEntries(own.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]))),
   }
   const variant = suite.variant?.(options)
   const recordName = [
     suite.name,
-    ...(suite.takes.includes("model") ? [basename(options.modelDir)] : []),
+    ...(suite.takes.includes("model") ? [suite.modelName?.(options.flags) ?? basename(options.modelDir)] : []),
     ...(variant === undefined ? [] : [variant]),
     ...(suite.takes.includes("format") && (!suite.compares || format !== undefined) ? [options.format] : []),
     ...(suite.takes.includes("backend") && (!suite.compares || backend !== undefined) ? [options.backend] : []),
@@ -130,7 +131,7 @@ function helpOf(suite: Suite): string {
           ? " (all unless given)"
           : name === "format"
             ? " (int8)"
-            : ` (${BACKENDS[0]})`
+            : ` (${runnableBackends()[0]})`
     return { name, value, purpose: `${purpose}${fallback}` }
   })
   const flags = [...common, THREADS, ...suite.flags]

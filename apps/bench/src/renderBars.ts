@@ -1,6 +1,5 @@
-import { type Measurement, type Unit, UNITS } from "@consilium/benchmarks"
+import { type Measurement, type Unit, UNITS, readable, summarise } from "@consilium/benchmarks"
 import { ratiosOf } from "./markdownTable.ts"
-import { readable, summarise } from "./summarise.ts"
 import { colourOf, drawing, path, rect, text } from "./svg.ts"
 
 const WIDTH = 860

@@ -7,10 +7,9 @@
  *
  * Each is followed by what is generated, up to `<!-- /figures -->`.
  */
-import type { Measurement } from "@consilium/benchmarks"
+import { type Measurement, readable, summarise } from "@consilium/benchmarks"
 import type { BenchRecord } from "./BenchRecord.ts"
 import { alignedTable, ratiosOf } from "./markdownTable.ts"
-import { readable, summarise } from "./summarise.ts"
 
 const MACHINE = /<!-- figures of (\S+) -->\n[\s\S]*?<!-- \/figures -->/
 const TABLE = /<!-- figures: ([^|]+?)(?: \| ([^\n]+?))? -->\n[\s\S]*?<!-- \/figures -->/g

@@ -1,5 +1,4 @@
-import type { Measurement } from "@consilium/benchmarks"
-import { readable, summarise } from "./summarise.ts"
+import { type Measurement, readable, summarise } from "@consilium/benchmarks"
 import { circle, colourOf, drawing, path, text } from "./svg.ts"
 
 const WIDTH = 860

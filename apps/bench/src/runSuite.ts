@@ -92,7 +92,7 @@ function makeRecord(
     machine: describeMachine(),
     versions: { ...readVersions(options.root), ...suite.versions?.(options) },
     options: {
-      ...(takes.includes("model") && { model: basename(options.modelDir) }),
+      ...(takes.includes("model") && { model: suite.modelName?.(options.flags) ?? basename(options.modelDir) }),
       ...(takes.includes("format") && { format: compares ? formats.join(" ") : format }),
       ...(takes.includes("backend") && { backend: compares ? backends.join(" ") : backend }),
       threads: numThreads,

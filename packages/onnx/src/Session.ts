@@ -11,9 +11,10 @@ export interface Session {
 /**
  * Loads a graph.
  *
- * @param numThreads of this session's own pool; more than one never spins
+ * @param numThreads of this session's own pool
+ * @param spins      whether they wait for work spinning: quick to wake, but not beside other pools. They sleep unless given
  */
-export function createSession(model: Uint8Array, numThreads: number): Session {
+export function createSession(model: Uint8Array, numThreads: number, { spins = false } = {}): Session {
   initOrt()
   const session = new binding.InferenceSession()
   session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
@@ -23,7 +24,7 @@ export function createSession(model: Uint8Array, numThreads: number): Session {
     graphOptimizationLevel: "all",
     enableCpuMemArena: false,
     enableMemPattern: false,
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
+    extra: { session: { intra_op: { allow_spinning: spins ? "1" : "0" } } },
   })
   return {
     run: (feeds, fetches) => void session.run(feeds, fetches, {}),

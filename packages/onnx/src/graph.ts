@@ -27,6 +27,7 @@ export interface GraphNode {
   readonly attributes?: Readonly<Record<string, number>>
   /** Attributes that ONNX wants as floats. */
   readonly floats?: Readonly<Record<string, number>>
+  readonly strings?: Readonly<Record<string, string>>
 }
 
 export interface Graph {
@@ -38,6 +39,7 @@ export interface Graph {
 
 const INT_ATTRIBUTE = onnx.AttributeProto.AttributeType.INT
 const FLOAT_ATTRIBUTE = onnx.AttributeProto.AttributeType.FLOAT
+const STRING_ATTRIBUTE = onnx.AttributeProto.AttributeType.STRING
 
 /** Encodes a graph as an ONNX model. */
 export function encodeGraph({ inputs, outputs, nodes, constants = [] }: Graph): Uint8Array {
@@ -50,14 +52,19 @@ export function encodeGraph({ inputs, outputs, nodes, constants = [] }: Graph): 
       },
     },
   })
-  const node = ({ op, inputs: input, outputs: output, domain = "", attributes = {}, floats = {} }: GraphNode) => ({
+  const node = ({ op, inputs: input, outputs: output, domain = "", attributes = {}, ...rest }: GraphNode) => ({
     opType: op,
     input: [...input],
     output: [...output],
     domain,
     attribute: [
       ...Object.entries(attributes).map(([name, i]) => ({ name, type: INT_ATTRIBUTE, i })),
-      ...Object.entries(floats).map(([name, f]) => ({ name, type: FLOAT_ATTRIBUTE, f })),
+      ...Object.entries(rest.floats ?? {}).map(([name, f]) => ({ name, type: FLOAT_ATTRIBUTE, f })),
+      ...Object.entries(rest.strings ?? {}).map(([name, text]) => ({
+        name,
+        type: STRING_ATTRIBUTE,
+        s: new TextEncoder().encode(text),
+      })),
     ],
   })
   const model = onnx.ModelProto.create({
