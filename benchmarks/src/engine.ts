@@ -1,88 +1,133 @@
-import { createArena, createReferenceBackend } from "@consilium/kernels"
-import { createTransformer, ensurePrepared, openPreparedModel, type Transformer } from "@consilium/model"
-import { createOnnxBackend } from "@consilium/onnx"
-import { Bench } from "tinybench"
+import { loadModelConfig } from "@consilium/model"
+import { type EngineModel, prepareEngineModel } from "./engineModel.ts"
+import { decodeMeasurements, describeStreams, memoryMeasurements, prefillMeasurements } from "./engines/describeRace.ts"
+import { installPeers, parsePeers, peerVersion } from "./engines/installPeers.ts"
+import { raceEngines } from "./engines/raceEngines.ts"
+import { runLlamaBench } from "./engines/runLlamaBench.ts"
+import { type Engines, LLAMA, startEngines } from "./engines/startEngines.ts"
+import type { MemoryUse } from "./engines/TimedEngine.ts"
+import { parseShape, SHAPES } from "./generate/parseShape.ts"
+import { parseSkew } from "./generate/routerRowScales.ts"
+import { measureLimits } from "./measureLimits.ts"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
-const STREAMS = [1, 4, 16]
-const PAST = 64
+const PROMPT_LENGTH = 512
+const NUM_STEPS = 128
+/** How often each engine runs how many streams: a rival takes a minute for a round of 16. */
+const RACES = [
+  { numStreams: 1, numRounds: 5 },
+  { numStreams: 4, numRounds: 3 },
+  { numStreams: 16, numRounds: 2 },
+] as const
+const MAX_STREAMS = 16
+/** Longer than any host that waits for work spins. */
+const IDLE_MS = 500
 
-/** Prefill and decode of a whole model in this process: the step alone, without sampling, HTTP or text. */
+const MACHINE = "this machine"
+const IK = "ik_llama.cpp Q4_0"
+
+/** The model's step alone, without sampling, HTTP or text: ours and, with the same shape, threads and token ids, rivals'. */
 export const engine: Suite = {
   name: "engine",
-  question: "How many tokens a second does the model's step give, in prefill and for 1, 4 and 16 streams together?",
+  question:
+    "How many tokens a second does the model's step give, in prefill and for 1, 4 and 16 streams together, how soon is the first token there, and what do rivals give for the same shape?",
   takes: ["model", "format", "backend"],
   compares: false,
-  flags: [],
+  flags: [
+    {
+      name: "shape",
+      value: "<name>[,<field>=<n>…]",
+      purpose: `instead of a model: generates one of random weights, ${Object.keys(SHAPES).join(", ")}`,
+    },
+    {
+      name: "skew",
+      value: "<uniform|zipf>",
+      purpose: "how a generated model's tokens spread over its experts (uniform)",
+    },
+    { name: "peers", value: "node-llama-cpp", purpose: "runs the same shape in Q4_0 in turns with us" },
+    { name: "ik", value: "<path>", purpose: "llama-bench of an ik_llama.cpp that you built: runs the peer's file" },
+  ],
   plot: "bars",
+  modelName: ({ shape }) => (shape === undefined ? undefined : parseShape(shape).name),
+  variant: ({ flags }) => (parseSkew(flags.skew) === "zipf" ? "zipf" : undefined),
+  versions: ({ root, flags }) => (parsePeers(flags.peers).length === 0 ? {} : { "node-llama-cpp": peerVersion(root) }),
   async *run(options) {
-    const { modelDir, cacheDir, format, backend: backendName, numThreads } = options
-    const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {} })
-    const prepared = openPreparedModel(dir, modelDir)
-    const arena = createArena({})
-    const backend = backendName === "onnx" ? createOnnxBackend(arena, { numThreads }) : createReferenceBackend(arena)
-    const numSlots = Math.max(...STREAMS)
-    const capacity = Math.min(prepared.config.contextLength, 1024)
-    const transformer = createTransformer({ prepared, backend, numSlots, capacity, maxRows: capacity })
+    const { root, flags, numThreads, signal, expect, report } = options
+    const obstacle = parsePeers(flags.peers).length === 0 ? "not asked for" : installPeers(root, report)
+    const limits = measureLimits(numThreads)
+    const model = await prepareEngineModel(options, obstacle === undefined || flags.ik !== undefined)
+    if (flags.peers !== undefined) tellSkipped(LLAMA, obstacle ?? model.ggufObstacle)
+
+    const work = { promptLength: promptLengthOf(model), numSteps: NUM_STEPS }
+    const engines = await startEngines(model, { ...work, maxStreams: MAX_STREAMS }, obstacle === undefined, options)
+    const readers = { name: MACHINE, contender: `read, ${numThreads} threads` }
     try {
-      for (const numRows of [128, 512].filter((rows) => rows <= capacity))
-        yield await prefill(transformer, numRows, options)
-      for (const numStreams of STREAMS) yield await decode(transformer, numStreams, options)
+      expect(engines.size * (RACES.length + 3) + RACES.length + (limits === undefined ? 0 : 1))
+      if (limits !== undefined) yield { ...readers, unit: "GB/s", samples: limits.readAllThreads }
+      for (const { numStreams, numRounds } of RACES) {
+        report(`warming up, ${describeStreams(numStreams)}`)
+        await warmUp(engines, numStreams, work.promptLength, signal)
+        if (numStreams === 1) yield* memoryMeasurements(await readMemory(engines))
+        report(`prefill ${work.promptLength} and decode, ${describeStreams(numStreams)}`)
+        const race = await raceEngines(engines, { ...work, numStreams, numRounds, signal })
+        if (numStreams === 1) yield* prefillMeasurements(race, work.promptLength)
+        yield* decodeMeasurements(race, numStreams, readers)
+      }
     } finally {
-      transformer.close()
-      backend.close()
-      arena.close()
-      prepared.close()
+      for (const started of engines.values()) await started.close()
     }
+    if (flags.ik !== undefined) yield* measureIk(model, flags.ik, work, options)
   },
 }
 
-async function prefill(transformer: Transformer, numRows: number, options: SuiteOptions): Promise<Measurement> {
-  const batch = {
-    numRows,
-    ids: spreadIds(numRows, transformer.config.vocabSize),
-    slots: [{ slotId: 0, firstRow: 0, numRows, pastLength: 0, wantsLogits: true }],
-  }
-  return rate(`prefill ${numRows}`, numRows, () => transformer.run(batch), options)
+function promptLengthOf({ sourceDir }: EngineModel): number {
+  const { contextLength } = loadModelConfig(sourceDir).config
+  return Math.min(PROMPT_LENGTH, contextLength - NUM_STEPS - 1)
 }
 
-async function decode(transformer: Transformer, numStreams: number, options: SuiteOptions): Promise<Measurement> {
-  const { vocabSize } = transformer.config
-  for (let slotId = 0; slotId < numStreams; slotId++) {
-    const slot = { slotId, firstRow: 0, numRows: PAST, pastLength: 0, wantsLogits: false }
-    transformer.run({ numRows: PAST, ids: spreadIds(PAST, vocabSize, slotId), slots: [slot] })
+/** Has every page and buffer touched that the race will use. */
+async function warmUp(engines: Engines, numStreams: number, promptLength: number, signal: AbortSignal): Promise<void> {
+  for (const started of engines.values()) {
+    signal.throwIfAborted()
+    await started.begin(numStreams, promptLength)
+    await started.step(2)
   }
-  const batch = {
-    numRows: numStreams,
-    ids: spreadIds(numStreams, vocabSize),
-    slots: Array.from({ length: numStreams }, (_, slotId) => ({
-      slotId,
-      firstRow: slotId,
-      numRows: 1,
-      pastLength: PAST,
-      wantsLogits: true,
-    })),
-  }
-  return rate(
-    `decode, ${numStreams} stream${numStreams > 1 ? "s" : ""}`,
-    numStreams,
-    () => transformer.run(batch),
-    options,
-  )
 }
 
-/** Times `step` for about two seconds after a warm-up; the samples are tokens a second. */
-async function rate(name: string, numTokens: number, step: () => void, { report }: SuiteOptions): Promise<Measurement> {
-  report(name)
-  const bench = new Bench({ time: 2000, warmupTime: 500, iterations: 5, retainSamples: true })
-  bench.add(name, step)
-  await bench.run()
-  const { result } = bench.tasks[0]!
-  if (result.state !== "completed") throw new Error(`${name} did not complete: ${result.state}`)
-  return { name, unit: "tok/s", samples: (result.latency.samples ?? []).map((ms) => (numTokens / ms) * 1000) }
+async function readMemory(engines: Engines): Promise<ReadonlyMap<string, MemoryUse>> {
+  await Bun.sleep(IDLE_MS)
+  const memory = new Map<string, MemoryUse>()
+  for (const [name, started] of engines) memory.set(name, await started.memory())
+  return memory
 }
 
-/** Ids spread over the vocabulary, so that routing is spread too. */
-function spreadIds(length: number, vocabSize: number, seed = 0): Int32Array {
-  return Int32Array.from({ length }, (_, i) => ((i + 1) * 7919 + seed * 104729) % vocabSize)
+/** Runs ik_llama.cpp when the others have ended: its program loads, measures and ends by itself, so it cannot take turns. */
+async function* measureIk(
+  { ggufPath, ggufObstacle }: EngineModel,
+  path: string,
+  work: { readonly promptLength: number; readonly numSteps: number },
+  { numThreads, signal, report }: SuiteOptions,
+): AsyncIterable<Measurement> {
+  if (ggufPath === undefined) return tellSkipped(IK, ggufObstacle)
+  report(IK)
+  try {
+    const numRounds = RACES[0].numRounds
+    const { prefill, decode } = await runLlamaBench({ ...work, path, ggufPath, numThreads, numRounds, signal })
+    yield { name: `prefill ${work.promptLength}`, contender: IK, unit: "tok/s", samples: prefill }
+    yield {
+      name: "decode, 1 stream",
+      contender: IK,
+      unit: "tok/s",
+      samples: decode,
+      note: "from an empty context on",
+    }
+  } catch (error) {
+    if (signal.aborted) throw error
+    tellSkipped(IK, (error as Error).message)
+  }
+}
+
+/** Says once, where it stays to be read, why an engine that was asked for does not run. */
+function tellSkipped(name: string, obstacle: string | undefined): void {
+  if (obstacle !== undefined) console.error(`\n  ${name} is skipped: ${obstacle}`)
 }

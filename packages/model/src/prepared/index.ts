@@ -1,6 +1,8 @@
 export { inspectModel, type ModelInspection } from "./inspectModel.ts"
 export { type CacheEntry, listCache, pruneCache } from "./modelCache.ts"
 export { openPreparedModel } from "./openPreparedModel.ts"
+export { planModel } from "./planModel.ts"
 export type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./PreparedModel.ts"
 export { PreparedModelError } from "./PreparedModelError.ts"
 export { ensurePrepared, preparedDir, prepareModel, type PrepareOptions } from "./prepareModel.ts"
+export { storedParts } from "./storedParts.ts"

@@ -1,0 +1,47 @@
+import { ensurePrepared, loadModelConfig } from "@consilium/model"
+import { basename, join } from "node:path"
+import { generateModel } from "./generate/generateModel.ts"
+import { parseShape } from "./generate/parseShape.ts"
+import { parseSkew } from "./generate/routerRowScales.ts"
+import { ggufObstacle, writeGguf } from "./generate/writeGguf.ts"
+import type { SuiteOptions } from "./Suite.ts"
+
+/** The weights of every run are the same. */
+const SEED = 4
+
+/** A model to measure, on disk. */
+export interface EngineModel {
+  readonly preparedDir: string
+  /** Has config.json; of a generated model nothing else is left. */
+  readonly sourceDir: string
+  /** Its shape for llama.cpp; undefined where it is not asked for, or cannot be. */
+  readonly ggufPath: string | undefined
+  /** Why there is no GGUF though it was asked for. */
+  readonly ggufObstacle: string | undefined
+}
+
+/**
+ * Brings the model that was asked for to disk: a checkpoint prepared, or a shape generated. It lies in the run's cache directory.
+ *
+ * @param withGguf also writes a GGUF file of the same shape, of random weights even where the checkpoint's are not
+ * @throws CheckpointError, PreparedModelError; Error where the disk is too small; the signal's reason when it is aborted
+ */
+export async function prepareEngineModel(options: SuiteOptions, withGguf: boolean): Promise<EngineModel> {
+  const { flags, format, cacheDir, modelDir, signal, report } = options
+  const common = { skew: parseSkew(flags.skew), seed: SEED, signal }
+  if (flags.shape !== undefined) {
+    const shape = parseShape(flags.shape)
+    const dir = join(cacheDir, "generated")
+    return { ...(await generateModel(dir, { ...common, shape, format, withGguf, report })), ggufObstacle: undefined }
+  }
+  const { config } = loadModelConfig(modelDir)
+  const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {}, signal })
+  const model = { preparedDir: dir, sourceDir: modelDir, ggufPath: undefined, ggufObstacle: undefined }
+  const obstacle = ggufObstacle(config)
+  if (!withGguf || obstacle !== undefined) return { ...model, ggufObstacle: obstacle }
+  const name = basename(modelDir)
+  const ggufPath = join(cacheDir, `${name}.gguf`)
+  report(`generating GGUF of ${name}'s shape`)
+  await writeGguf(ggufPath, modelDir, common)
+  return { ...model, ggufPath }
+}

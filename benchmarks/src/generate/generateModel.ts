@@ -1,0 +1,84 @@
+import type { Format } from "@consilium/kernels"
+import { loadModelConfig, prepareModel } from "@consilium/model"
+import { rmSync, statfsSync } from "node:fs"
+import { join } from "node:path"
+import { planBytes, removeWeights, writeCheckpoint, writeConfig } from "./writeCheckpoint.ts"
+import type { ModelShape } from "./parseShape.ts"
+import type { Skew } from "./routerRowScales.ts"
+import { ggufBytes, writeGguf } from "./writeGguf.ts"
+
+/** A shape's twins on disk: what an engine of ours loads, and what llama.cpp does. */
+export interface GeneratedModel {
+  /** Has config.json and a tokenizer; weights no more. */
+  readonly sourceDir: string
+  readonly preparedDir: string
+  /** Undefined unless asked for. */
+  readonly ggufPath: string | undefined
+}
+
+export interface GenerateModelOptions {
+  readonly shape: ModelShape
+  readonly skew: Skew
+  readonly seed: number
+  readonly format: Format
+  readonly withGguf: boolean
+  readonly signal: AbortSignal
+  readonly report: (line: string) => void
+}
+
+/**
+ * Generates a shape into `dir`, one format at a time: checkpoint, its prepared form, then, the checkpoint's weights removed, GGUF.
+ *
+ * @param dir a new directory, removed again if this throws
+ * @throws Error where the disk is too small, before anything is written; the signal's reason when it is aborted
+ */
+export async function generateModel(dir: string, options: GenerateModelOptions): Promise<GeneratedModel> {
+  const { shape, skew, seed, format, withGguf, signal, report } = options
+  const common = { skew, seed, signal }
+  const sourceDir = join(dir, shape.name)
+  const onProgress =
+    (what: string) =>
+    (doneBytes: number, totalBytes: number): void =>
+      report(`${what} ${shape.name}: ${gigabytes(doneBytes)} of ${gigabytes(totalBytes)}`)
+  try {
+    writeConfig(sourceDir, shape)
+    checkFreeSpace(dir, neededBytes(sourceDir, options))
+    await writeCheckpoint(sourceDir, shape, { ...common, onProgress: onProgress("generating") })
+    const preparedDir = await prepareModel({
+      sourceDir,
+      format,
+      cacheDir: join(dir, "prepared"),
+      onProgress: onProgress("preparing"),
+      signal,
+    })
+    removeWeights(sourceDir)
+    if (!withGguf) return { sourceDir, preparedDir, ggufPath: undefined }
+    const ggufPath = join(dir, `${shape.name}.gguf`)
+    await writeGguf(ggufPath, sourceDir, { ...common, onProgress: onProgress("generating GGUF of") })
+    return { sourceDir, preparedDir, ggufPath }
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** The most that is on disk at one time. */
+function neededBytes(sourceDir: string, { format, withGguf }: GenerateModelOptions): number {
+  const { checkpoint, prepared } = planBytes(sourceDir)
+  const gguf = withGguf ? ggufBytes(loadModelConfig(sourceDir).config) : 0
+  return prepared(format) + Math.max(checkpoint, gguf)
+}
+
+/** @throws Error where fewer bytes than `neededBytes` are free */
+function checkFreeSpace(dir: string, neededBytes: number): void {
+  const { bavail, bsize } = statfsSync(dir)
+  const freeBytes = bavail * bsize
+  if (freeBytes >= neededBytes) return
+  throw new Error(
+    `${dir}: expected ${gigabytes(neededBytes)} free, found ${gigabytes(freeBytes)}: free some, set TMPDIR to a larger disk, or take fewer layers (--shape …,num_hidden_layers=4)`,
+  )
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
+}
