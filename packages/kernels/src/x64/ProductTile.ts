@@ -70,6 +70,11 @@ export function advanceRows({ asm, numRows }: ProductTile, bytes: number): void 
   for (let base = 0; base * 3 < numRows; base++) asm.add(ROW_BASES[base]!, bytes)
 }
 
+/** Moves all rows of x on by as many bytes as a register says. */
+export function advanceRowsBy({ asm, numRows }: ProductTile, bytes: Gpr): void {
+  for (let base = 0; base * 3 < numRows; base++) asm.add(ROW_BASES[base]!, bytes)
+}
+
 /** Where vector `vector` of a pair's line is: the second group lies `group` bytes behind the first. */
 export function weightsAt({ half }: ProductTile, cursor: Gpr, group: Gpr, vector: number, disp: number): Mem {
   const byte = disp + half * 32

@@ -13,10 +13,18 @@ import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
 import { type Epilogue, emitEpilogue } from "./productEpilogue.ts"
-import { emitF32Sums, emitInt4Sums, emitInt8Sums, F32_UNROLL, mostInt4Rows, STEP_COLUMNS } from "./productSums.ts"
+import {
+  emitF32Sums,
+  emitInt4Sums,
+  emitInt8Sums,
+  F32_UNROLL,
+  mostInt4Rows,
+  type Prefetch,
+  STEP_COLUMNS,
+} from "./productSums.ts"
 import { clearSums, createProductTile, emitRowBases, mostTileRows, type ProductTile } from "./ProductTile.ts"
 import { emitTileRows, TILE_WORK_BYTES, type TileWeights } from "./tileRows.ts"
-import { atIndex, r8, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
+import { atIndex, r8, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
 
 export interface ProductKernel {
   readonly isa: Isa
@@ -47,11 +55,14 @@ export function emitProduct(kernel: ProductKernel, asm: Assembler): Uint8Array {
   return asm.finish()
 }
 
-/** How a pair of groups meets its rows. */
-type Way = "direct" | "expanded" | { readonly tiles: TileWeights }
+/** How a pair of groups meets its rows: tile by tile in vector registers, with weights as they are or expanded before, or in AMX tiles. */
+type Way =
+  | { readonly kind: "vectors"; readonly weights: "direct" | "expanded"; readonly prefetch: Prefetch }
+  | { readonly kind: "tiles"; readonly weights: TileWeights }
 
 const ANY = 0x7fffffff
-/** Fewer rows than these are no work for tiles: their weights come from memory anyhow. */
+const SAME_PAIR = { from: "same pair" } as const
+/** Fewer rows than these are no work for AMX: their weights come from memory anyhow. */
 const LEAST_TILE_ROWS = 5
 /** With more rows it is cheaper to keep a pair's expanded weights than to expand them for each 32 rows. */
 const MOST_EXPANDED_TWICE = 64
@@ -62,17 +73,37 @@ function waysOf(
   format: Format,
   numRegisters: number,
 ): { readonly most: number; readonly way: Way }[] {
-  if (format === "f32") return [{ most: ANY, way: "direct" }]
-  if (format === "int8") {
-    if (!hasTiles) return [{ most: ANY, way: "direct" }]
+  const vectors = (weights: "direct" | "expanded", prefetch: Prefetch): Way => ({ kind: "vectors", weights, prefetch })
+  const ahead = (linesPerTurn: number) => ({ from: "next pair", linesPerTurn }) as const
+  const direct = vectors("direct", SAME_PAIR)
+  if (format === "f32") return [{ most: ANY, way: direct }]
+  if (hasTiles) {
+    const tiles = (weights: TileWeights): Way => ({ kind: "tiles", weights })
+    if (format === "int8")
+      return [
+        { most: LEAST_TILE_ROWS - 1, way: direct },
+        { most: ANY, way: tiles("int8") },
+      ]
     return [
-      { most: LEAST_TILE_ROWS - 1, way: "direct" },
-      { most: ANY, way: { tiles: "int8" } },
+      { most: LEAST_TILE_ROWS - 1, way: direct },
+      { most: MOST_EXPANDED_TWICE, way: tiles("int4") },
+      { most: ANY, way: tiles("expanded") },
     ]
   }
-  const few = { most: mostInt4Rows(numRegisters), way: "direct" } as const
-  if (!hasTiles) return [few, { most: ANY, way: "expanded" }]
-  return [few, { most: MOST_EXPANDED_TWICE, way: { tiles: "int4" } }, { most: ANY, way: { tiles: "expanded" } }]
+  // A pair of 8 bits has 32 lines for each turn of a tile's loop: as many are asked for with as many tiles, or more.
+  if (format === "int8") {
+    return [
+      { most: 8, way: direct },
+      { most: 24, way: vectors("direct", ahead(16)) },
+      { most: ANY, way: vectors("direct", ahead(8)) },
+    ]
+  }
+  return [
+    { most: mostInt4Rows(numRegisters), way: direct },
+    { most: 8, way: vectors("expanded", ahead(16)) },
+    { most: 24, way: vectors("expanded", ahead(8)) },
+    { most: ANY, way: vectors("expanded", ahead(4)) },
+  ]
 }
 
 /** r12 = the pair's weights, r13 = pairs left, r15 = bytes of f32 columns done. */
@@ -80,58 +111,47 @@ function emitPairs(asm: Assembler, kernel: ProductKernel, way: Way): void {
   loadArgument(asm, r13, PRODUCT.numPairs)
   asm.mov(r15, 0)
   // A word for the tiles' present configuration: none.
-  if (typeof way === "object") asm.push(r15)
+  if (way.kind === "tiles") asm.push(r15)
   asm.times(r13, () => {
-    if (typeof way === "object") {
-      if (way.tiles === "expanded") emitExpandPair(asm, TILE_WORK_BYTES)
-      emitTileRows(asm, kernel, way.tiles)
-    } else {
-      if (way === "expanded") emitExpandPair(asm, 0)
+    loadArgument(asm, r14, PRODUCT.groupBytes)
+    if (way.weights === "expanded") emitExpandPair(asm, way.kind === "tiles" ? TILE_WORK_BYTES : 0)
+    if (way.kind === "tiles") emitTileRows(asm, kernel, way.weights)
+    else {
+      asm.push(r13)
+      asm.lea(r13, atIndex(r12, r14, 2))
       for (let half = 0; half < 64 / asm.vectorBytes; half++) emitRows(asm, kernel, way, half)
+      asm.pop(r13)
     }
     loadArgument(asm, r14, PRODUCT.groupBytes)
     asm.lea(r12, atIndex(r12, r14, 2))
     asm.add(r15, kernel.epilogue.isGated ? 64 : 128)
   })
-  if (typeof way !== "object") return
+  if (way.kind !== "tiles") return
   asm.tilerelease()
   asm.pop(r15)
 }
 
-/** r8 = the tile's first row of x, rdx = where its output goes, rcx = rows left. */
-function emitRows(asm: Assembler, kernel: ProductKernel, weights: "direct" | "expanded", half: number): void {
+type VectorWay = Extract<Way, { readonly kind: "vectors" }>
+
+/** r8 = the tile's first row of x, rdx = where its output goes, rcx = rows left, r13 = what memory is asked for next. */
+function emitRows(asm: Assembler, kernel: ProductKernel, way: VectorWay, half: number): void {
   const { isa, format } = kernel
-  const isDirectInt4 = format === "int4" && weights === "direct"
+  const isDirectInt4 = format === "int4" && way.weights === "direct"
   addressArgument(asm, r8, PRODUCT.x)
   addressArgument(asm, rdx, PRODUCT.out)
   asm.lea(rdx, atIndex(rdx, r15, 1, half * 32))
   loadArgument(asm, rcx, PRODUCT.numRows)
   emitBySize(asm, rcx, isDirectInt4 ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa), (numRows) =>
-    emitTile(createProductTile(asm, isa, numRows, half), kernel, weights),
+    emitTile(createProductTile(asm, isa, numRows, half), kernel, way),
   )
 }
 
-function emitTile(tile: ProductTile, { format, epilogue }: ProductKernel, weights: "direct" | "expanded"): void {
+function emitTile(tile: ProductTile, { format, epilogue }: ProductKernel, way: VectorWay): void {
   const { asm, numRows } = tile
   emitRowBases(tile)
   clearSums(tile)
-  loadArgument(asm, rax, PRODUCT.numColumns)
-  if (weights === "expanded") {
-    // The pair's second group lies right behind the first: 16 bytes a column.
-    addressArgument(asm, r11, PRODUCT.expanded)
-    loadArgument(asm, r14, PRODUCT.numColumns)
-    asm.shl(r14, 4)
-  } else {
-    asm.mov(r11, r12)
-    loadArgument(asm, r14, PRODUCT.groupBytes)
-  }
-  if (format === "f32") emitAllF32Sums(tile)
-  else {
-    if (format === "int4" && weights === "direct") asm.lea(r10, atIndex(r12, rax, 8))
-    asm.shr(rax, Math.log2(STEP_COLUMNS))
-    if (format === "int4" && weights === "direct") emitInt4Sums(tile)
-    else emitInt8Sums(tile)
-  }
+  placeWeights(asm, way)
+  emitSums(tile, format, way)
   emitEpilogue(tile, format, epilogue)
   // Back to the tile's first column, on to the next rows.
   loadArgument(asm, rax, PRODUCT.numColumns)
@@ -142,8 +162,36 @@ function emitTile(tile: ProductTile, { format, epilogue }: ProductKernel, weight
   asm.add(r8, rax)
 }
 
+/** Leaves the pair's first line in r11, and the distance to its second group in r14. */
+function placeWeights(asm: Assembler, { weights }: VectorWay): void {
+  if (weights === "direct") {
+    asm.mov(r11, r12)
+    return loadArgument(asm, r14, PRODUCT.groupBytes)
+  }
+  // Expanded, the second group lies right behind the first: 16 bytes a column.
+  addressArgument(asm, r11, PRODUCT.expanded)
+  loadArgument(asm, r14, PRODUCT.numColumns)
+  asm.shl(r14, 4)
+}
+
+function emitSums(tile: ProductTile, format: Format, { weights, prefetch }: VectorWay): void {
+  const { asm } = tile
+  if (format === "f32") emitAllF32Sums(tile)
+  else if (format === "int4" && weights === "direct") {
+    asm.push(rcx)
+    loadArgument(asm, rcx, PRODUCT.numColumns)
+    emitInt4Sums(tile)
+    asm.pop(rcx)
+  } else {
+    loadArgument(asm, rax, PRODUCT.numColumns)
+    asm.shr(rax, Math.log2(STEP_COLUMNS))
+    emitInt8Sums(tile, prefetch)
+  }
+}
+
 function emitAllF32Sums(tile: ProductTile): void {
   const { asm } = tile
+  loadArgument(asm, rax, PRODUCT.numColumns)
   asm.shr(rax, Math.log2(F32_UNROLL))
   emitF32Sums(tile, F32_UNROLL)
   loadArgument(asm, rax, PRODUCT.numColumns)

@@ -8,33 +8,50 @@ import {
   emitNibbleMask,
   LINE_COLUMNS,
 } from "./expandInt4.ts"
-import { advanceRows, LINE_BYTES, type ProductTile, weightsAt } from "./ProductTile.ts"
-import { at, atIndex, r10, r11, r14, rax } from "./registers.ts"
+import { advanceRows, advanceRowsBy, LINE_BYTES, type ProductTile, weightsAt } from "./ProductTile.ts"
+import { at, atIndex, r10, r11, r13, r14, rax, rcx } from "./registers.ts"
 
 /** How far ahead of the weights memory is asked for. */
 export const PREFETCH_BYTES = 4096
 /** Columns that one turn of a loop over 8-bit values takes. */
 export const STEP_COLUMNS = 64
 
+/**
+ * How memory is asked for before it is used. With few rows: the same weights, some KiB ahead. With many: lines of the next pair, which r13 walks, spread over
+ * the work on this one, so many with each turn; asked for at once they would fill the core's line buffers.
+ */
+export type Prefetch = { readonly from: "same pair" } | { readonly from: "next pair"; readonly linesPerTurn: number }
+
 /** Emits sums of 8-bit weights `[K / 4][16][4]`; rax = K / 64, r11 = the pair's first line. Moves x by K bytes. */
-export function emitInt8Sums(tile: ProductTile): void {
+export function emitInt8Sums(tile: ProductTile, prefetch: Prefetch): void {
   const { asm, isa, numRows, sum, other, x } = tile
   const [weights, activation, spares] = [[other(0), other(1)], other(2), [other(3), other(4)] as const]
+  const numLines = STEP_COLUMNS / 4
   asm.times(rax, () => {
-    for (let line = 0; line < STEP_COLUMNS / 4; line++) {
+    for (let line = 0; line < numLines; line++) {
       for (const vector of [0, 1]) {
         asm.vmovups(weights[vector]!, weightsAt(tile, r11, r14, vector, line * LINE_BYTES))
         emitWeights(asm, isa, weights[vector]!)
       }
-      emitPrefetch(tile, line * LINE_BYTES)
+      if (prefetch.from === "same pair") emitPrefetch(tile, line * LINE_BYTES)
+      else emitNextPrefetch(tile, line, numLines, prefetch.linesPerTurn)
       for (let row = 0; row < numRows; row++) {
         asm.vbroadcastss(activation, x(row, line * 4))
         for (const vector of [0, 1]) emitDot(asm, isa, sum(row, vector), weights[vector]!, activation, spares)
       }
     }
-    asm.add(r11, (STEP_COLUMNS / 4) * LINE_BYTES)
+    asm.add(r11, numLines * LINE_BYTES)
+    if (prefetch.from === "next pair") asm.add(r13, prefetch.linesPerTurn * LINE_BYTES)
     advanceRows(tile, STEP_COLUMNS)
   })
+}
+
+/** Asks for this line's share of the next pair. */
+function emitNextPrefetch({ asm, half }: ProductTile, line: number, numLines: number, linesPerTurn: number): void {
+  if (half > 0) return
+  const first = Math.floor((line * linesPerTurn) / numLines)
+  const end = Math.floor(((line + 1) * linesPerTurn) / numLines)
+  for (let next = first; next < end; next++) asm.prefetcht1(at(r13, next * LINE_BYTES))
 }
 
 /** Most rows of `emitInt4Sums`: with more, it pays to expand the weights to memory once. */
@@ -43,41 +60,74 @@ export function mostInt4Rows(numRegisters: number): number {
 }
 
 /**
- * Emits sums of 4-bit weights, expanded in registers; rax = K / 64, r11 = the pair's first line, r10 = its block parameters (r10 + r14 the second
- * group's). Moves x by K bytes.
+ * Emits sums of 4-bit weights, expanded in registers; rcx = K, r11 = the pair's first line. Changes rax, r10, and r11 to the pair's end. Moves x by K bytes.
+ *
+ * One group after the other: a pair is one run of memory, asked for in order. Integer sums may be split, which hides the latency of a product.
  */
 export function emitInt4Sums(tile: ProductTile): void {
-  const { asm, isa, numRows, sum, other, x } = tile
-  const [low, high, activation, nibbles] = [other(0), other(1), other(2), other(3)] as const
-  const spares = [other(4), other(5)] as const
-  const parameters = [0, 1].map((vector) => ({ multiplier: other(6 + vector * 2), offset: other(7 + vector * 2) }))
+  const { asm, numRows, sum, other, half } = tile
+  const nibbles = other(3)
   emitNibbleMask(asm, nibbles)
-  asm.times(rax, () => {
-    for (const block of [0, 1] as const) {
-      for (const vector of [0, 1]) {
-        const group = vector === 0 ? undefined : r14
-        emitBlockParameters(asm, parameters[vector]!, { parameters: r10, group, block, half: tile.half })
-        emitWeights(asm, isa, parameters[vector]!.offset)
-      }
-      for (let l = 0; l < BLOCK_LINES; l++) {
-        const line = block * BLOCK_LINES + l
-        emitPrefetch(tile, line * LINE_BYTES)
-        for (const vector of [0, 1]) {
-          asm.vmovups(low, weightsAt(tile, r11, r14, vector, line * LINE_BYTES))
-          emitExpandLine(asm, low, high, nibbles, parameters[vector]!)
-          for (let row = 0; row < numRows; row++) {
-            asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS))
-            emitDot(asm, isa, sum(row, vector), low, activation, spares)
-            asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS + 4))
-            emitDot(asm, isa, sum(row, vector), high, activation, spares)
-          }
-        }
+  for (const vector of [0, 1]) {
+    const partial = (row: number, part: number): number => other(8 + row * numParts(numRows) + part)
+    for (let row = 0; row < numRows; row++) {
+      for (let part = 0; part < numParts(numRows); part++)
+        asm.vpxor(partial(row, part), partial(row, part), partial(row, part))
+    }
+    asm.lea(r10, atIndex(r11, rcx, 8))
+    asm.mov(rax, rcx)
+    asm.shr(rax, Math.log2(STEP_COLUMNS))
+    asm.times(rax, () => {
+      emitInt4Step(tile, nibbles, partial)
+      asm.add(r11, (STEP_COLUMNS / LINE_COLUMNS) * LINE_BYTES)
+      asm.add(r10, BLOCK_PARAMETER_BYTES)
+      advanceRows(tile, STEP_COLUMNS)
+    })
+    for (let row = 0; row < numRows; row++) {
+      for (let part = 0; part < numParts(numRows); part++)
+        asm.vpaddd(sum(row, vector), sum(row, vector), partial(row, part))
+    }
+    if (vector === 1) continue
+    // The second group begins where the first one's parameters end.
+    asm.add(r11, r14)
+    asm.mov(rax, rcx)
+    asm.shl(rax, 3)
+    asm.sub(r11, rax)
+    asm.neg(rcx)
+    advanceRowsBy(tile, rcx)
+    asm.neg(rcx)
+  }
+}
+
+/** Sums that a row's one is split into. */
+function numParts(numRows: number): 2 | 4 {
+  return numRows === 1 ? 4 : 2
+}
+
+function emitInt4Step(tile: ProductTile, nibbles: number, partial: (row: number, part: number) => number): void {
+  const { asm, isa, numRows, other, x, half } = tile
+  const [low, high, activation] = [other(0), other(1), other(2)] as const
+  const spares = [other(4), other(5)] as const
+  const parameters = { multiplier: other(6), offset: other(7) }
+  // This group's parameters are used with its first line; the next one's are asked for now.
+  asm.prefetcht0(atIndex(r10, r14))
+  for (const block of [0, 1] as const) {
+    emitBlockParameters(asm, parameters, { parameters: r10, group: undefined, block, half })
+    emitWeights(asm, isa, parameters.offset)
+    for (let l = 0; l < BLOCK_LINES; l++) {
+      const line = block * BLOCK_LINES + l
+      if (half === 0) asm.prefetcht0(at(r11, line * LINE_BYTES + PREFETCH_BYTES))
+      asm.vmovups(low, at(r11, line * LINE_BYTES + half * 32))
+      emitExpandLine(asm, low, high, nibbles, parameters)
+      for (let row = 0; row < numRows; row++) {
+        const part = numParts(numRows) === 4 ? (l % 2) * 2 : 0
+        asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS))
+        emitDot(asm, isa, partial(row, part), low, activation, spares)
+        asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS + 4))
+        emitDot(asm, isa, partial(row, part + 1), high, activation, spares)
       }
     }
-    asm.add(r11, (STEP_COLUMNS / LINE_COLUMNS) * LINE_BYTES)
-    asm.add(r10, BLOCK_PARAMETER_BYTES)
-    advanceRows(tile, STEP_COLUMNS)
-  })
+  }
 }
 
 /** Columns that one turn of the f32 loop takes. */
