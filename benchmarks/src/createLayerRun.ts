@@ -5,10 +5,10 @@ import { type MoeShape, readingRouter, routerOf } from "./MoeProblem.ts"
 /** Our layer as the model runs it: router from a slab, route, dispatch, experts, combine. */
 export interface LayerRun {
   /** Sets the tokens `[T, H]` of all runs that follow. */
-  load(hidden: Float32Array): void
-  run(): void
+  readonly load: (hidden: Float32Array) => void
+  readonly run: () => void
   /** `[T, H]` of the last run. */
-  output(): Float32Array
+  readonly output: () => Float32Array
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type Backend, createArena, type Format, type Slab } from "@consilium/kernels"
 import { noise } from "@consilium/tensor"
-import { BACKENDS, createBackend } from "./createBackend.ts"
+import { type BenchedBackend, createBackend } from "./createBackend.ts"
 import { measureLimits } from "./measureLimits.ts"
 import { openSlabPool, packRandomSlab, type PackedSlab, type PoolShape } from "./openSlabPool.ts"
+import { requireNear, SAME_NUMBERS } from "./relativeError.ts"
 import { sampleTogether } from "./sampleTogether.ts"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
@@ -20,6 +21,9 @@ const SHAPES = [
   { name: "matrix 2048 → 4096", kind: "matrix", numRows: 4096, numColumns: 2048, hasBias: false },
 ] as const
 type NamedShape = (typeof SHAPES)[number]
+
+/** Rows of x repeat after this many, so that a few rows of the reference check all of a backend's. */
+const NUM_ROW_KINDS = 2
 
 const MACHINE = "this machine"
 
@@ -54,23 +58,31 @@ export const kernels: Suite = {
       for (const format of formats) {
         report(`packing ${shape.name}, ${format}`)
         const packed = packRandomSlab({ ...shape, format } as PoolShape)
-        for (const name of backends) yield* measureBackend(name, shape, format, packed, options)
+        const right = computeRight(shape, packed)
+        for (const name of backends) yield* measureBackend(name, { shape, format, packed, right }, options)
       }
     }
   },
 }
 
-function rowsOf(backend: (typeof BACKENDS)[number]): readonly number[] {
+function rowsOf(backend: BenchedBackend): readonly number[] {
   return backend === "reference" ? ROWS.filter((m) => m <= MOST_ROWS_OF_REFERENCE) : ROWS
 }
 
 const readers = (numThreads: number): string => `read, ${numThreads} threads`
 
+/** What every backend is measured on. */
+interface Problem {
+  readonly shape: NamedShape
+  readonly format: Format
+  readonly packed: PackedSlab
+  /** What each kind of row gives, `[NUM_ROW_KINDS, width]`. */
+  readonly right: Float32Array
+}
+
 async function* measureBackend(
-  name: (typeof BACKENDS)[number],
-  shape: NamedShape,
-  format: Format,
-  packed: PackedSlab,
+  name: BenchedBackend,
+  { shape, format, packed, right }: Problem,
   { numThreads, signal, report }: SuiteOptions,
 ): AsyncIterable<Measurement> {
   const contender = `${name} ${format}`
@@ -81,8 +93,11 @@ async function* measureBackend(
     const pool = openSlabPool(backend, packed, POOL_BYTES)
     try {
       for (const numRows of rowsOf(name)) {
-        const run = createProduct(backend, pool.slabs, shape, numRows)
-        const onTurn = (): void => report(`${shape.name}, ${numRows} rows, ${contender}`)
+        const what = `${shape.name}, ${numRows} rows, ${contender}`
+        const { run, output } = createProduct(backend, pool.slabs, shape, numRows)
+        run()
+        requireNear(what, output, repeatRows(right, numRows), SAME_NUMBERS[format])
+        const onTurn = (): void => report(what)
         const samples = await sampleTogether([{ name: contender, run }], { timeMs: 400, signal, onTurn })
         yield* asRates(samples.get(contender)!, {
           shape,
@@ -102,21 +117,49 @@ async function* measureBackend(
   }
 }
 
-/** Returns a call of `numRows` rows that takes the next copy of the weights each time. */
-function createProduct(backend: Backend, slabs: readonly Slab[], shape: NamedShape, numRows: number): () => void {
+/** Returns what the reference makes of each kind of row. */
+function computeRight(shape: NamedShape, packed: PackedSlab): Float32Array {
+  const arena = createArena()
+  const backend = createBackend("reference", arena, 1)
+  const { run, output } = createProduct(backend, openSlabPool(backend, packed, 1).slabs, shape, NUM_ROW_KINDS)
+  run()
+  const right = output.slice()
+  arena.close()
+  return right
+}
+
+/** Repeats rows `[NUM_ROW_KINDS, width]` to `[numRows, width]`. */
+function repeatRows(kinds: Float32Array, numRows: number): Float32Array {
+  const width = kinds.length / NUM_ROW_KINDS
+  const rows = new Float32Array(numRows * width)
+  for (let t = 0; t < numRows; t++) {
+    const kind = t % NUM_ROW_KINDS
+    rows.set(kinds.subarray(kind * width, (kind + 1) * width), t * width)
+  }
+  return rows
+}
+
+interface Product {
+  /** Takes the next copy of the weights each time. */
+  readonly run: () => void
+  readonly output: Float32Array
+}
+
+function createProduct(backend: Backend, slabs: readonly Slab[], shape: NamedShape, numRows: number): Product {
   const { arena } = backend
   const [width, outWidth] =
     shape.kind === "expert" ? [shape.hiddenSize, shape.hiddenSize] : [shape.numColumns, shape.numRows]
   const x = arena.rows(numRows, width)
   const out = arena.rows(numRows, outWidth)
-  x.values.set(noise(numRows * width, 7, 1))
+  x.values.set(repeatRows(noise(NUM_ROW_KINDS * width, 7, 1), numRows))
   let next = 0
-  return () => {
+  const run = (): void => {
     const slab = slabs[next]!
     next = (next + 1) % slabs.length
     if (shape.kind === "expert") backend.expert(out, x, 0, numRows, slab)
     else backend.matmul(out, x, numRows, slab)
   }
+  return { run, output: out.values }
 }
 
 interface RateContext {

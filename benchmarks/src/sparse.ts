@@ -1,9 +1,10 @@
 import { type Backend, createArena, type Format, type Slab } from "@consilium/kernels"
-import { type BACKENDS, createBackend } from "./createBackend.ts"
-import { createLayerRun } from "./createLayerRun.ts"
+import { type BenchedBackend, createBackend } from "./createBackend.ts"
+import { createLayerRun, type LayerRun } from "./createLayerRun.ts"
 import { type MoeShape, routingOf, skewedHidden } from "./MoeProblem.ts"
 import { openSlabPool, packRandomSlab, type PackedSlab } from "./openSlabPool.ts"
-import { type Contender, sampleTogether } from "./sampleTogether.ts"
+import { requireNear, SAME_NUMBERS } from "./relativeError.ts"
+import { sampleTogether } from "./sampleTogether.ts"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 import { readable, summarise } from "./summarise.ts"
 
@@ -51,7 +52,7 @@ export const sparse: Suite = {
   },
 }
 
-function workOf(backend: (typeof BACKENDS)[number]): readonly Work[] {
+function workOf(backend: BenchedBackend): readonly Work[] {
   return backend === "reference" ? WORK.filter(({ numRows }) => numRows <= MOST_ROWS_OF_REFERENCE) : WORK
 }
 
@@ -71,7 +72,7 @@ function packNetworks(format: Format): PackedNetworks {
 }
 
 async function* measureBackend(
-  name: (typeof BACKENDS)[number],
+  name: BenchedBackend,
   format: Format,
   packed: PackedNetworks,
   { numThreads, signal, report }: SuiteOptions,
@@ -85,12 +86,12 @@ async function* measureBackend(
     for (const { name: work, numRows, hasIdeal } of workOf(name)) {
       const hidden = skewedHidden(numRows, SHAPE, "uniform")
       const numChosen = new Set(routingOf(hidden, numRows, SHAPE).expertIds).size
-      const contenders = networks.map(({ name, load, run }) => {
-        load(hidden)
-        return { name, run }
-      })
+      for (const network of networks) {
+        report(`checking the numbers of ${who}, ${network.name}`)
+        checkNumbers(`${work}: ${who}, ${network.name}`, network, hidden)
+      }
       const onTurn = (turn: string): void => report(`${work}: ${who}, ${turn}`)
-      const samples = await sampleTogether(contenders, { timeMs: 600, signal, onTurn })
+      const samples = await sampleTogether(networks, { timeMs: 600, signal, onTurn })
       for (const [network, ms] of samples) yield asTime(work, who, network, ms, numChosen)
       if (hasIdeal) yield asSaving(work, who, samples)
     }
@@ -104,26 +105,44 @@ const EXPERTS = "experts"
 const DENSE_OF_ALL = "dense of all"
 const DENSE_OF_ACTIVE = "dense of the active"
 
-/** A network whose copies take turns. */
-interface Network extends Contender {
-  /** Sets the rows `[T, H]` of all runs that follow. */
-  load(hidden: Float32Array): void
+/** A network whose copies take turns, and what one copy is; of the layer of experts, one expert. */
+interface Network extends LayerRun {
+  readonly name: string
+  readonly packed: PackedSlab
 }
 
 function openNetworks(backend: Backend, { expert, denseOfAll, denseOfActive }: PackedNetworks): readonly Network[] {
   const { numExperts } = SHAPE
+  // All are copies of one, so that one expert is the reference of any choice.
   const experts = openSlabPool(backend, expert, POOL_BYTES, numExperts).slabs
   const layers = Array.from({ length: experts.length / numExperts }, (_, l) =>
     experts.slice(l * numExperts, (l + 1) * numExperts),
   )
+  const dense = (packed: PackedSlab): LayerRun =>
+    createDenseRun(backend, openSlabPool(backend, packed, POOL_BYTES).slabs)
   return [
-    { name: EXPERTS, ...createLayerRun(backend, layers, SHAPE, MAX_ROWS) },
-    { name: DENSE_OF_ALL, ...createDenseRun(backend, openSlabPool(backend, denseOfAll, POOL_BYTES).slabs) },
-    { name: DENSE_OF_ACTIVE, ...createDenseRun(backend, openSlabPool(backend, denseOfActive, POOL_BYTES).slabs) },
+    { name: EXPERTS, packed: expert, ...createLayerRun(backend, layers, SHAPE, MAX_ROWS) },
+    { name: DENSE_OF_ALL, packed: denseOfAll, ...dense(denseOfAll) },
+    { name: DENSE_OF_ACTIVE, packed: denseOfActive, ...dense(denseOfActive) },
   ]
 }
 
-function createDenseRun(backend: Backend, slabs: readonly Slab[]): Omit<Network, "name"> {
+/** Checks a network's first row against the reference: rows do not depend on each other. */
+function checkNumbers(who: string, { packed, load, run, output }: Network, hidden: Float32Array): void {
+  const arena = createArena()
+  const reference = createBackend("reference", arena, 1)
+  const right = createDenseRun(reference, openSlabPool(reference, packed, 1).slabs)
+  const firstRow = hidden.subarray(0, SHAPE.hiddenSize)
+  right.load(firstRow)
+  right.run()
+  load(hidden)
+  run()
+  requireNear(who, output().subarray(0, SHAPE.hiddenSize), right.output(), SAME_NUMBERS[packed.layout.format])
+  arena.close()
+}
+
+/** Returns runs of a dense network, whose copies take turns. */
+function createDenseRun(backend: Backend, slabs: readonly Slab[]): LayerRun {
   const input = backend.arena.rows(MAX_ROWS, SHAPE.hiddenSize)
   const out = backend.arena.rows(MAX_ROWS, SHAPE.hiddenSize)
   let numRows = 0
@@ -137,6 +156,7 @@ function createDenseRun(backend: Backend, slabs: readonly Slab[]): Omit<Network,
       backend.expert(out, input, 0, numRows, slabs[next]!)
       next = (next + 1) % slabs.length
     },
+    output: () => out.values.slice(0, numRows * SHAPE.hiddenSize),
   }
 }
 
