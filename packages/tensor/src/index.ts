@@ -1,4 +1,4 @@
-export { sigmoid, silu } from "./activations.ts"
+export { clampedSwiglu, sigmoid, silu, SWIGLU_SLOPE } from "./activations.ts"
 export { applyRope, type RopeAngles } from "./applyRope.ts"
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./halfFloats.ts"
 export { matmul } from "./matmul.ts"

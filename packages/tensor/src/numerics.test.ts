@@ -4,6 +4,7 @@ import fc from "fast-check"
 import {
   applyRope,
   bf16ToF32,
+  clampedSwiglu,
   createRandom,
   f16ToF32,
   f32ToBf16,
@@ -70,6 +71,20 @@ describe("numerics", () => {
 
   test("sigmoid and silu", () => {
     expectClose([sigmoid(0), silu(0), silu(1)], [0.5, 0, 0.7310586], 1e-6)
+  })
+
+  test("clampedSwiglu: gate from above, up from both sides; NaN stays NaN", () => {
+    const found = [
+      [1, 2],
+      [9, 2],
+      [-9, 2],
+      [1, 9],
+      [1, -9],
+      [0, 5],
+    ].map(([gate, up]) => clampedSwiglu(gate!, up!, 7))
+    expectClose(found, [2.5373873, 20.9998594, -6.0095e-6, 6.7663661, -5.0747746, 0], 1e-6)
+    expect(clampedSwiglu(Number.NaN, 1, 7)).toBeNaN()
+    expect(clampedSwiglu(1, Number.NaN, 7)).toBeNaN()
   })
 
   test("16-bit floats come back, and round half to even", () => {
