@@ -100,6 +100,7 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
     vpmovzxbd: form("vpmovzxbd", "v x|m"),
     vpmovsxbd: form("vpmovsxbd", "v x|m"),
     vpmovsxbw: form("vpmovsxbw", "v h|m"),
+    vpmovzxdq: form("vpmovzxdq", "v h|m"),
 
     vaddps: form("vaddps", "v v v|m"),
     vsubps: form("vsubps", "v v v|m"),

@@ -351,6 +351,11 @@ export class Assembler {
     this.vector({ map: 2, prefix: 1, opcode: 0x20, memBytes: this.vectorBytes / 2 }, to, REGISTER_ZERO, from)
   }
 
+  /** Widens half a vector of unsigned 32-bit lanes to 64 bits: each is followed by a zero. */
+  vpmovzxdq(to: number, from: RegisterOrMem): void {
+    this.vector({ map: 2, prefix: 1, opcode: 0x35, memBytes: this.vectorBytes / 2 }, to, REGISTER_ZERO, from)
+  }
+
   // Vectors: f32
 
   vaddps(to: number, a: number, b: RegisterOrMem): void {

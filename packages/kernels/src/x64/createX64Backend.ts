@@ -8,6 +8,7 @@ import type { Backend, Slab } from "../Backend.ts"
 import { embedRows } from "../openMatrix.ts"
 import { checkWidths, matrixOf } from "../slabChecks.ts"
 import { Assembler } from "./Assembler.ts"
+import { createAttend } from "./createAttend.ts"
 import { createCodeSpace } from "./executableMemory.ts"
 import { createHostPool } from "./HostPool.ts"
 import type { Isa } from "./Isa.ts"
@@ -51,7 +52,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
   return {
     name: "x64",
     arena,
-    supports: (op) => op !== "attend",
+    supports: () => true,
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`x64: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
@@ -87,9 +88,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       runExperts(context, memory, rows, placeRows(context, x), plan, slabs as readonly X64Slab[])
       runCombine(context, placeRows(context, out), rows, plan)
     },
-    attend() {
-      throw new Error("x64")
-    },
+    attend: createAttend(context),
     norm: (out, x, numRows, weight, epsilon) =>
       runNorm(context, placeRows(context, out), placeRows(context, x), numRows, weight, epsilon),
     addScaled: (out, x, numRows, factors) =>

@@ -1,0 +1,119 @@
+import { ptr } from "bun:ffi"
+import type { Rows } from "../Arena.ts"
+import type { AttentionLayer, SlotRows } from "../Backend.ts"
+import { ATTEND } from "./attendArguments.ts"
+import { emitAttend } from "./attendKernel.ts"
+import { emitPrepare, PREPARE, type PrepareShape } from "./attendPrepareKernel.ts"
+import { type AttendTile, planAttendTile } from "./attendTile.ts"
+import { type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
+
+/** Values of q, k and v that are worth a task of their own. */
+const PREPARE_TASK_VALUES = 1 << 15
+/** Tasks for each host that an attention is cut into, if its tiles allow: what a host is late by is then small. */
+const TASKS_PER_HOST = 4
+/** As good as infinite, and within 32 bits. */
+const WHOLE_WINDOW = 2 ** 30
+
+/** What of a layer stays from call to call. */
+interface LayerPlan {
+  readonly prepareCode: number
+  readonly attendCode: number
+  readonly tile: AttendTile
+}
+
+/** Returns `attend` of the x64 backend: two phases, the rows by themselves, then tiles of queries over what the caches hold by then. */
+export function createAttend(
+  context: X64Context,
+): (out: Rows, qkv: Rows, slots: readonly SlotRows[], layer: AttentionLayer) => void {
+  const { hosts } = context
+  const plans = new WeakMap<AttentionLayer, LayerPlan>()
+  return (out, qkv, slots, layer) => {
+    let plan = plans.get(layer)
+    if (plan === undefined) plans.set(layer, (plan = planLayer(context, layer)))
+    const rows = placeRows(context, qkv)
+    for (let s = 0; s < slots.length; s++) addPrepareTasks(context, rows, slots[s]!, layer, plan)
+    hosts.run()
+    hosts.reserveScratch(plan.tile.bytes)
+    const to = placeRows(context, out)
+    for (let s = 0; s < slots.length; s++) addAttendTasks(context, to, rows, slots[s]!, layer, plan)
+    hosts.run()
+  }
+}
+
+function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: AttentionLayer): LayerPlan {
+  const { numHeads, numKvHeads, headDim, rope, qkNorm } = layer
+  const shape: PrepareShape = {
+    numHeads,
+    numKvHeads,
+    headDim,
+    norm: qkNorm?.over ?? "none",
+    rotation: rope && { rotaryDim: rope.rotaryDim, isInterleaved: rope.isInterleaved },
+  }
+  return {
+    prepareCode: kernels.address(`prepare ${JSON.stringify(shape)}`, () => emitPrepare(shape, vectorBytes)),
+    attendCode: kernels.address(`attend ${headDim}`, () => emitAttend(headDim, vectorBytes)),
+    tile: planAttendTile(headDim, vectorBytes),
+  }
+}
+
+function addPrepareTasks(
+  { arena, hosts }: X64Context,
+  rows: PlacedRows,
+  { firstRow, numRows, pastLength, capacity, keys, values }: SlotRows,
+  { headDim, rope, qkNorm }: AttentionLayer,
+  { prepareCode }: LayerPlan,
+): void {
+  const { records } = hosts
+  const most = Math.max(1, Math.floor(PREPARE_TASK_VALUES / rows.width))
+  for (let first = 0; first < numRows; first += most) {
+    const at = hosts.add(prepareCode)
+    records[at + PREPARE.rows] = rows.address + (firstRow + first) * rows.width * 4
+    records[at + PREPARE.numRows] = Math.min(most, numRows - first)
+    records[at + PREPARE.position] = pastLength + first
+    records[at + PREPARE.keys] = arena.address(keys.span)
+    records[at + PREPARE.values] = arena.address(values.span)
+    records[at + PREPARE.headStride] = capacity * headDim * 4
+    records[at + PREPARE.cos] = rope === undefined ? 0 : ptr(rope.cos)
+    records[at + PREPARE.sin] = rope === undefined ? 0 : ptr(rope.sin)
+    records[at + PREPARE.queryWeight] = qkNorm === undefined ? 0 : ptr(qkNorm.q)
+    records[at + PREPARE.keyWeight] = qkNorm === undefined ? 0 : ptr(qkNorm.k)
+    records[at + PREPARE.epsilon] = qkNorm === undefined ? 0 : qkNorm.epsilon
+  }
+}
+
+/** The last positions come first: they see most, and the short tasks are left for the end. */
+function addAttendTasks(
+  { arena, hosts }: X64Context,
+  out: PlacedRows,
+  qkv: PlacedRows,
+  { firstRow, numRows, pastLength, capacity, keys, values }: SlotRows,
+  { numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer,
+  { attendCode, tile: { maxQueries } }: LayerPlan,
+): void {
+  const { records, numHosts } = hosts
+  const groupHeads = numHeads / numKvHeads
+  const mostHeads = Math.min(groupHeads, maxQueries)
+  const wanted = Math.ceil((numRows * numKvHeads) / (numHosts * TASKS_PER_HOST))
+  const mostPositions = Math.min(wanted, Math.floor(maxQueries / mostHeads))
+  for (let kvHead = 0; kvHead < numKvHeads; kvHead++) {
+    const cache = kvHead * capacity * headDim * 4
+    for (let end = numRows; end > 0; end -= mostPositions) {
+      const first = Math.max(0, end - mostPositions)
+      for (let head = 0; head < groupHeads; head += mostHeads) {
+        const values0 = (kvHead * groupHeads + head) * headDim
+        const at = hosts.add(attendCode)
+        records[at + ATTEND.queries] = qkv.address + ((firstRow + first) * qkv.width + values0) * 4
+        records[at + ATTEND.queryStride] = qkv.width * 4
+        records[at + ATTEND.out] = out.address + ((firstRow + first) * out.width + values0) * 4
+        records[at + ATTEND.outStride] = out.width * 4
+        records[at + ATTEND.keys] = arena.address(keys.span) + cache
+        records[at + ATTEND.values] = arena.address(values.span) + cache
+        records[at + ATTEND.position] = pastLength + first
+        records[at + ATTEND.numPositions] = end - first
+        records[at + ATTEND.numHeads] = Math.min(mostHeads, groupHeads - head)
+        records[at + ATTEND.window] = Math.min(slidingWindow, WHOLE_WINDOW)
+        records[at + ATTEND.scale] = scale
+      }
+    }
+  }
+}
