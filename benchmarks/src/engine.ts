@@ -61,17 +61,19 @@ export const engine: Suite = {
     const work = { promptLength: promptLengthOf(model), numSteps: NUM_STEPS }
     const engines = await startEngines(model, { ...work, maxStreams: MAX_STREAMS }, obstacle === undefined, options)
     const readers = { name: MACHINE, contender: `read, ${numThreads} threads` }
+    const rivals = [...[...engines.keys()].slice(1), ...(flags.ik === undefined ? [] : [IK])]
     try {
-      expect(engines.size * (RACES.length + 3) + RACES.length + (limits === undefined ? 0 : 1))
+      const numOthers = (limits === undefined ? 0 : 1) + (flags.ik === undefined ? 0 : 2)
+      expect(engines.size * (RACES.length + 3) + RACES.length + numOthers)
       if (limits !== undefined) yield { ...readers, unit: "GB/s", samples: limits.readAllThreads }
       for (const { numStreams, numRounds } of RACES) {
         report(`warming up, ${describeStreams(numStreams)}`)
         await warmUp(engines, numStreams, work.promptLength, signal)
-        if (numStreams === 1) yield* memoryMeasurements(await readMemory(engines))
+        if (numStreams === 1) yield* memoryMeasurements(await readMemory(engines), rivals)
         report(`prefill ${work.promptLength} and decode, ${describeStreams(numStreams)}`)
         const race = await raceEngines(engines, { ...work, numStreams, numRounds, signal })
-        if (numStreams === 1) yield* prefillMeasurements(race, work.promptLength)
-        yield* decodeMeasurements(race, numStreams, readers)
+        if (numStreams === 1) yield* prefillMeasurements(race, work.promptLength, rivals)
+        yield* decodeMeasurements(race, numStreams, rivals, readers)
       }
     } finally {
       for (const started of engines.values()) await started.close()

@@ -9,13 +9,17 @@ export interface ReadLimit {
   readonly contender: string
 }
 
-/** Samples by engine; the first is ours and is compared with the others. */
-type Race = ReadonlyMap<string, RaceSamples>
+/** By engine; the first is ours. */
+type ByEngine<T> = ReadonlyMap<string, T>
 
 /** Tokens a second of prefill, and milliseconds to the first token: of one stream. */
-export function prefillMeasurements(race: Race, promptLength: number): Measurement[] {
-  return [...race].flatMap(([contender, { prefillMs, firstTokenMs, tokensPerExpert = [] }]) => {
-    const common = { contender, ...comparison(race, contender) }
+export function prefillMeasurements(
+  race: ByEngine<RaceSamples>,
+  promptLength: number,
+  rivals: readonly string[],
+): Measurement[] {
+  return [...race].flatMap(([contender, { prefillMs, firstTokenMs, tokensPerExpert = [] }], i) => {
+    const common = { contender, ...comparison(i, rivals) }
     const note = describeLoad(tokensPerExpert)
     return [
       {
@@ -31,15 +35,20 @@ export function prefillMeasurements(race: Race, promptLength: number): Measureme
 }
 
 /** Tokens a second of all streams together and, where an engine tells what it reads, GB of weights a second. */
-export function decodeMeasurements(race: Race, numStreams: number, limit: ReadLimit): Measurement[] {
+export function decodeMeasurements(
+  race: ByEngine<RaceSamples>,
+  numStreams: number,
+  rivals: readonly string[],
+  limit: ReadLimit,
+): Measurement[] {
   const name = `decode, ${describeStreams(numStreams)}`
-  return [...race].flatMap(([contender, { stepMs, weightBytes }]): Measurement[] => [
+  return [...race].flatMap(([contender, { stepMs, weightBytes }], i): Measurement[] => [
     {
       name,
       contender,
       unit: "tok/s",
       samples: stepMs.map((ms) => (numStreams / ms) * 1000),
-      ...comparison(race, contender),
+      ...comparison(i, rivals),
     },
     ...(weightBytes.length === 0
       ? []
@@ -48,7 +57,7 @@ export function decodeMeasurements(race: Race, numStreams: number, limit: ReadLi
             name: `${name}: weights read`,
             contender,
             unit: "GB/s",
-            samples: weightBytes.map((bytes, i) => bytes / (stepMs[i]! * 1e6)),
+            samples: weightBytes.map((bytes, step) => bytes / (stepMs[step]! * 1e6)),
             comparedWith: [limit],
           } as const,
         ]),
@@ -56,8 +65,8 @@ export function decodeMeasurements(race: Race, numStreams: number, limit: ReadLi
 }
 
 /** Resident memory of an engine's process when it has worked for one stream and is idle. */
-export function memoryMeasurements(memory: ReadonlyMap<string, MemoryUse>): Measurement[] {
-  return [...memory].map(([contender, { residentBytes, weightBytes }]) => {
+export function memoryMeasurements(memory: ByEngine<MemoryUse>, rivals: readonly string[]): Measurement[] {
+  return [...memory].map(([contender, { residentBytes, weightBytes }], i) => {
     const overhead = ((residentBytes - weightBytes) / weightBytes) * 100
     return {
       name: "memory, resident, idle after one stream",
@@ -65,7 +74,7 @@ export function memoryMeasurements(memory: ReadonlyMap<string, MemoryUse>): Meas
       unit: "MiB",
       samples: [residentBytes / 2 ** 20],
       note: `weights ${Math.round(weightBytes / 2 ** 20)} MiB, ${overhead < 0 ? "" : "+"}${overhead.toFixed(1)} %`,
-      ...comparison(memory, contender),
+      ...comparison(i, rivals),
     }
   })
 }
@@ -74,8 +83,7 @@ export function describeStreams(numStreams: number): string {
   return `${numStreams} stream${numStreams === 1 ? "" : "s"}`
 }
 
-/** What the first of several is compared with. */
-function comparison(all: ReadonlyMap<string, unknown>, contender: string): Pick<Measurement, "comparedWith"> {
-  const [first, ...others] = all.keys()
-  return contender === first && others.length > 0 ? { comparedWith: others.map((other) => ({ contender: other })) } : {}
+/** The first engine is compared with its rivals, whether they ran with it or alone. */
+function comparison(place: number, rivals: readonly string[]): Pick<Measurement, "comparedWith"> {
+  return place === 0 && rivals.length > 0 ? { comparedWith: rivals.map((contender) => ({ contender })) } : {}
 }

@@ -7,6 +7,9 @@ import type { ModelShape } from "./parseShape.ts"
 import type { Skew } from "./routerRowScales.ts"
 import { ggufBytes, writeGguf } from "./writeGguf.ts"
 
+/** Between two words on how far it is: without a terminal, each is a line. */
+const PROGRESS_MS = 2000
+
 /** A shape's twins on disk: what an engine of ours loads, and what llama.cpp does. */
 export interface GeneratedModel {
   /** Has config.json and a tokenizer; weights no more. */
@@ -36,10 +39,14 @@ export async function generateModel(dir: string, options: GenerateModelOptions):
   const { shape, skew, seed, format, withGguf, signal, report } = options
   const common = { skew, seed, signal }
   const sourceDir = join(dir, shape.name)
-  const onProgress =
-    (what: string) =>
-    (doneBytes: number, totalBytes: number): void =>
+  const onProgress = (what: string): ((doneBytes: number, totalBytes: number) => void) => {
+    let toldMs = Number.NEGATIVE_INFINITY
+    return (doneBytes, totalBytes) => {
+      if (performance.now() - toldMs < PROGRESS_MS) return
+      toldMs = performance.now()
       report(`${what} ${shape.name}: ${gigabytes(doneBytes)} of ${gigabytes(totalBytes)}`)
+    }
+  }
   try {
     writeConfig(sourceDir, shape)
     checkFreeSpace(dir, neededBytes(sourceDir, options))
