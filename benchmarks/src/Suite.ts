@@ -81,6 +81,8 @@ export interface Suite {
   readonly axis?: string
   /** Shows p99 beside p10–p90: for latencies of many requests. */
   readonly showsTail?: boolean
+  /** Whether flags ask for someone else's service: model, format and backend then say nothing, and are refused. */
+  isForeign?(flags: SuiteOptions["flags"]): boolean
   /** Names the model where a flag of the suite's own stands for another than `--model`. @throws Error saying what the flag expects */
   modelName?(flags: SuiteOptions["flags"]): string | undefined
   /** What else names the record, from the suite's own flags: `qwen3-30b-a3b`. @throws Error saying what a flag expects */

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort, timeStream, waitUntilHealthy } from "./http.ts"
+import { streamChat } from "./load/streamChat.ts"
+import { freePort, waitUntilHealthy } from "./startService.ts"
 import type { Measurement, Suite } from "./Suite.ts"
 
 const NUM_WARM = 5
@@ -55,7 +56,7 @@ async function timeToFirstToken(clone: string, home: string): Promise<number> {
     const url = `http://127.0.0.1:${port}`
     await waitUntilHealthy(url, service)
     const healthyMs = performance.now() - started
-    return healthyMs + (await timeStream(url, "Hello!", 8)).firstTokenMs
+    return healthyMs + (await streamChat({ url, model: "default", prompt: "Hello!", maxTokens: 8 })).firstTokenMs
   } finally {
     service.kill("SIGTERM")
     await service.exited

@@ -1,43 +1,68 @@
-import { startService, timeStream } from "./http.ts"
+import { streamChat, type StreamTiming } from "./load/streamChat.ts"
+import { openAloneEngine } from "./openAloneEngine.ts"
+import { startService } from "./startService.ts"
 import type { Suite } from "./Suite.ts"
 
 const STREAMS = [1, 4, 16]
 const ROUNDS = 5
-const MAX_TOKENS = 48
+const MAX_TOKENS = 96
+/** Positions of a sequence: prompt, template and answer. */
+const CAPACITY = 512
 
-/** Tokens a second through the whole service, text and HTTP included. */
+const HTTP = "through HTTP"
+const ALONE = "the engine alone"
+
+/** Tokens a second through the whole service, text and HTTP included, and how much of the engine's own rate that is. */
 export const streams: Suite = {
   name: "streams",
-  question: "How many tokens a second leave the service at 1, 4 and 16 streams, and how soon does each begin?",
+  question:
+    "How many tokens a second leave the service at 1, 4 and 16 streams, how soon does each begin, and what does the engine give alone for the same prompts and answers?",
   takes: ["model", "format", "backend"],
   compares: false,
   flags: [],
   plot: "bars",
-  async *run({ root, modelDir, cacheDir, format, backend, report }) {
-    const args = ["--model", modelDir, "--cache-dir", cacheDir, "--format", format, "--backend", backend]
-    const service = await startService(root, { args })
+  async *run(options) {
+    const { signal, expect, report } = options
+    expect(3 * STREAMS.length)
+    report("starting the service")
+    const service = await startService(options)
+    const alone = await openAloneEngine(options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
+    const ask = (prompt: string): Promise<StreamTiming> =>
+      streamChat({ url: service.url, model: "default", prompt, maxTokens: MAX_TOKENS, signal })
     try {
-      await timeStream(service.url, "Hello!", 8)
+      alone.run([workOf(await ask("Hello!"))])
       for (const numStreams of STREAMS) {
+        const name = `${numStreams} stream${numStreams === 1 ? "" : "s"}`
         const rates: number[] = []
+        const aloneRates: number[] = []
         const firsts: number[] = []
         for (let round = 0; round < ROUNDS; round++) {
-          report(`${numStreams} streams, round ${round + 1} of ${ROUNDS}`)
+          report(`${name}, round ${round + 1} of ${ROUNDS}`)
           const started = performance.now()
           const timings = await Promise.all(
             Array.from({ length: numStreams }, (_, i) =>
-              timeStream(service.url, `I lost my credit card number ${round}${i}, what should I do?`, MAX_TOKENS),
+              ask(`I lost my credit card number ${round}${i}, what should I do?`),
             ),
           )
           const elapsedMs = performance.now() - started
-          rates.push((timings.reduce((sum, { numTokens }) => sum + numTokens, 0) / elapsedMs) * 1000)
+          const numTokens = timings.reduce((sum, timing) => sum + timing.numTokens, 0)
+          rates.push((numTokens / elapsedMs) * 1000)
           firsts.push(...timings.map(({ firstTokenMs }) => firstTokenMs))
+          aloneRates.push((numTokens / alone.run(timings.map(workOf))) * 1000)
         }
-        yield { name: `${numStreams} streams: together`, unit: "tok/s", samples: rates }
-        yield { name: `${numStreams} streams: time to first token`, unit: "ms", samples: firsts }
+        const comparedWith = [{ contender: ALONE }]
+        yield { name, contender: ALONE, unit: "tok/s", samples: aloneRates }
+        yield { name, contender: HTTP, unit: "tok/s", samples: rates, comparedWith }
+        yield { name: `${name}, time to first token`, contender: HTTP, unit: "ms", samples: firsts }
       }
     } finally {
+      alone.close()
       await service.stop()
     }
   },
+}
+
+function workOf({ numPromptTokens, numTokens }: StreamTiming) {
+  if (numPromptTokens === undefined) throw new Error("expected usage with prompt_tokens at a stream's end, found none")
+  return { numPromptTokens, numTokens }
 }

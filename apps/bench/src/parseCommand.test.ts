@@ -19,7 +19,12 @@ const engine = suite("engine", {
 })
 const layer = suite("layer", { takes: ["format", "backend"], compares: true })
 const start = suite("start")
-const SUITES = [engine, layer, start]
+const serve = suite("serve", {
+  takes: ["model", "format", "backend"],
+  flags: [{ name: "url", value: "<url>", purpose: "whom to load" }],
+  isForeign: ({ url }) => url !== undefined,
+})
+const SUITES = [engine, layer, start, serve]
 
 const parse = (...args: string[]): ReturnType<typeof parseCommand> => parseCommand(args, SUITES, "/repository")
 const recordName = (...args: string[]): string | undefined => {
@@ -44,9 +49,17 @@ test("parseCommand: a suite that compares takes all, and a part of it has anothe
   expect(some).toMatchObject({ options: { formats: ["int4"] }, recordName: "layer-int4" })
 })
 
+test("parseCommand: someone else's service has no model, format or backend of ours", () => {
+  expect(recordName("serve")).toContain("serve-consilium-mini-int8")
+  expect(recordName("serve", "--url", "http://127.0.0.1:1")).toBe("serve")
+  expect(() => parse("serve", "--url", "http://127.0.0.1:1", "--format", "int4")).toThrow(
+    "--format int4: expected none",
+  )
+})
+
 test("parseCommand: an unknown suite is answered with those there are", () => {
   expect(() => parse("layers")).toThrow(
-    "there is no suite layers: expected one of engine, layer, start, figures, readme",
+    "there is no suite layers: expected one of engine, layer, start, serve, figures, readme",
   )
 })
 

@@ -64,18 +64,28 @@ function parseSuite(suite: Suite, args: readonly string[], root: string): Comman
     flags: Object.fromEntries(own.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]]))),
   }
   const variant = suite.variant?.(options)
+  const takes = measuredBy(suite, options.flags)
+  for (const name of suite.takes) {
+    if (values[name] === undefined || takes.includes(name)) continue
+    throw new Error(`--${name} ${values[name]}: expected none, for the service that is measured is not ours`)
+  }
   const recordName = [
     suite.name,
-    ...(suite.takes.includes("model") ? [suite.modelName?.(options.flags) ?? basename(options.modelDir)] : []),
+    ...(takes.includes("model") ? [suite.modelName?.(options.flags) ?? basename(options.modelDir)] : []),
     ...(variant === undefined ? [] : [variant]),
-    ...(suite.takes.includes("format") && (!suite.compares || format !== undefined) ? [options.format] : []),
-    ...(suite.takes.includes("backend") && (!suite.compares || backend !== undefined) ? [options.backend] : []),
+    ...(takes.includes("format") && (!suite.compares || format !== undefined) ? [options.format] : []),
+    ...(takes.includes("backend") && (!suite.compares || backend !== undefined) ? [options.backend] : []),
     ...(values.threads === undefined ? [] : [`${numThreads}t`]),
   ]
     .join("-")
     .toLowerCase()
     .replaceAll(/[^a-z0-9.]+/g, "-")
   return { kind: "suite", suite, options, recordName }
+}
+
+/** Returns which of the common options say something of a run. */
+export function measuredBy(suite: Suite, flags: SuiteOptions["flags"]): Suite["takes"] {
+  return suite.isForeign?.(flags) ? [] : suite.takes
 }
 
 /** Parses `--name value` pairs of the names given. @throws Error on any other */

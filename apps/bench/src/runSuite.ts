@@ -7,7 +7,7 @@ import { createProgress } from "./createProgress.ts"
 import { currentCommit } from "./currentCommit.ts"
 import { describeMachine } from "./describeMachine.ts"
 import { markdownTable } from "./markdownTable.ts"
-import type { Command } from "./parseCommand.ts"
+import { type Command, measuredBy } from "./parseCommand.ts"
 import { writeRecord } from "./writeRecord.ts"
 
 type SuiteCommand = Extract<Command, { kind: "suite" }>
@@ -78,7 +78,8 @@ function makeRecord(
   measurements: readonly Measurement[],
   interrupted: string | undefined,
 ): BenchRecord {
-  const { takes, compares, plot, axis, showsTail } = suite
+  const { compares, plot, axis, showsTail } = suite
+  const takes = measuredBy(suite, options.flags)
   const { formats, backends, format, backend, numThreads } = options
   return {
     suite: suite.name,
