@@ -17,6 +17,7 @@ test("createProgress: says which of how many, and the time since the start", () 
   clockMs += 65_000
   progress.report("decode")
   expect(written).toEqual(["  [1] 0:00  preparing\n", "  [2/2] 1:05  decode\n"])
+  expect(progress.done()).toBe("1 of 2 measurements")
 })
 
 test("createProgress: on a terminal one line is written over, never longer than the terminal is wide", () => {

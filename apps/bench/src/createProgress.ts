@@ -7,12 +7,14 @@ export interface ProgressOutput {
 
 /** Tells a person who waits what is measured, which of how many it is, and how long it has taken. */
 export interface Progress {
-  expect(numMeasurements: number): void
-  report(line: string): void
+  readonly expect: (numMeasurements: number) => void
+  readonly report: (line: string) => void
   /** Counts a measurement that is done. */
-  count(): void
+  readonly count: () => void
+  /** Says how many are done: `3 of 8 measurements`. */
+  readonly done: () => string
   /** Leaves the line, so that other output can follow. */
-  end(): void
+  readonly end: () => void
 }
 
 const CLEAR_LINE = "\r\u001B[K"
@@ -46,6 +48,7 @@ export function createProgress(output: ProgressOutput, nowMs: () => number = () 
     count() {
       numDone++
     },
+    done: () => `${numDone}${numExpected === undefined ? "" : ` of ${numExpected}`} measurements`,
     end() {
       if (output.isTTY) output.write(CLEAR_LINE)
     },
