@@ -1,2 +1,21 @@
-/** The runs behind the README's figures, as arguments of `bun run bench`, in the order that `bun run bench figures` takes them. */
-export const FIGURES: readonly (readonly string[])[] = [["start"], ["kernels"], ["layer"], ["engine"], ["streams"]]
+const PEER = ["--peers", "node-llama-cpp"]
+
+/**
+ * The runs behind the README's figures, as arguments of `bun run bench`, in the order that `bun run bench figures` takes them.
+ *
+ * Each needs nothing but a clone and the package registry; short ones come first.
+ */
+export const FIGURES: readonly (readonly string[])[] = [
+  ["start"],
+  ["engine"],
+  ["engine", "--backend", "onnx"],
+  ["streams"],
+  ["serve"],
+  ["kernels"],
+  ["layer"],
+  ["sparse"],
+  ["engine", "--shape", "olmoe-1b-7b", "--format", "int4", ...PEER],
+  ["engine", "--shape", "olmoe-1b-7b", "--format", "int8", ...PEER],
+  ["engine", "--shape", "qwen3-30b-a3b", "--format", "int4", ...PEER],
+  ["engine", "--shape", "qwen3-30b-a3b", "--format", "int8", ...PEER],
+]

@@ -1,8 +1,10 @@
+import { BACKENDS, FIGURES, SUITES } from "@consilium/benchmarks"
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { readFileSync } from "node:fs"
 import type { BenchRecord } from "./BenchRecord.ts"
 import { createRecordReader } from "./createRecordReader.ts"
+import { parseCommand } from "./parseCommand.ts"
 import { renderFigures } from "./renderFigures.ts"
 
 const record = (change: Partial<BenchRecord> = {}): BenchRecord => ({
@@ -74,8 +76,25 @@ test("renderFigures: another machine can be shown instead", () => {
   expect(text).toContain("<!-- figures of there-2c -->")
 })
 
+const root = join(import.meta.dir, "../../..")
+const readme = readFileSync(join(root, "README.md"), "utf8")
+
 test("README: its figures are those of benchmarks/results; `bun run bench readme` writes them", () => {
-  const root = join(import.meta.dir, "../../..")
-  const readme = readFileSync(join(root, "README.md"), "utf8")
   expect(renderFigures(readme, createRecordReader(join(root, "benchmarks/results")))).toBe(readme)
+})
+
+test("README: `bun run bench figures` records all that it shows", () => {
+  const made = FIGURES.map((args) => {
+    const command = parseCommand(args, SUITES, root)
+    return command.kind === "suite" ? command.recordName : ""
+  })
+  const shown: string[] = []
+  renderFigures(readme, (machine, name) => {
+    shown.push(name)
+    return createRecordReader(join(root, "benchmarks/results"))(machine, name)
+  })
+  expect(shown.length).toBeGreaterThan(0)
+  const isMade = (name: string): boolean =>
+    [name, ...BACKENDS.map((backend) => `${name}-${backend}`)].some((recordName) => made.includes(recordName))
+  expect(shown.filter((name) => !isMade(name))).toEqual([])
 })

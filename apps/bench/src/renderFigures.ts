@@ -3,7 +3,7 @@
  *
  *     <!-- figures of amd-epyc-avx512vnni-2c -->        which machine all others are of
  *     <!-- figures: layer | 1 token; 64 tokens -->      one record: rows are contenders, columns these names (all unless given)
- *     <!-- figures: engine-a, engine-b -->              several records: rows are names, columns the records
+ *     <!-- figures: engine-a-int8, engine-b-int8 -->    several records: rows are names, columns the records
  *
  * Each is followed by what is generated, up to `<!-- /figures -->`.
  */
