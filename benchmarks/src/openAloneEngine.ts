@@ -4,7 +4,7 @@ import { createBackend } from "./createBackend.ts"
 import type { SuiteOptions } from "./Suite.ts"
 
 /** What one stream has the engine do. */
-export interface StreamWork {
+interface StreamWork {
   readonly numPromptTokens: number
   readonly numTokens: number
 }

@@ -13,7 +13,7 @@ export type Command =
   | { readonly kind: "suite"; readonly suite: Suite; readonly options: AskedOptions; readonly recordName: string }
 
 /** What a suite is asked for by the command line; the app adds what it needs to run. */
-export type AskedOptions = Omit<SuiteOptions, "cacheDir" | "signal" | "expect" | "report">
+type AskedOptions = Omit<SuiteOptions, "cacheDir" | "signal" | "expect" | "report">
 
 const COMMON = {
   model: { value: "<dir>", purpose: "checkpoint to measure; the embedded model unless given" },

@@ -7,7 +7,7 @@ export function colourOf(index: number): string {
   return PALETTE[index % PALETTE.length]!
 }
 
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
 }
 
