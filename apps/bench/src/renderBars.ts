@@ -1,10 +1,9 @@
 import { type Measurement, type Unit, UNITS, readable, summarise } from "@consilium/benchmarks"
 import { ratiosOf } from "./markdownTable.ts"
-import { colourOf, drawing, path, rect, text } from "./svg.ts"
+import { CHARACTER_WIDTH, colourOf, drawing, path, rect, text } from "./svg.ts"
 
-const WIDTH = 860
-const LEFT = 230
-const RIGHT = 250
+/** Of the longest bar. */
+const LONGEST = 380
 const BAR = 16
 const ROW = 22
 const GROUP_GAP = 14
@@ -16,46 +15,80 @@ const GROUP_GAP = 14
  */
 export function renderBars(title: string, measurements: readonly Measurement[]): string {
   const units = [...new Set(measurements.map(({ unit }) => unit))]
-  const contenders = [...new Set(measurements.map(({ contender = "" }) => contender))]
+  const panels = units.map((unit) => layOut(measurements.filter((measurement) => measurement.unit === unit)))
+  const labels = panels.flatMap(({ groups }) => groups.flatMap(({ bars }) => bars.map(({ label }) => label)))
+  const context: BarContext = {
+    all: measurements,
+    contenders: [...new Set(measurements.map(({ contender = "" }) => contender))],
+    left: widest(labels) + 10,
+  }
   const shapes: string[] = [text(0, 18, title, { kind: "title" })]
   let y = 34
-  for (const unit of units) {
-    const ofUnit = measurements.filter((measurement) => measurement.unit === unit)
-    const panel = renderPanel(y, unit, ofUnit, { all: measurements, contenders })
-    shapes.push(...panel.shapes)
-    y = panel.bottom + 10
+  for (const panel of panels) {
+    const drawn = renderPanel(y, panel, context)
+    shapes.push(...drawn.shapes)
+    y = drawn.bottom + 10
   }
-  return drawing(WIDTH, y, title, shapes)
+  const values = measurements.map((measurement) => describeValue(measurement, measurements))
+  const width = Math.max(context.left + LONGEST + widest(values) + 12, 1.3 * widest([title]))
+  return drawing(Math.ceil(width), y, title, shapes)
 }
 
 interface BarContext {
   readonly all: readonly Measurement[]
   readonly contenders: readonly string[]
+  /** Where bars begin. */
+  readonly left: number
+}
+
+interface Group {
+  /** Above its bars; undefined where their labels say it. */
+  readonly title: string | undefined
+  readonly bars: readonly { readonly label: string; readonly measurement: Measurement }[]
+  /** The value of the longest bar. */
+  readonly longest: number
+}
+
+interface Panel {
+  readonly unit: Unit
+  readonly groups: readonly Group[]
+}
+
+/** Groups the measurements of one unit. */
+function layOut(measurements: readonly Measurement[]): Panel {
+  const { unit } = measurements[0]!
+  const byName = Object.entries(Object.groupBy(measurements, ({ name }) => name)) as [string, Measurement[]][]
+  const longest = (bars: readonly Measurement[]): number =>
+    Math.max(...bars.map(({ samples }) => summarise(samples).p90)) || 1
+  if (byName.every(([, bars]) => bars.length === 1)) {
+    const bars = measurements.map((measurement) => ({ label: measurement.name, measurement }))
+    return { unit, groups: [{ title: undefined, bars, longest: longest(measurements) }] }
+  }
+  const groups = byName.map(([title, bars]) => ({
+    title,
+    bars: bars.map((measurement) => ({ label: measurement.contender ?? "", measurement })),
+    longest: longest(bars),
+  }))
+  return { unit, groups }
 }
 
 function renderPanel(
   top: number,
-  unit: Unit,
-  measurements: readonly Measurement[],
+  { unit, groups }: Panel,
   context: BarContext,
-): { shapes: string[]; bottom: number } {
-  const groups = Object.entries(Object.groupBy(measurements, ({ name }) => name)) as [string, Measurement[]][]
-  const isCompared = groups.some(([, bars]) => bars.length > 1)
-  const longest = (bars: readonly Measurement[]): number =>
-    Math.max(...bars.map(({ samples }) => summarise(samples).p90)) || 1
-  const shapes = [text(LEFT, top + 10, `${unit}, median (${UNITS[unit]} is better); whiskers p10–p90`)]
+): { readonly shapes: readonly string[]; readonly bottom: number } {
+  const shapes = [text(context.left, top + 10, `${unit}, median (${UNITS[unit]} is better); whiskers p10–p90`)]
   let y = top + 20
-  for (const [name, bars] of groups) {
-    const perPixel = longest(isCompared ? bars : measurements) / (WIDTH - LEFT - RIGHT)
-    if (isCompared) {
-      shapes.push(text(0, y + 12, name, { kind: "title" }))
+  for (const { title, bars, longest } of groups) {
+    if (title !== undefined) {
+      shapes.push(text(0, y + 12, title, { kind: "title" }))
       y += ROW
     }
-    for (const bar of bars) {
-      shapes.push(...renderBar(y, isCompared ? (bar.contender ?? "") : name, bar, perPixel, context))
+    for (const { label, measurement } of bars) {
+      shapes.push(...renderBar(y, label, measurement, longest / LONGEST, context))
       y += ROW
     }
-    y += isCompared ? GROUP_GAP : 0
+    if (title !== undefined) y += GROUP_GAP
   }
   return { shapes, bottom: y }
 }
@@ -63,21 +96,28 @@ function renderPanel(
 function renderBar(
   y: number,
   label: string,
-  bar: Measurement,
+  measurement: Measurement,
   perPixel: number,
-  { all, contenders }: BarContext,
+  { all, contenders, left }: BarContext,
 ): string[] {
-  const { median, p10, p90 } = summarise(bar.samples)
-  const middle = y + BAR / 2
-  const [low, high] = [LEFT + p10 / perPixel, LEFT + p90 / perPixel]
-  const ratios = ratiosOf(bar, all).map(({ ratio, contender }) => `${readable(ratio)}× ${contender}`)
-  const value = [`${readable(median)} ${bar.unit}`, ...ratios].join(" · ")
+  const { contender = "", samples } = measurement
+  const { median, p10, p90 } = summarise(samples)
+  const [low, high] = [left + p10 / perPixel, left + p90 / perPixel]
   return [
-    text(LEFT - 8, y + 12, label, { anchor: "end" }),
-    rect(LEFT, y, median / perPixel, BAR, colourOf(contenders.indexOf(bar.contender ?? ""))),
-    ...(bar.samples.length > 1 ? whisker(low, high, middle) : []),
-    text(Math.max(LEFT + median / perPixel, high) + 6, y + 12, value, { kind: "value" }),
+    text(left - 8, y + 12, label, { anchor: "end" }),
+    rect(left, y, median / perPixel, BAR, colourOf(contenders.indexOf(contender))),
+    ...(samples.length > 1 ? whisker(low, high, y + BAR / 2) : []),
+    text(high + 6, y + 12, describeValue(measurement, all), { kind: "value" }),
   ]
+}
+
+function describeValue(measurement: Measurement, all: readonly Measurement[]): string {
+  const ratios = ratiosOf(measurement, all).map(({ ratio, contender }) => `${readable(ratio)}× ${contender}`)
+  return [`${readable(summarise(measurement.samples).median)} ${measurement.unit}`, ...ratios].join(" · ")
+}
+
+function widest(labels: readonly string[]): number {
+  return Math.ceil(CHARACTER_WIDTH * Math.max(...labels.map((label) => label.length)))
 }
 
 function whisker(low: number, high: number, middle: number): string[] {

@@ -50,6 +50,22 @@ test("renderBars: a bar of half the value is half as long, and one sample has no
   expect(renderBars("t", [of("a", 1)])).not.toContain('class="whisker" stroke-width')
 })
 
+test("renderBars: no label or value leaves the drawing, however long", () => {
+  const name = "a very long name of something that was measured, and then some"
+  const contender = "somebody whose name is long too"
+  const measurements: Measurement[] = [
+    { name, contender, unit: "ms", samples: [5] },
+    { name, contender: "us", unit: "ms", samples: [1, 9], comparedWith: [{ contender }] },
+  ]
+  const svg = renderBars("t", measurements)
+  const width = Number(/width="(\d+)" height/.exec(svg)![1])
+  for (const [, x, anchor, content] of svg.matchAll(/<text x="([\d.]+)"[^>]*text-anchor="(\w+)"[^>]*>([^<]*)/g)) {
+    const length = 6.5 * content!.length
+    expect(Number(x) + (anchor === "end" ? 0 : length)).toBeLessThanOrEqual(width)
+    expect(Number(x) - (anchor === "end" ? length : 0)).toBeGreaterThanOrEqual(0)
+  }
+})
+
 test("renderLines: is well-formed, with a panel for each unit, a point for each measurement, a dashed line for a limit", () => {
   const at = (contender: string, rows: number, value: number): Measurement => ({
     name: "expert",

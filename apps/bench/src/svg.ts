@@ -3,6 +3,9 @@
 /** Colours apart for every kind of eye, and from white and black (after Okabe and Ito). */
 const PALETTE = ["#1f83c7", "#d9660f", "#10996f", "#b86aa5", "#b58900", "#5b6ee1", "#8a8f98"]
 
+/** About, of the text of labels and values: a drawing leaves this much room. */
+export const CHARACTER_WIDTH = 6.8
+
 export function colourOf(index: number): string {
   return PALETTE[index % PALETTE.length]!
 }
