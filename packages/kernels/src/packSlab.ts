@@ -1,4 +1,4 @@
-import { createInt4Row, quantizeInt4Row, quantizeInt8Row } from "@consilium/tensor"
+import { createInt4Quantizer, createInt4Row, quantizeInt8Row } from "@consilium/tensor"
 import { type OpenMatrix, openMatrix } from "./openMatrix.ts"
 import { GROUP_ROWS, type MatrixLayout, PIECE_BYTES, type SlabLayout } from "./SlabLayout.ts"
 
@@ -82,19 +82,17 @@ function packInt8({ layout, words, scales }: OpenMatrix, weights: Float32Array):
 
 function packInt4({ layout, words, bytes, scales }: OpenMatrix, weights: Float32Array): void {
   const { numRows, numColumns, paddedRows, paddedColumns, groupStride } = layout
-  const row = createInt4Row(paddedColumns)
+  const { row, quantize } = createInt4Quantizer(paddedColumns)
   const padding = createInt4Row(paddedColumns)
-  // Words of four nibbles, each in a byte of its own.
-  const spread = new Int32Array(row.values.buffer)
   for (let r = 0; r < paddedRows; r++) {
-    if (r < numRows) scales[r] = quantizeInt4Row(row, weights.subarray(r * numColumns, (r + 1) * numColumns))
-    const { multipliers, offsets } = r < numRows ? row : padding
+    if (r < numRows) scales[r] = quantize(weights.subarray(r * numColumns, (r + 1) * numColumns))
+    const { values, multipliers, offsets } = r < numRows ? row : padding
     const group = Math.floor(r / GROUP_ROWS) * groupStride
     const lane = r % GROUP_ROWS
-    if (r < numRows) {
-      for (let piece = 0; piece < spread.length / 2; piece++) {
-        words[group / 4 + piece * GROUP_ROWS + lane] = spread[2 * piece]! | (spread[2 * piece + 1]! << 4)
-      }
+    // Four nibbles to a word, each in a byte of its own.
+    const spread = new Int32Array(values.buffer, values.byteOffset, paddedColumns / 4)
+    for (let piece = 0; piece < spread.length / 2; piece++) {
+      words[group / 4 + piece * GROUP_ROWS + lane] = spread[2 * piece]! | (spread[2 * piece + 1]! << 4)
     }
     const parameters = group + (paddedColumns * GROUP_ROWS) / 2 + lane
     for (let pair = 0; pair < multipliers.length / 2; pair++) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import {
+  createInt4Quantizer,
   createInt4Row,
   dequantizeInt4Row,
   dequantizeInt8Row,
@@ -53,18 +54,57 @@ describe("quantizeInt4Row", () => {
     expect(meanSquare(roundTrip(weights), weights)).toBeLessThan(plainError(weights) * share)
   })
 
-  test("any row stays within its bounds, and within what a row's scale and 16 levels allow", () => {
-    const weights = fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 1, maxLength: 100 })
+  const rows = fc
+    .tuple(
+      fc.array(fc.float({ min: -4, max: 4, noNaN: true }), { minLength: 1, maxLength: 100 }),
+      fc.float({ min: -8, max: 8, noNaN: true }),
+      fc.integer({ min: -40, max: 37 }),
+    )
+    .map(([values, shift, exponent]) => Float32Array.from(values, (value) => (value + shift) * 10 ** exponent))
+
+  test("no block of any row is worse than rounded plainly, in steps that just span it from its smallest value", () => {
     fc.assert(
-      fc.property(weights, fc.float({ min: -8, max: 8, noNaN: true }), (values, shift) => {
-        const row = Float32Array.from(values, (value) => value + shift)
-        const largest = row.reduce((most, w) => Math.max(most, Math.abs(w)), 0)
-        // Widest grid: 15 steps of 2 · largest / 15; a step of it may be rounded up to the next multiple of the scale.
-        const error = largest / 15 + largest / 100
-        const back = roundTrip(row)
-        expect(meanSquare(back, row)).toBeLessThanOrEqual(error ** 2)
+      fc.property(rows, (weights) => {
+        roundTrip(weights)
+        const padded = new Float32Array(Math.ceil(weights.length / 32) * 32)
+        padded.set(weights)
+        const row = createInt4Row(padded.length)
+        const scale = quantizeInt4Row(row, weights)
+        if (scale === 0) return
+        const back = new Float32Array(padded.length)
+        dequantizeInt4Row(back, row, scale)
+        for (let first = 0; first < padded.length; first += 32) {
+          const units = padded.subarray(first, first + 32).map((w) => w / scale)
+          const [low, high] = [Math.min(...units), Math.max(...units)]
+          const offset = Math.max(-127, Math.round(low))
+          const step = Math.min(15, Math.max(1, Math.ceil((high - low) / 15)))
+          const most = Math.min(15, Math.floor((127 - offset) / step))
+          const plain = units.map((u) => offset + step * Math.max(0, Math.min(most, Math.round((u - offset) / step))))
+          const found = back.subarray(first, first + 32).map((w) => w / scale)
+          // The search knows weights to a sixteenth of the scale, and steps to 1/32.
+          const slack = 1 / 16 + step / 32
+          expect(Math.sqrt(meanSquare(found, units))).toBeLessThanOrEqual(Math.sqrt(meanSquare(plain, units)) + slack)
+        }
       }),
     )
+  })
+
+  test("createInt4Quantizer: any row has the bits of the plain one, and its errors", () => {
+    const quantizer = createInt4Quantizer(128)
+    fc.assert(
+      fc.property(rows, (weights) => {
+        const row = createInt4Row(Math.ceil(weights.length / 32) * 32)
+        const { values, multipliers, offsets } = quantizer.row
+        const scale = quantizeInt4Row(row, weights)
+        expect(quantizer.quantize(weights)).toBe(scale)
+        expect(values.subarray(0, row.values.length)).toEqual(row.values)
+        expect(multipliers.subarray(0, row.multipliers.length)).toEqual(row.multipliers)
+        expect(offsets.subarray(0, row.offsets.length)).toEqual(row.offsets)
+      }),
+      { numRuns: 1000 },
+    )
+    expect(() => quantizer.quantize(Float32Array.of(1, Number.NaN, 1))).toThrow("found NaN in column 1 of 3")
+    expect(() => quantizer.quantize(Float32Array.of(1, 1, Number.NEGATIVE_INFINITY))).toThrow("in column 2 of 3")
   })
 
   test("a row on a grid of its own comes back exactly", () => {

@@ -1,11 +1,12 @@
+import { roundHalfEven } from "./roundHalfEven.ts"
+
 /** Values that share one multiplier and one offset. */
 export const INT4_BLOCK = 32
-
-const LARGEST_NIBBLE = 15
-const LARGEST_MULTIPLIER = 15
 /** What the integers of weights lie around: `u - 128` is in -127..127, as in 8 bits. */
-const MIDDLE = 128
-const LARGEST_INTEGER = 255
+export const MIDDLE = 128
+export const LARGEST = 127
+export const LARGEST_NIBBLE = 15
+export const LARGEST_MULTIPLIER = 15
 
 /**
  * A weight row in 4 bits: `w = scale · (q · m + c - 128)`, q 0..15, in blocks of 32 with a multiplier m 0..15 and an offset c 1..255 each.
@@ -35,29 +36,29 @@ export function createInt4Row(length: number): Int4Row {
 /**
  * Quantises one weight row into the first blocks of `out`, and returns its scale (f32).
  *
- * The scale is the smallest that reaches the largest weight and the widest block. A row of zeros, and one too small for an f32 scale, has scale 0.
+ * The scale is the smallest that reaches the largest weight and the widest block: finer blocks then have many multipliers to choose from. Each
+ * block takes the grid of least squared error among some: two steps, the one that spans the block and the next finer one, at six places each.
+ * The first is plain rounding, so no block is worse. A row too small for an f32 scale and its inverse has scale 0 and is zeros.
  *
- * @param weights at most as many as `out` has values; what they leave of their last block is near zero
+ * @param weights at most as many as `out` has values; what they leave of their last block counts as zeros
  * @throws RangeError on a NaN or infinite weight, naming its column
  */
 export function quantizeInt4Row(out: Int4Row, weights: Float32Array): number {
-  const scale = chooseScale(weights)
-  const inverse = scale === 0 ? 0 : 1 / scale
-  const block = new Float64Array(INT4_BLOCK)
+  const scale = rowScale(weights)
+  const inverse = inverseOf(scale)
+  const block = new Int32Array(INT4_BLOCK)
   const grid: Grid = { multiplier: 0, offset: 0, error: 0 }
   for (let first = 0; first < weights.length; first += INT4_BLOCK) {
-    const length = Math.min(INT4_BLOCK, weights.length - first)
-    for (let i = 0; i < length; i++) block[i] = weights[first + i]! * inverse
-    block.fill(0, length)
-    searchGrid(grid, block, length)
-    const { multiplier, offset } = grid
-    out.multipliers[first / INT4_BLOCK] = multiplier
-    out.offsets[first / INT4_BLOCK] = offset + MIDDLE
-    const most = largestNibble(multiplier, offset)
-    const step = multiplier === 0 ? 0 : 1 / multiplier
-    for (let i = 0; i < INT4_BLOCK; i++) out.values[first + i] = clamp(Math.round((block[i]! - offset) * step), most)
+    const end = Math.min(first + INT4_BLOCK, weights.length)
+    block.fill(0)
+    if (inverse > 0)
+      for (let i = first; i < end; i++) block[i - first] = roundHalfEven(Math.fround(weights[i]! * inverse))
+    searchGrid(grid, block)
+    out.multipliers[first / INT4_BLOCK] = grid.multiplier
+    out.offsets[first / INT4_BLOCK] = grid.offset + MIDDLE
+    packBlock(out.values, first, block, grid)
   }
-  return scale
+  return inverse === 0 ? 0 : scale
 }
 
 /** Writes the first `out.length` weights of a row. */
@@ -68,29 +69,46 @@ export function dequantizeInt4Row(out: Float32Array, { values, multipliers, offs
   }
 }
 
-/** A candidate, in units of the scale; `offset` is c - 128. */
+/** The search works in integers, sixteenths of the scale: exact, so that any way of computing it gives the same bits. */
+const FRACTION_BITS = 4
+export const FRACTIONS = 1 << FRACTION_BITS
+/** Bits of the fixed-point inverse of a step. */
+const INVERSE_BITS = 15
+
+/** A grid `q · multiplier + offset`, q 0..15, in units of the scale; `offset` is c - 128, `error` the sum of squared sixteenths. */
 interface Grid {
   multiplier: number
   offset: number
   error: number
 }
 
-function chooseScale(weights: Float32Array): number {
+function rowScale(weights: Float32Array): number {
   let largest = 0
   let widest = 0
   for (let first = 0; first < weights.length; first += INT4_BLOCK) {
-    const end = Math.min(first + INT4_BLOCK, weights.length)
-    let low = Number.POSITIVE_INFINITY
-    let high = Number.NEGATIVE_INFINITY
+    const isWhole = first + INT4_BLOCK <= weights.length
+    let low = isWhole ? Number.POSITIVE_INFINITY : 0
+    let high = -low
     // Math.min and Math.max pass NaN on, a comparison would lose it.
-    for (let i = first; i < end; i++) {
+    for (let i = first; i < Math.min(first + INT4_BLOCK, weights.length); i++) {
       low = Math.min(low, weights[i]!)
       high = Math.max(high, weights[i]!)
     }
     largest = Math.max(largest, high, -low)
-    widest = Math.max(widest, high - low)
+    widest = Math.max(widest, Math.fround(high / 2 - low / 2))
   }
-  const scale = Math.fround(Math.max(largest / 127, widest / (LARGEST_NIBBLE * LARGEST_MULTIPLIER)))
+  return scaleOf(largest, widest, weights)
+}
+
+/**
+ * Returns a row's scale.
+ *
+ * @param largest of the row's |weights|
+ * @param widest of its blocks' half ranges: a whole one may be too large for f32
+ * @throws RangeError as `quantizeInt4Row` does
+ */
+export function scaleOf(largest: number, widest: number, weights: Float32Array): number {
+  const scale = Math.fround(Math.max(largest / LARGEST, (2 * widest) / (LARGEST_NIBBLE * LARGEST_MULTIPLIER)))
   if (Number.isFinite(scale)) return scale
   const column = weights.findIndex((weight) => !Number.isFinite(weight))
   throw new RangeError(
@@ -98,54 +116,91 @@ function chooseScale(weights: Float32Array): number {
   )
 }
 
-function searchGrid(grid: Grid, block: Float64Array, length: number): void {
+/** Returns what turns weights into sixteenths of their scale (f32); 0 where the scale is too small for that. */
+export function inverseOf(scale: number): number {
+  const inverse = Math.fround(FRACTIONS / scale)
+  return Number.isFinite(inverse) ? inverse : 0
+}
+
+/** Places of a grid that are tried, in 128ths of its step from where it lies in the block's middle. */
+export const PLACES = { first: -52, step: 26, last: 52 } as const
+
+function searchGrid(grid: Grid, block: Int32Array): void {
   let low = block[0]!
-  let high = block[0]!
-  for (let i = 1; i < length; i++) {
+  let high = low
+  for (let i = 1; i < INT4_BLOCK; i++) {
     low = Math.min(low, block[i]!)
     high = Math.max(high, block[i]!)
   }
+  const atLow = clampOffset((low + FRACTIONS / 2) >> FRACTION_BITS)
+  grid.multiplier = 0
+  grid.offset = atLow
   grid.error = Number.POSITIVE_INFINITY
-  const widest = Math.min(LARGEST_MULTIPLIER, Math.ceil((high - low) / LARGEST_NIBBLE))
-  for (let multiplier = widest; multiplier >= Math.max(0, widest - 3); multiplier--) {
-    const centred = clampOffset((low + high - LARGEST_NIBBLE * multiplier) / 2)
-    const mean = tryGrid(grid, block, length, multiplier, centred)
-    const moved = clampOffset(centred + mean)
-    if (moved !== centred) tryGrid(grid, block, length, multiplier, moved)
+  const widest = Math.min(LARGEST_MULTIPLIER, Math.ceil((high - low) / (LARGEST_NIBBLE * FRACTIONS)))
+  for (let multiplier = widest; multiplier >= Math.max(1, widest - 1); multiplier--) {
+    tryGrid(grid, block, multiplier, atLow)
+    for (let place: number = PLACES.first; place <= PLACES.last; place += PLACES.step) {
+      // In 128ths of the scale: the block's middle, less half of the grid's 15 steps.
+      const offset = 4 * (low + high) + (place - 64 * LARGEST_NIBBLE) * multiplier
+      tryGrid(grid, block, multiplier, clampOffset((offset + 64) >> 7))
+    }
   }
 }
 
-/** Keeps the grid if its squared error is the smallest so far; returns the mean of its errors. */
-function tryGrid(grid: Grid, block: Float64Array, length: number, multiplier: number, offset: number): number {
+/** Keeps the grid if its error is the smallest so far, at the offset that suits the values it rounds to. */
+function tryGrid(grid: Grid, block: Int32Array, multiplier: number, offset: number): void {
+  const inverse = stepInverse(multiplier)
+  const middle = middleOf(multiplier, offset)
   const most = largestNibble(multiplier, offset)
-  const step = multiplier === 0 ? 0 : 1 / multiplier
   let sum = 0
   let error = 0
-  for (let i = 0; i < length; i++) {
-    const value = block[i]! - offset
-    const rest = value - clamp(Math.round(value * step), most) * multiplier
+  for (let i = 0; i < INT4_BLOCK; i++) {
+    const value = block[i]! - middle
+    const rest = value - roundToGrid(value, inverse, most) * multiplier * FRACTIONS
     sum += rest
     error += rest * rest
   }
-  if (error < grid.error) {
-    grid.multiplier = multiplier
-    grid.offset = offset
-    grid.error = error
-  }
-  return sum / length
+  // Their mean, rounded; and Σ (rest - move)².
+  const move = clampOffset(offset + ((sum + 256) >> 9)) - offset
+  const moved = error + 2 * FRACTIONS * move * (INT4_BLOCK * (FRACTIONS / 2) * move - sum)
+  if (moved >= grid.error) return
+  grid.multiplier = multiplier
+  grid.offset = offset + move
+  grid.error = moved
+}
+
+function packBlock(out: Uint8Array, first: number, block: Int32Array, { multiplier, offset }: Grid): void {
+  const inverse = stepInverse(multiplier)
+  const middle = middleOf(multiplier, offset)
+  const most = largestNibble(multiplier, offset)
+  for (let i = 0; i < INT4_BLOCK; i++) out[first + i] = roundToGrid(block[i]! - middle, inverse, most) + MIDDLE_NIBBLE
+}
+
+/** Rounding counts from the middle of a grid, where the inverse of its step is least off. */
+export const MIDDLE_NIBBLE = 8
+
+/** Where q = 8 lies, in sixteenths of the scale. */
+function middleOf(multiplier: number, offset: number): number {
+  return (offset + MIDDLE_NIBBLE * multiplier) * FRACTIONS
+}
+
+/** The q nearest to a value above the grid's middle, less 8. */
+function roundToGrid(value: number, inverse: number, most: number): number {
+  const q = (value * inverse + (1 << (INVERSE_BITS - 1))) >> INVERSE_BITS
+  return Math.min(Math.max(q, -MIDDLE_NIBBLE), most - MIDDLE_NIBBLE)
+}
+
+/** A step's inverse in fixed point; of a block without steps, 0. */
+function stepInverse(multiplier: number): number {
+  return multiplier === 0 ? 0 : Math.floor((2 ** (INVERSE_BITS - FRACTION_BITS + 1) + multiplier) / (2 * multiplier))
 }
 
 /** The largest q whose integer is at most 255. */
 function largestNibble(multiplier: number, offset: number): number {
-  if (multiplier === 0) return 0
-  return Math.min(LARGEST_NIBBLE, Math.floor((LARGEST_INTEGER - MIDDLE - offset) / multiplier))
+  return multiplier === 0 ? 0 : Math.min(LARGEST_NIBBLE, Math.floor((LARGEST - offset) / multiplier))
 }
 
-/** The nearest offset that there is. */
+/** The nearest offset whose integers are in 1..255. */
 function clampOffset(offset: number): number {
-  return Math.min(LARGEST_INTEGER - MIDDLE, Math.max(1 - MIDDLE, Math.round(offset)))
-}
-
-function clamp(value: number, most: number): number {
-  return value < 0 ? 0 : value > most ? most : value
+  return offset < -LARGEST ? -LARGEST : offset > LARGEST ? LARGEST : offset
 }
