@@ -15,7 +15,8 @@ export const start: Suite = {
   compares: false,
   flags: [],
   plot: "bars",
-  async *run({ root, report }) {
+  async *run({ root, signal, expect, report }) {
+    expect(3)
     const work = mkdtempSync(join(tmpdir(), "consilium-start-"))
     const clone = join(work, "clone")
     const home = join(work, "home")
@@ -32,11 +33,13 @@ export const start: Suite = {
 
       const warm: number[] = []
       for (let i = 0; i < NUM_WARM; i++) {
+        signal.throwIfAborted()
         report(`warm start ${i + 1} of ${NUM_WARM}`)
         warm.push(await timeToFirstToken(clone, home))
       }
       yield measurement("warm: to first token", warm)
     } finally {
+      report("removing the clone")
       rmSync(work, { recursive: true, force: true })
     }
   },
