@@ -8,8 +8,10 @@ import { RECORD_BYTES, RECORD_CODE, RECORD_VALUES, SEQUENCE } from "./kernelAbi.
 /** Most tasks of a phase, and most records of their sequences; a fuller phase is run in parts. */
 const MAX_TASKS = 4096
 const MAX_STEPS = 16384
-/** How often a host looks for work before it sleeps: some 40 µs, which spans the gaps inside a step. */
-const NUM_SPINS = 1000
+/** How long a host looks for work before it sleeps: longer than JavaScript takes between the phases of a step, and nothing to a service that idles. */
+const SPIN_MS = 0.2
+/** Looks that the spinning is measured by. */
+const NUM_LOOKS = 2000
 
 /** What a worker is told at its start. */
 export interface HostStart {
@@ -24,23 +26,31 @@ export interface HostStart {
  * The expert hosts: this thread and a worker for each further core, which run the tasks of a phase together.
  *
  * Tasks are written to `records`, then `run` has all of them run, by whichever host takes them, and returns when the last has ended. A worker that the
- * system has put aside is never waited for unless it has taken a task; one that is not up yet is simply not there.
+ * system has put aside is never waited for unless it has taken a task; one that is not up yet, or never comes, is simply not there.
  */
 export interface HostPool {
   readonly numHosts: number
   /** All records, 16 values each; `add` and `addSequence` say where one begins. */
   readonly records: Float64Array
-  /** Adds a task of this phase; returns the index of its record's first value. Runs what there is when the phase is full. */
+  /**
+   * Adds a task of this phase; returns the index of its record's first value.
+   *
+   * When the phase is full it is run first: tasks of a phase may run in any order, and a record is complete when the next is added.
+   *
+   * @throws Error when the pool is closed
+   */
   add(code: number): number
   /** Adds a task that runs `numSteps` records in order on one host; returns the index of the first, whose codes are the caller's to write. */
   addSequence(numSteps: number): number
+  /** Returns the address of a JavaScript array for records of this phase, and keeps it alive until they have run. */
+  hold(values: Float32Array | Int32Array): number
   /** Runs the phase's tasks and waits for them. */
   run(): void
-  /** Makes each host's scratch memory at least `bytes` large. Not between `add` and `run`. */
+  /** Makes each host's scratch memory at least `bytes` large. Not between `add` and `run`. @throws ArenaFullError */
   reserveScratch(bytes: number): void
   /** Milliseconds that phases have taken so far. */
   readonly elapsedMs: number
-  /** Stops the workers and frees the scratch. No phase may be running. */
+  /** Stops the workers, waits until none of them runs code any more, and frees the scratch. No phase may be running. */
   close(): void
 }
 
@@ -57,12 +67,11 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
   const runTask = callable(space.place(emitRunTask()), 2)
   const sequence = space.place(emitSequence())
   const loop = space.place(emitHostLoop())
-  const workers = Array.from({ length: numHosts - 1 }, (_, i) =>
-    startWorker({ control: memory, hostId: i + 1, loop, numSpins: NUM_SPINS }),
-  )
-  let scratch: Span[] = []
-  let scratchBytes = 0
-  let [numTasks, numSteps, epoch, elapsedMs] = [0, 0, 0, 0]
+  const workers = startWorkers(numHosts - 1, { control: memory, loop, numSpins: countSpins(loop, address) })
+  const scratch: Span[] = []
+  const held: (Float32Array | Int32Array)[] = []
+  let [numTasks, numSteps, epoch, elapsedMs, scratchBytes] = [0, 0, 0, 0, 0]
+  let isClosed = false
 
   /** Order matters: until the counter is reset, a host that comes late finds nothing to take. See `emitTakeTasks`. */
   const publish = (): void => {
@@ -74,10 +83,11 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
     Atomics.store(words, CONTROL.done, 0)
     Atomics.store(words, CONTROL.taken, 0)
     Atomics.store(words, CONTROL.epoch, epoch)
-    if (Atomics.load(words, CONTROL.numAsleep) > 0) Atomics.notify(words, CONTROL.epoch)
+    // A worker leaves before it looks at the epoch for the last time: seen inside now, it has yet to look.
+    if (Atomics.load(words, CONTROL.numInside) < workers.length) Atomics.notify(words, CONTROL.epoch)
   }
 
-  const run = (): void => {
+  const runPart = (): void => {
     if (numTasks === 0) return
     const started = performance.now()
     if (numTasks === 1) runTask(address + firstTask * 8, records[hostState(0) + STATE_SCRATCH]!)
@@ -91,13 +101,15 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
   }
 
   const add = (code: number): number => {
-    if (numTasks === MAX_TASKS) run()
+    if (isClosed) throw new Error("x64: this backend is closed")
+    if (numTasks === MAX_TASKS) runPart()
     const at = firstTask + numTasks++ * RECORD_VALUES
     records[at + RECORD_CODE] = code
     return at
   }
 
   const freeScratch = (): void => {
+    scratchBytes = 0
     for (const span of scratch.splice(0)) arena.free(span)
   }
 
@@ -109,7 +121,7 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
     },
     add,
     addSequence(length) {
-      if (numSteps + length > MAX_STEPS || numTasks === MAX_TASKS) run()
+      if (numSteps + length > MAX_STEPS || numTasks === MAX_TASKS) runPart()
       const first = firstStep + numSteps * RECORD_VALUES
       const task = add(sequence)
       numSteps += length
@@ -117,31 +129,69 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
       records[task + SEQUENCE.numSteps] = length
       return first
     },
-    run,
+    hold(values) {
+      // Of an empty array there is no address, and nobody to ask for one.
+      if (values.length === 0) return 0
+      held.push(values)
+      return ptr(values)
+    },
+    run() {
+      runPart()
+      held.length = 0
+    },
     reserveScratch(wanted) {
       if (wanted <= scratchBytes) return
       freeScratch()
-      scratchBytes = wanted
       for (let host = 0; host < numHosts; host++) {
-        scratch.push(arena.allocate(wanted))
-        records[hostState(host) + STATE_SCRATCH] = arena.address(scratch[host]!)
+        const span = arena.allocate(wanted)
+        scratch.push(span)
+        records[hostState(host) + STATE_SCRATCH] = arena.address(span)
       }
+      scratchBytes = wanted
     },
     close() {
-      Atomics.store(words, CONTROL.isStopped, 1)
+      if (isClosed) return
+      isClosed = true
       numTasks = 0
+      Atomics.store(words, CONTROL.isStopped, 1)
       publish()
-      Atomics.notify(words, CONTROL.epoch)
-      for (const worker of workers) void worker.terminate()
+      // The system may have put a worker aside in the middle of code that is unmapped next.
+      for (let inside; (inside = Atomics.load(words, CONTROL.numInside)) > 0;)
+        Atomics.wait(words, CONTROL.numInside, inside, 1)
+      for (const worker of workers) worker.terminate()
       freeScratch()
-      scratch = []
     },
   }
 }
 
-function startWorker(start: HostStart): Worker {
-  const worker = new Worker(new URL("./hostWorker.ts", import.meta.url).href)
-  worker.unref()
-  worker.postMessage(start)
-  return worker
+/** Returns how many looks a host takes in `SPIN_MS`: one is 10 ns on some processors, 50 ns on others. */
+function countSpins(loop: number, control: number): number {
+  const look = callable(loop, 3)
+  let fastest = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 5; round++) {
+    const started = performance.now()
+    // No phase has been published yet, so there is nothing but looks.
+    look(control, control + hostState(0) * 8, NUM_LOOKS)
+    fastest = Math.min(fastest, performance.now() - started)
+  }
+  return Math.ceil((SPIN_MS / fastest) * NUM_LOOKS)
+}
+
+/** Starts workers that do not keep the process alive. One that fails is told of, and its work done by the others. */
+function startWorkers(count: number, start: Omit<HostStart, "hostId">): Worker[] {
+  let isTold = false
+  return Array.from({ length: count }, (_, i) => {
+    const worker = new Worker(new URL("./hostWorker.ts", import.meta.url).href)
+    worker.unref()
+    worker.addEventListener("error", ({ message }) => {
+      if (isTold) return
+      isTold = true
+      const [reason] = /^error: .*/m.exec(message) ?? [message]
+      process.emitWarning(`x64: expected ${count} worker threads, one failed (${reason}): its work goes to the others`)
+    })
+    const own: HostStart = { ...start, hostId: i + 1 }
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
+    worker.postMessage(own)
+    return worker
+  })
 }

@@ -8,7 +8,8 @@ export const CONTROL = {
   /** The phase that may be worked on; a change is what hosts wait for. */
   epoch: 0,
   isStopped: 1,
-  numAsleep: 16,
+  /** Workers that run machine code, or are about to: the others may be asleep. Code and records stay until it is 0. */
+  numInside: 16,
   /** Address of the first record, as f64 index. */
   list: 16,
   numTasks: 17,

@@ -5,6 +5,7 @@ import { describeEachWidth } from "../../test/describeEachWidth.ts"
 import { addScaledRows, normRows } from "../elementwise.ts"
 import { ADD_SCALED, emitAddScaled } from "./addScaledKernel.ts"
 import { COMBINE, emitCombine } from "./combineKernel.ts"
+import { emitGatherRows, GATHER_ROWS } from "./gatherRowsKernel.ts"
 import { ISAS } from "./Isa.ts"
 import { emitNormRows, NORM_ROWS } from "./normRowsKernel.ts"
 
@@ -17,6 +18,7 @@ describeEachWidth("row kernels", 0, (vectorBytes, runner) => {
   const norm = runner.load(emitNormRows(isa), NORM_ROWS)
   const addScaled = runner.load(emitAddScaled(isa), ADD_SCALED)
   const combine = runner.load(emitCombine(isa), COMBINE)
+  const gather = runner.load(emitGatherRows(isa), GATHER_ROWS)
   const rows = (numRows: number, width: number, seed: number) => runner.place(noise(numRows * width, seed, 1))
 
   test("emitNormRows: is the plain norm, whatever the width", () => {
@@ -114,11 +116,36 @@ describeEachWidth("row kernels", 0, (vectorBytes, runner) => {
     expect(Array.from({ length: numTokens }, (_, token) => run(token, 1)).flat()).toEqual(run(0, numTokens))
   })
 
+  test("emitGatherRows: copies the rows of a list, and nothing between rows that are further apart than they are long", () => {
+    const list = [4, 0, 0, 3]
+    for (const width of WIDTHS)
+      for (const gap of [0, 3]) {
+        const stride = width + gap
+        const x = rows(5, stride, 1)
+        const chosen = runner.place(Int32Array.from(list))
+        const out = runner.place(new Float32Array(list.length * stride).fill(7))
+        gather({
+          x: x.address,
+          xStride: stride * 4,
+          rows: chosen.address,
+          numRows: list.length,
+          out: out.address,
+          rowBytes: width * 4,
+        })
+        const expected = list.flatMap((row) => [
+          ...x.values.subarray(row * stride, row * stride + width),
+          ...Array<number>(gap).fill(7),
+        ])
+        expect([...out.values], `width ${width}`).toEqual(expected)
+      }
+  })
+
   test("row kernels: no rows are no work", () => {
     const nothing = runner.place(new Float32Array(0)).address
     norm({ x: nothing, out: nothing, weight: nothing, numRows: 0, width: 64, epsilon: 0 })
     addScaled({ out: nothing, x: nothing, factors: 0, numRows: 0, width: 64 })
     combine({ out: nothing, outputs: nothing, rows: nothing, weights: nothing, numTokens: 0, topK: 2, width: 64 })
+    gather({ x: nothing, xStride: 256, rows: nothing, numRows: 0, out: nothing, rowBytes: 256 })
   })
 })
 

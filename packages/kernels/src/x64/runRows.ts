@@ -1,32 +1,10 @@
-/** What is done row by row, cut over the hosts where there are many. */
-import { ptr } from "bun:ffi"
+/** What is done row by row. */
 import type { ExpertRows } from "../Backend.ts"
 import { ADD_SCALED, emitAddScaled } from "./addScaledKernel.ts"
 import { COMBINE, emitCombine } from "./combineKernel.ts"
 import { emitNormRows, NORM_ROWS } from "./normRowsKernel.ts"
+import { runRowParts } from "./runRowParts.ts"
 import type { PlacedRows, X64Context } from "./X64Context.ts"
-
-/** Least values that are worth a task of their own. */
-const TASK_VALUES = 1 << 15
-
-/** Adds a task for each part of the rows, and runs them; `write` fills a record for rows `first .. first + count`. */
-function runParts(
-  { hosts }: X64Context,
-  code: number,
-  numRows: number,
-  valuesPerRow: number,
-  write: (at: number, first: number, count: number) => void,
-): void {
-  if (numRows === 0) return
-  const worth = Math.floor((numRows * valuesPerRow) / TASK_VALUES)
-  const numParts = Math.max(1, Math.min(numRows, hosts.numHosts * 4, worth))
-  for (let part = 0; part < numParts; part++) {
-    const first = Math.floor((numRows * part) / numParts)
-    const end = Math.floor((numRows * (part + 1)) / numParts)
-    write(hosts.add(code), first, end - first)
-  }
-  hosts.run()
-}
 
 /** RMS norm of rows. */
 export function runNorm(
@@ -40,9 +18,9 @@ export function runNorm(
   const { isa, kernels, hosts } = context
   const { records } = hosts
   const width = weight.length
-  const weightAddress = ptr(weight)
+  const weightAddress = hosts.hold(weight)
   const code = kernels.address("normRows", () => emitNormRows(isa))
-  runParts(context, code, numRows, width, (at, first, count) => {
+  runRowParts(context, code, numRows, width, (at, first, count) => {
     records[at + NORM_ROWS.x] = x.address + first * width * 4
     records[at + NORM_ROWS.out] = out.address + first * width * 4
     records[at + NORM_ROWS.weight] = weightAddress
@@ -63,9 +41,9 @@ export function runAddScaled(
   const { isa, kernels, hosts } = context
   const { records } = hosts
   const { width } = out
-  const factorAddress = factors === undefined ? 0 : ptr(factors)
+  const factorAddress = factors === undefined ? 0 : hosts.hold(factors)
   const code = kernels.address("addScaled", () => emitAddScaled(isa))
-  runParts(context, code, numRows, width, (at, first, count) => {
+  runRowParts(context, code, numRows, width, (at, first, count) => {
     records[at + ADD_SCALED.out] = out.address + first * width * 4
     records[at + ADD_SCALED.x] = x.address + first * width * 4
     records[at + ADD_SCALED.factors] = factorAddress === 0 ? 0 : factorAddress + first * 4
@@ -80,9 +58,9 @@ export function runCombine(context: X64Context, out: PlacedRows, outputs: Placed
   const { records } = hosts
   const { width } = out
   const { numTokens, topK } = plan
-  const [rows, weights] = [ptr(plan.rows), ptr(plan.weights)]
+  const [rows, weights] = [hosts.hold(plan.rows), hosts.hold(plan.weights)]
   const code = kernels.address("combine", () => emitCombine(isa))
-  runParts(context, code, numTokens, width * topK, (at, first, count) => {
+  runRowParts(context, code, numTokens, width * topK, (at, first, count) => {
     records[at + COMBINE.out] = out.address + first * width * 4
     records[at + COMBINE.outputs] = outputs.address
     records[at + COMBINE.rows] = rows + first * topK * 4
