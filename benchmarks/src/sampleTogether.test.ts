@@ -26,12 +26,18 @@ test("sampleTogether: contenders take turns, and a slow one has a sample in each
   }
 })
 
-test("sampleTogether: a sample of short calls is the time of one of them", async () => {
-  const samples = await sampleTogether([{ name: "short", run: spin(0.05) }], { timeMs: 20, signal: never, onTurn })
-  const sorted = samples.get("short")!.toSorted((a, b) => a - b)
-  expect(sorted[0]!).toBeGreaterThanOrEqual(0.05)
-  expect(sorted[0]!).toBeLessThan(1)
-  expect(sorted.length).toBeLessThan(40)
+test("sampleTogether: a sample of many short calls is the time of one of them", async () => {
+  let numCalls = 0
+  const wait = spin(0.05)
+  const run = (): void => {
+    numCalls++
+    wait()
+  }
+  const samples = (await sampleTogether([{ name: "short", run }], { timeMs: 100, signal: never, onTurn })).get("short")!
+  expect(samples.length).toBeLessThan(numCalls)
+  // A busy machine makes some of them long, hardly all.
+  expect(Math.min(...samples)).toBeGreaterThanOrEqual(0.05)
+  expect(Math.min(...samples)).toBeLessThan(1)
 })
 
 test("sampleTogether: a contender that throws is not measured, and an aborted run ends", async () => {
