@@ -9,6 +9,7 @@ import {
 import {
   type Activation,
   type Backend,
+  expertActivation,
   type ExpertTensors,
   type Format,
   packExpertSlab,
@@ -157,10 +158,10 @@ function openExpert(
   const { arena } = backend
   const hasBias = tensors.upBias !== undefined || tensors.downBias !== undefined || tensors.gateBias !== undefined
   const hasGateProj = tensors.gateProj !== undefined
-  const shape = { format, hiddenSize, intermediateSize: expertIntermediateSize, activation, hasBias, hasGateProj }
+  const sizes = { format, hiddenSize, intermediateSize: expertIntermediateSize, hasBias }
   let span: Span | undefined
   try {
-    const layout = planExpertSlab(shape)
+    const layout = planExpertSlab({ ...sizes, ...expertActivation(activation, hasGateProj) })
     span = arena.allocate(layout.bytes)
     packExpertSlab(arena.bytes(span), layout, tensors)
     const slab = backend.openSlab(span, layout)

@@ -1,6 +1,6 @@
 import type { Routing } from "@consilium/gating"
-import type { Activation } from "@consilium/kernels"
-import { matmul, silu } from "@consilium/tensor"
+import { type Activation, activationFunction, expertActivation } from "@consilium/kernels"
+import { matmul } from "@consilium/tensor"
 
 /** An expert's weights in plain f32, row-major `[out, in]`. */
 export interface PlainExpert {
@@ -45,10 +45,10 @@ function runExpertPlain(x: Float32Array, expert: PlainExpert, activation: Activa
     matmul(output, input, weight, 1, output.length, input.length)
     return bias === undefined ? output : output.map((value, i) => value + bias[i]!)
   }
-  const activate = activation === "silu" ? silu : (value: number) => Math.max(0, value)
   const { gateProj } = expert
+  const activate = activationFunction(expertActivation(activation, gateProj !== undefined))
   const up = project(x, expert.upProj, expert.upBias)
-  const gate = gateProj && project(x, gateProj, expert.gateBias)
-  const inner = gate ? up.map((value, i) => activate(gate[i]!) * value) : up.map(activate)
+  const gate = gateProj === undefined ? up : project(x, gateProj, expert.gateBias)
+  const inner = up.map((value, i) => activate(gate[i]!, value))
   return project(inner, expert.downProj, expert.downBias)
 }

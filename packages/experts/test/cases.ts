@@ -27,6 +27,9 @@ const SWIGLU = {
   sharedExpert: "none",
 } as const
 
+/** Sums are about ±1 here: some lie beyond, on either side. */
+const CLAMPED = { kind: "clamped-silu", limit: 0.7 } as const
+
 /** The sizes and routings that break layers. */
 export const CASES: readonly MoeCase[] = [
   { ...SWIGLU, name: "no token", numTokens: 0 },
@@ -41,6 +44,8 @@ export const CASES: readonly MoeCase[] = [
   { ...SWIGLU, name: "odd sizes", numTokens: 13, hiddenSize: 37, expertIntermediateSize: 51, numExperts: 7, topK: 3 },
   { ...SWIGLU, name: "ReLU experts with biases", numTokens: 11, activation: "relu", hasGateProj: false, hasBias: true },
   { ...SWIGLU, name: "SwiGLU with biases, odd sizes", numTokens: 3, hiddenSize: 33, hasBias: true },
+  { ...SWIGLU, name: "clamped SwiGLU with biases", numTokens: 9, activation: CLAMPED, hasBias: true },
+  { ...SWIGLU, name: "clamped SwiGLU, odd sizes", numTokens: 40, hiddenSize: 37, topK: 3, activation: CLAMPED },
   { ...SWIGLU, name: "a shared expert", numTokens: 6, sharedExpert: "plain" },
   { ...SWIGLU, name: "a gated shared expert, no token", numTokens: 0, sharedExpert: "gated" },
   { ...SWIGLU, name: "a gated shared expert", numTokens: 17, hiddenSize: 40, sharedExpert: "gated" },

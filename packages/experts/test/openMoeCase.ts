@@ -6,6 +6,7 @@ import {
   createArena,
   createReferenceBackend,
   createX64Backend,
+  expertActivation,
   type ExpertTensors,
   type Format,
   packExpertSlab,
@@ -133,7 +134,13 @@ function openExpert(
   seed: number,
 ): { slab: Slab; plain: PlainExpert } {
   const { hiddenSize, expertIntermediateSize: intermediateSize, activation, hasGateProj, hasBias } = given
-  const layout = planExpertSlab({ format, hiddenSize, intermediateSize, activation, hasGateProj, hasBias })
+  const layout = planExpertSlab({
+    format,
+    hiddenSize,
+    intermediateSize,
+    hasBias,
+    ...expertActivation(activation, hasGateProj),
+  })
   const size = hiddenSize * intermediateSize
   const [inner, outer] = [1 / Math.sqrt(hiddenSize), 1 / Math.sqrt(intermediateSize)]
   const gateBias = hasGateProj && hasBias ? { gateBias: noise(intermediateSize, seed + 4, 0.3) } : {}

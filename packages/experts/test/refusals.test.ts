@@ -47,6 +47,12 @@ describe("createMoeLayer", () => {
     expect(refusal({ experts })).toBe("MoeSettingsError: experts[2] of 20 × 12: expected 20 × 12 weights, found 3")
   })
 
+  test("an activation that needs a gate projection is not without one", () => {
+    expect(refusal({ activation: { kind: "clamped-silu", limit: 7 } })).toBe(
+      "MoeSettingsError: experts[0] of 20 × 12: clamped-silu: expected a gate projection, found none",
+    )
+  })
+
   test("sizes that cannot be are settings errors too", () => {
     expect(refusal({ expertIntermediateSize: 0 })).toBe(
       "MoeSettingsError: experts[0] of 0 × 12: slab layout: expected positive sizes, found 0 rows, 12 columns",

@@ -87,3 +87,13 @@ test("planMatrixSlab: sizes that are not positive integers are refused with thei
   expect(() => planMatrixSlab({ format: "f32", numRows: 1.5, numColumns: 4, hasBias: false })).toThrow("found 1.5 rows")
   expect(() => planMatrixSlab({ format: "int8", numRows: 1, numColumns: 131_073, hasBias: false })).toThrow("131073")
 })
+
+test("planExpertSlab: a limit that is not a finite number above 0 is refused", () => {
+  for (const limit of [0, -7, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const activation = { kind: "clamped-silu", limit } as const
+    const sizes = { format: "f32", hiddenSize: 4, intermediateSize: 4 } as const
+    expect(() => planExpertSlab({ ...sizes, activation, hasGateProj: true, hasBias: false })).toThrow(
+      `expected a finite limit above 0, found ${limit}`,
+    )
+  }
+})

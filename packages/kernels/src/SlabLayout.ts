@@ -1,3 +1,5 @@
+import type { Activation, ExpertActivation } from "./Activation.ts"
+
 /** `f32`; `int8`: one scale a row; `int4`: one scale a row, and in blocks of 32 columns a multiplier and an offset. */
 export type Format = "f32" | "int8" | "int4"
 
@@ -37,8 +39,6 @@ export interface MatrixLayout {
   readonly bias: number | undefined
 }
 
-export type Activation = "silu" | "relu"
-
 /** A slab is one matrix, or one expert: `down · (act(gate · x) ⊙ (up · x))`, or `down · act(up · x)` where there is no gate projection. */
 export type SlabLayout =
   | { readonly kind: "matrix"; readonly format: Format; readonly bytes: number; readonly matrix: MatrixLayout }
@@ -61,14 +61,12 @@ export interface MatrixShape {
 }
 
 /** What an expert slab's layout follows from. */
-export interface ExpertShape {
+export type ExpertShape = {
   readonly format: Format
   readonly hiddenSize: number
   readonly intermediateSize: number
-  readonly activation: Activation
-  readonly hasGateProj: boolean
   readonly hasBias: boolean
-}
+} & ExpertActivation
 
 type MatrixSlabLayout = Extract<SlabLayout, { kind: "matrix" }>
 type ExpertSlabLayout = Extract<SlabLayout, { kind: "expert" }>
@@ -87,10 +85,13 @@ export function planMatrixSlab(shape: MatrixShape): MatrixSlabLayout {
  * Lays out one expert as a slab: gateProj (where there is one) and upProj group by group in turn, so that one stream feeds SwiGLU; then
  * downProj.
  *
- * @throws Error as `planMatrixSlab` does
+ * @throws Error as `planMatrixSlab` does, and on a limit that is not a finite number above 0
  */
 export function planExpertSlab(shape: ExpertShape): ExpertSlabLayout {
   const { format, hiddenSize, intermediateSize, activation, hasGateProj, hasBias } = shape
+  if (typeof activation !== "string" && !(activation.limit > 0 && activation.limit < Infinity)) {
+    throw new Error(`slab layout: expected a finite limit above 0, found ${activation.limit}`)
+  }
   const innerShape = { format, numRows: intermediateSize, numColumns: hiddenSize, hasBias }
   const inner = planMatrices(0, innerShape, hasGateProj ? 2 : 1)
   const downShape = { format, numRows: hiddenSize, numColumns: intermediateSize, hasBias }

@@ -3,7 +3,7 @@
  *
  * Every row is computed by itself, so its bits do not depend on what else is in the batch.
  */
-import { silu } from "@consilium/tensor"
+import { activationFunction, expertActivation } from "./Activation.ts"
 import type { Arena } from "./Arena.ts"
 import { attendHead, type AttendScratch } from "./attendHead.ts"
 import type { Backend, Slab } from "./Backend.ts"
@@ -74,14 +74,11 @@ export function createReferenceBackend(arena: Arena): Backend {
       checkWidths("expert", out, hiddenSize, x, hiddenSize)
       if (up.length < intermediateSize)
         [gate, up] = [new Float32Array(intermediateSize), new Float32Array(intermediateSize)]
-      const activate = layout.activation === "silu" ? silu : relu
+      const activate = activationFunction(expertActivation(layout.activation, gateProj !== undefined))
       for (let t = firstRow; t < firstRow + numRows; t++) {
         multiplyRow(up, 0, x.values, t * hiddenSize, upProj!, scratch)
-        if (gateProj === undefined) for (let i = 0; i < intermediateSize; i++) up[i] = activate(up[i]!)
-        else {
-          multiplyRow(gate, 0, x.values, t * hiddenSize, gateProj, scratch)
-          for (let i = 0; i < intermediateSize; i++) up[i] = activate(gate[i]!) * up[i]!
-        }
+        if (gateProj !== undefined) multiplyRow(gate, 0, x.values, t * hiddenSize, gateProj, scratch)
+        for (let i = 0; i < intermediateSize; i++) up[i] = activate(gate[i]!, up[i]!)
         multiplyRow(out.values, t * hiddenSize, up, 0, downProj!, scratch)
       }
     },
@@ -106,8 +103,4 @@ export function createReferenceBackend(arena: Arena): Backend {
     addScaled: (out, x, numRows, factors) => addScaledRows(out.values, x.values, numRows, out.width, factors),
     close() {},
   }
-}
-
-function relu(x: number): number {
-  return Math.max(0, x)
 }

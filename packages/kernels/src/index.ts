@@ -1,3 +1,11 @@
+export {
+  type Activation,
+  activationFunction,
+  activationName,
+  type ExpertActivation,
+  expertActivation,
+  type PlainActivation,
+} from "./Activation.ts"
 export type { Arena, Rows, Span } from "./Arena.ts"
 export type { AttentionLayer, Backend, BackendName, ExpertRows, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
 export type { BackendCase } from "./BackendCase.ts"
@@ -10,7 +18,7 @@ export { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./e
 export { embedRows, type OpenMatrix, openMatrix, readF32Row, readIntegerRow, unpackMatrix } from "./openMatrix.ts"
 export { type ExpertTensors, packExpertSlab, packMatrixSlab } from "./packSlab.ts"
 export { checkWidths, matrixOf } from "./slabChecks.ts"
-export type { Activation, ExpertShape, Format, MatrixLayout, MatrixShape, SlabLayout } from "./SlabLayout.ts"
+export type { ExpertShape, Format, MatrixLayout, MatrixShape, SlabLayout } from "./SlabLayout.ts"
 export { GROUP_ROWS, groupBytes, LAYOUT_VERSION, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
 export { createX64Backend, type X64Options } from "./x64/createX64Backend.ts"
 export type { Isa } from "./x64/Isa.ts"

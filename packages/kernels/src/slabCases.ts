@@ -1,4 +1,5 @@
 import { noise } from "@consilium/tensor"
+import { activationName } from "./Activation.ts"
 import type { Backend, Slab } from "./Backend.ts"
 import { type BackendCase, withCaseRows } from "./BackendCase.ts"
 import { packExpertSlab, packMatrixSlab } from "./packSlab.ts"
@@ -8,6 +9,8 @@ import { type ExpertShape, type Format, type MatrixShape, planExpertSlab, planMa
 const BOUNDS: Readonly<Record<Format, number>> = { f32: 1e-4, int8: 1e-3, int4: 1e-3 }
 const FORMATS: readonly Format[] = ["f32", "int8", "int4"]
 const SWIGLU = { activation: "silu", hasGateProj: true, hasBias: false } as const
+/** Of these cases' sums, some lie beyond the limit on either side. */
+const CLAMPED = { activation: { kind: "clamped-silu", limit: 0.5 }, hasGateProj: true, hasBias: true } as const
 const RELU = { activation: "relu", hasGateProj: false, hasBias: true } as const
 
 /** Cases of `matmul`, `expert` and `embed`: odd sizes, no row, one row, many; every kind of expert. */
@@ -19,6 +22,8 @@ export const SLAB_CASES: readonly BackendCase[] = [
     matmulCase({ format, numRows: 33, numColumns: 1, hasBias: false }, 2),
     expertCase({ format, hiddenSize: 64, intermediateSize: 128, ...SWIGLU }, 0, 4),
     expertCase({ format, hiddenSize: 96, intermediateSize: 72, ...SWIGLU, hasBias: true }, 3, 1),
+    expertCase({ format, hiddenSize: 96, intermediateSize: 72, ...CLAMPED }, 0, 1),
+    expertCase({ format, hiddenSize: 70, intermediateSize: 130, ...CLAMPED }, 1, 19),
     expertCase({ format, hiddenSize: 40, intermediateSize: 33, ...RELU }, 2, 37),
     expertCase({ format, hiddenSize: 40, intermediateSize: 33, ...RELU }, 1, 0),
   ]),
@@ -78,7 +83,7 @@ function expertCase(shape: ExpertShape, firstRow: number, numRows: number): Back
       ...(hasGateProj && hasBias && { gateBias: noise(intermediateSize, 4, 0.1) }),
       ...(hasBias && { upBias: noise(intermediateSize, 5, 0.1), downBias: noise(hiddenSize, 6, 0.1) }),
     })
-  const kind = `${activation}${hasGateProj ? "" : ", no gateProj"}${hasBias ? ", biases" : ""}`
+  const kind = `${activationName(activation)}${hasGateProj ? "" : ", no gateProj"}${hasBias ? ", biases" : ""}`
   return {
     name: `expert ${format} ${hiddenSize} → ${intermediateSize}, ${kind}, ${numRows} rows from ${firstRow}`,
     op: "expert",

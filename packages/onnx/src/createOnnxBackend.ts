@@ -5,11 +5,13 @@
  * its kind. What they were packed in is free again.
  */
 import {
+  activationName,
   addScaledRows,
   appendKeysAndValues,
   type Arena,
   type Backend,
   checkWidths,
+  expertActivation,
   type Format,
   matrixOf,
   normAndRotate,
@@ -151,9 +153,9 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
       const { hasBias } = half
       const { format, paddedRows } = half.layout
       const graph = format === "f32" ? f32Inner : int8Inner
-      const key = `${kindOf(format)} ${activation} ${hasGateProj} ${hasBias}`
+      const key = `${kindOf(format)} ${activationName(activation)} ${hasGateProj} ${hasBias}`
       const work = numRows * paddedRows * half.layout.paddedColumns * (hasGateProj ? 2 : 1)
-      const innerSession = sessionFor(key, work, () => graph({ activation, hasGateProj, hasBias }))
+      const innerSession = sessionFor(key, work, () => graph({ ...expertActivation(activation, hasGateProj), hasBias }))
       // The intermediate lies in rows as wide as the padded ones of its weights: zeros follow the logical ones.
       const { values, tensor } = inner.take(numRows, paddedRows)
       innerSession.run(feedRows(half, x.values, firstRow * x.width, numRows, x.width), { y: tensor })

@@ -1,5 +1,6 @@
 /** The graphs of products. Weights are inputs, so that one graph serves every slab. */
-import type { Activation } from "@consilium/kernels"
+import type { ExpertActivation, PlainActivation } from "@consilium/kernels"
+import { SWIGLU_SLOPE } from "@consilium/tensor"
 import { type Graph, type GraphNode, type GraphValue, scalar } from "./graph.ts"
 
 /** What a product's graph depends on. */
@@ -8,10 +9,7 @@ export interface ProductKind {
 }
 
 /** What an expert's first half depends on. */
-export interface InnerKind extends ProductKind {
-  readonly activation: Activation
-  readonly hasGateProj: boolean
-}
+export type InnerKind = ProductKind & ExpertActivation
 
 /** Activations are uint8 around this zero point: signed ones are several times slower in onnxruntime. */
 export const ZERO_POINT = 128
@@ -27,16 +25,15 @@ export function int8Product({ hasBias }: ProductKind): Graph {
 }
 
 /** The first half of an expert, `y = act(gate · x) ⊙ (up · x)` or `act(up · x)`, on quantised rows. */
-export function int8Inner({ activation, hasGateProj, hasBias }: InnerKind): Graph {
+export function int8Inner(kind: InnerKind): Graph {
+  const { hasGateProj, hasBias } = kind
   const projections = hasGateProj ? ["gate", "up"] : ["up"]
+  const { constants, nodes } = activate(kind)
   return {
     inputs: int8Inputs(projections, hasBias),
     outputs: [f32("y", "m", "n")],
-    constants: [scalar("one", "f32", 1), scalar("zero", "u8", ZERO_POINT)],
-    nodes: [
-      ...projections.flatMap((name) => int8Nodes(name, `${name}Out`, hasBias)),
-      ...activationNodes(activation, hasGateProj),
-    ],
+    constants: [scalar("one", "f32", 1), scalar("zero", "u8", ZERO_POINT), ...constants],
+    nodes: [...projections.flatMap((name) => int8Nodes(name, `${name}Out`, hasBias)), ...nodes],
   }
 }
 
@@ -50,16 +47,16 @@ export function f32Product({ hasBias }: ProductKind): Graph {
 }
 
 /** The first half of an expert in f32. */
-export function f32Inner({ activation, hasGateProj, hasBias }: InnerKind): Graph {
+export function f32Inner(kind: InnerKind): Graph {
+  const { hasGateProj, hasBias } = kind
   const projections = hasGateProj ? ["gate", "up"] : ["up"]
+  const { constants, nodes } = activate(kind)
   const inputs = projections.flatMap((name) => [f32(name, "n", "k"), ...(hasBias ? [f32(`${name}Bias`, "n")] : [])])
   return {
     inputs: [f32("x", "m", "k"), ...inputs],
     outputs: [f32("y", "m", "n")],
-    nodes: [
-      ...projections.map((name) => gemm("x", name, `${name}Out`, hasBias)),
-      ...activationNodes(activation, hasGateProj),
-    ],
+    constants,
+    nodes: [...projections.map((name) => gemm("x", name, `${name}Out`, hasBias)), ...nodes],
   }
 }
 
@@ -100,16 +97,43 @@ function gemm(x: string, weight: string, out: string, hasBias: boolean): GraphNo
   }
 }
 
+/** A part of a graph. */
+type Part = Required<Pick<Graph, "constants" | "nodes">>
+
 /** Writes `y` from `gateOut` and `upOut`. */
-function activationNodes(activation: Activation, hasGateProj: boolean): GraphNode[] {
-  const input = hasGateProj ? "gateOut" : "upOut"
-  const activated = hasGateProj ? "activated" : "y"
-  const activate: GraphNode[] =
-    activation === "relu"
-      ? [{ op: "Relu", inputs: [input], outputs: [activated] }]
-      : [
-          { op: "Sigmoid", inputs: [input], outputs: ["sigmoid"] },
-          { op: "Mul", inputs: [input, "sigmoid"], outputs: [activated] },
-        ]
-  return hasGateProj ? [...activate, { op: "Mul", inputs: [activated, "upOut"], outputs: ["y"] }] : activate
+function activate(kind: ExpertActivation): Part {
+  if (!kind.hasGateProj) return { constants: [], nodes: plainNodes(kind.activation, "upOut", "y") }
+  if (typeof kind.activation !== "string") return clampedSwiglu(kind.activation.limit)
+  const gated: GraphNode = { op: "Mul", inputs: ["activated", "upOut"], outputs: ["y"] }
+  return { constants: [], nodes: [...plainNodes(kind.activation, "gateOut", "activated"), gated] }
+}
+
+function plainNodes(activation: PlainActivation, input: string, output: string): GraphNode[] {
+  if (activation === "relu") return [{ op: "Relu", inputs: [input], outputs: [output] }]
+  return [
+    { op: "Sigmoid", inputs: [input], outputs: ["sigmoid"] },
+    { op: "Mul", inputs: [input, "sigmoid"], outputs: [output] },
+  ]
+}
+
+/** `clampedSwiglu` of `tensor`, by nodes. */
+function clampedSwiglu(limit: number): Part {
+  return {
+    constants: [
+      scalar("limit", "f32", limit),
+      scalar("lowest", "f32", -limit),
+      scalar("slope", "f32", SWIGLU_SLOPE),
+      scalar("shift", "f32", 1),
+    ],
+    nodes: [
+      { op: "Min", inputs: ["gateOut", "limit"], outputs: ["gateClamped"] },
+      { op: "Min", inputs: ["upOut", "limit"], outputs: ["upBelow"] },
+      { op: "Max", inputs: ["upBelow", "lowest"], outputs: ["upClamped"] },
+      { op: "Mul", inputs: ["gateClamped", "slope"], outputs: ["steeper"] },
+      { op: "Sigmoid", inputs: ["steeper"], outputs: ["sigmoid"] },
+      { op: "Mul", inputs: ["gateClamped", "sigmoid"], outputs: ["activated"] },
+      { op: "Add", inputs: ["upClamped", "shift"], outputs: ["upShifted"] },
+      { op: "Mul", inputs: ["activated", "upShifted"], outputs: ["y"] },
+    ],
+  }
 }

@@ -1,3 +1,4 @@
+import { activationName } from "../Activation.ts"
 import type { Format } from "../SlabLayout.ts"
 import { emitProduct } from "./productKernel.ts"
 import { PRODUCT } from "./productArguments.ts"
@@ -21,12 +22,13 @@ export interface ProductRows {
   readonly expanded: number
 }
 
-const PLAIN: Epilogue = { isGated: false, activation: "none" }
+const PLAIN: Epilogue = { hasGateProj: false, activation: "none" }
 
 /** Returns the address of the product kernel of a format and epilogue. */
 export function productKernel(context: X64Context, format: Format, epilogue: Epilogue = PLAIN): number {
-  const { isGated, activation } = epilogue
-  return context.kernels.address(`product ${format} ${activation} ${isGated}`, () =>
+  const { hasGateProj, activation } = epilogue
+  const name = activation === "none" ? activation : activationName(activation)
+  return context.kernels.address(`product ${format} ${name} ${hasGateProj}`, () =>
     emitProduct({ isa: context.isa, format, epilogue }, context.createAssembler()),
   )
 }

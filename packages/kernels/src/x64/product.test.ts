@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { noise, silu } from "@consilium/tensor"
+import { noise } from "@consilium/tensor"
 import { openKernelRunner } from "../../test/kernelRunner.ts"
 import { runnableIsas } from "./runnableIsas.ts"
 import { SOFT_TILE_BYTES, SoftTileAssembler } from "../../test/SoftTileAssembler.ts"
+import { type Activation, activationFunction, activationName, type ExpertActivation } from "../Activation.ts"
 import { openMatrix } from "../openMatrix.ts"
 import { createMultiplyScratch, multiplyRow } from "../multiplyRow.ts"
 import { packExpertSlab, packMatrixSlab } from "../packSlab.ts"
@@ -18,7 +19,9 @@ import { emitQuantizeRows, QUANTIZE_ROWS } from "./quantizeRowsKernel.ts"
 
 const FORMATS: readonly Format[] = ["f32", "int8", "int4"]
 const NUM_ROWS = [0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 70]
-const PLAIN: Epilogue = { isGated: false, activation: "none" }
+const PLAIN: Epilogue = { hasGateProj: false, activation: "none" }
+const CLAMPED: Activation = { kind: "clamped-silu", limit: 2 }
+const GATES: readonly Activation[] = ["silu", "relu", CLAMPED]
 const WORK_BYTES = productWorkBytes(640)
 
 const runner = openKernelRunner(WORK_BYTES)
@@ -87,6 +90,23 @@ function multiplyPlain(slab: Uint8Array, matrix: MatrixLayout, x: Float32Array, 
   return out
 }
 
+/** An expert whose sums reach far beyond `CLAMPED`, either way. */
+function packExpert(format: Format, of: ExpertActivation) {
+  const [intermediateSize, hiddenSize] = [72, 96]
+  const layout = planExpertSlab({ format, hiddenSize, intermediateSize, hasBias: true, ...of })
+  const slab = new Uint8Array(layout.bytes)
+  const size = intermediateSize * hiddenSize
+  packExpertSlab(slab, layout, {
+    gateProj: noise(size, 1, 0.3),
+    upProj: noise(size, 2, 0.3),
+    downProj: noise(size, 3, 0.3),
+    gateBias: noise(intermediateSize, 4, 0.3),
+    upBias: noise(intermediateSize, 5, 0.3),
+    downBias: noise(hiddenSize, 6, 0.3),
+  })
+  return { layout, slab }
+}
+
 function largestError(found: Float32Array, expected: Float32Array): number {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30)
   return expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - found[i]!)), 0) / largest
@@ -114,36 +134,22 @@ for (const isa of isas) {
       }
     })
 
-    test.each(FORMATS)("%s: gated by SiLU", (format) => {
-      const run = openProduct(isa, format, { isGated: true, activation: "silu" })
-      const [intermediateSize, hiddenSize] = [72, 96]
-      const shape = {
-        format,
-        hiddenSize,
-        intermediateSize,
-        activation: "silu",
-        hasGateProj: true,
-        hasBias: true,
-      } as const
-      const layout = planExpertSlab(shape)
-      const slab = new Uint8Array(layout.bytes)
-      const size = intermediateSize * hiddenSize
-      packExpertSlab(slab, layout, {
-        gateProj: noise(size, 1, 0.3),
-        upProj: noise(size, 2, 0.3),
-        downProj: noise(size, 3, 0.3),
-        gateBias: noise(intermediateSize, 4, 0.3),
-        upBias: noise(intermediateSize, 5, 0.3),
-        downBias: noise(hiddenSize, 6, 0.3),
+    for (const activation of GATES) {
+      test.each(FORMATS)(`%s: gated by ${activationName(activation)}`, (format) => {
+        const of = { activation, hasGateProj: true } as const
+        const run = openProduct(isa, format, of)
+        const { layout, slab } = packExpert(format, of)
+        const { gateProj, upProj } = layout
+        const activate = activationFunction(of)
+        for (const numRows of NUM_ROWS) {
+          const x = noise(numRows * upProj.numColumns, 7, 1)
+          const gate = multiplyPlain(slab, gateProj!, x, numRows)
+          const expected = multiplyPlain(slab, upProj, x, numRows).map((up, i) => activate(gate[i]!, up))
+          const found = run(slab, upProj, gateProj, x, numRows)
+          expect(largestError(found, expected), `${numRows} rows`).toBeLessThan(1e-5)
+        }
       })
-      for (const numRows of NUM_ROWS) {
-        const x = noise(numRows * hiddenSize, 7, 1)
-        const gate = multiplyPlain(slab, layout.gateProj!, x, numRows)
-        const expected = multiplyPlain(slab, layout.upProj, x, numRows).map((up, i) => silu(gate[i]!) * up)
-        const found = run(slab, layout.upProj, layout.gateProj, x, numRows)
-        expect(largestError(found, expected), `${numRows} rows`).toBeLessThan(1e-5)
-      }
-    })
+    }
 
     test.each(FORMATS)("%s: a row's bits are the same in any number of rows", (format) => {
       const run = openProduct(isa, format, PLAIN)

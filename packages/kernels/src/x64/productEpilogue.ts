@@ -1,3 +1,4 @@
+import type { Activation, ExpertActivation, PlainActivation } from "../Activation.ts"
 import type { Format } from "../SlabLayout.ts"
 import type { Assembler } from "./Assembler.ts"
 import { needsCorrection } from "./dotProduct.ts"
@@ -6,26 +7,23 @@ import { PRODUCT } from "./productArguments.ts"
 import { GROUP_COLUMNS, type ProductTile } from "./ProductTile.ts"
 import { TAIL_CORRECTION, TAIL_SCALE } from "./quantizedRows.ts"
 import { at, atIndex, r11, r15, rax, rbx, rdx } from "./registers.ts"
-import { emitSilu, selectTail, storeTail } from "./vectorMath.ts"
+import { emitClampedSwiglu, emitSilu, selectTail, storeTail } from "./vectorMath.ts"
 
-/** What follows a product. Gated: the pair is (gate, up), and the output act(gate) · up has the width of one of them. */
-export interface Epilogue {
-  readonly isGated: boolean
-  readonly activation: "none" | "silu" | "relu"
-}
+/** What follows a product. With a gate, the pair is (gate, up), and the output act(gate) · up has the width of one of them. */
+export type Epilogue = ExpertActivation | { readonly hasGateProj: false; readonly activation: "none" }
 
 /** Emits: a tile's sums → scales, bias, activation → rows at rdx, which moves on by them. x stands at its rows' tails. Changes rax, r11. */
-export function emitEpilogue(tile: ProductTile, format: Format, { isGated, activation }: Epilogue): void {
+export function emitEpilogue(tile: ProductTile, format: Format, epilogue: Epilogue): void {
   const { asm, numRows, sum, other } = tile
+  const { hasGateProj: isGated } = epilogue
   for (const vector of [0, 1]) {
     if (format !== "f32") emitScales(tile, vector, isGated)
     emitBias(tile, vector, isGated)
   }
   const spares = [other(0), other(1), other(2)] as const
   for (let row = 0; row < numRows; row++) {
-    emitActivation(asm, activation, sum(row, 0), spares)
-    if (isGated) asm.vmulps(sum(row, 0), sum(row, 0), sum(row, 1))
-    else emitActivation(asm, activation, sum(row, 1), spares)
+    if (epilogue.hasGateProj) emitGated(asm, epilogue.activation, sum(row, 0), sum(row, 1), spares)
+    else for (const vector of [0, 1]) emitActivation(asm, epilogue.activation, sum(row, vector), spares)
   }
   for (const vector of isGated ? [0] : [0, 1]) emitStores(tile, vector)
   asm.mov(rax, rbx)
@@ -63,12 +61,16 @@ function emitBias({ asm, numRows, half, sum, other }: ProductTile, vector: numbe
   asm.bind(none)
 }
 
-function emitActivation(
-  asm: Assembler,
-  activation: Epilogue["activation"],
-  value: number,
-  spares: readonly [number, number, number],
-): void {
+type Spares = readonly [number, number, number]
+
+/** Leaves `act(gate) · up` in `gate`. */
+function emitGated(asm: Assembler, activation: Activation, gate: number, up: number, spares: Spares): void {
+  if (typeof activation !== "string") return emitClampedSwiglu(asm, gate, up, activation.limit, spares)
+  emitActivation(asm, activation, gate, spares)
+  asm.vmulps(gate, gate, up)
+}
+
+function emitActivation(asm: Assembler, activation: PlainActivation | "none", value: number, spares: Spares): void {
   if (activation === "silu") emitSilu(asm, value, spares)
   if (activation === "relu") {
     // The second operand is what NaN leaves: a fault stays visible.

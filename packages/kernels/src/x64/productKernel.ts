@@ -124,7 +124,7 @@ function emitPairs(asm: Assembler, kernel: ProductKernel, way: Way): void {
     }
     loadArgument(asm, r14, PRODUCT.groupBytes)
     asm.lea(r12, atIndex(r12, r14, 2))
-    asm.add(r15, kernel.epilogue.isGated ? 64 : 128)
+    asm.add(r15, kernel.epilogue.hasGateProj ? 64 : 128)
   })
   if (way.kind !== "tiles") return
   asm.tilerelease()

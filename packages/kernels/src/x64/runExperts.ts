@@ -5,6 +5,7 @@
  *
  * Where experts are few, as in a dense layer's single network, their matrices are cut by columns instead, in two phases.
  */
+import { expertActivation } from "../Activation.ts"
 import type { ExpertRows } from "../Backend.ts"
 import { emitGatherRows, GATHER_ROWS } from "./gatherRowsKernel.ts"
 import { scratchAddress } from "./kernelAbi.ts"
@@ -298,7 +299,7 @@ const RECORD_STEP = 16
 
 function innerKernel(context: X64Context, { layout, gateProj }: X64Slab): number {
   if (layout.kind !== "expert") throw new Error("x64: expected an expert slab, found a matrix")
-  return productKernel(context, layout.format, { isGated: gateProj !== undefined, activation: layout.activation })
+  return productKernel(context, layout.format, expertActivation(layout.activation, gateProj !== undefined))
 }
 
 function numInnerPairs({ gateProj, upProj }: X64Slab): number {

@@ -1,10 +1,19 @@
 import { expect, test } from "bun:test"
-import { noise } from "@consilium/tensor"
+import { clampedSwiglu, noise } from "@consilium/tensor"
 import { describeEachWidth } from "../../test/describeEachWidth.ts"
 import { Assembler, type VectorBytes } from "./Assembler.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
 import { at, r8, r9, rax, rcx } from "./registers.ts"
-import { emitExp, emitExp2, emitSilu, loadTail, reduceLanes, selectTail, storeTail } from "./vectorMath.ts"
+import {
+  emitClampedSwiglu,
+  emitExp,
+  emitExp2,
+  emitSilu,
+  loadTail,
+  reduceLanes,
+  selectTail,
+  storeTail,
+} from "./vectorMath.ts"
 
 const MAP = { x: 1, out: 2, count: 3 } as const
 const TAIL = { opmask: 2, vector: 7 }
@@ -122,6 +131,22 @@ describeEachWidth("vectorMath", 0, (vectorBytes, runner) => {
     ])
     expect(Math.abs(silu(Float32Array.of(-1e4))[0]!)).toBeLessThan(1e-30)
     expect(silu(Float32Array.of(Number.NaN))[0]).toBeNaN()
+  })
+
+  test("emitClampedSwiglu: the plain formula within the limit and beyond it on both sides; NaN stays NaN", () => {
+    const values = Float32Array.from({ length: 401 }, (_, i) => (i - 200) / 10)
+    const withUp = (up: number) =>
+      map((asm) => {
+        asm.vbroadcastss(4, asm.f32(up))
+        emitClampedSwiglu(asm, 0, 4, 7, [1, 2, 3])
+      })
+    for (const up of [-30, -7, -1, -0.5, 0, 3, 7, 30]) {
+      const found = withUp(up)(values)
+      const error = found.map((value, i) => Math.abs(value - clampedSwiglu(values[i]!, up, 7)))
+      expect(Math.max(...error), `up ${up}`).toBeLessThan(1e-5)
+    }
+    expect(withUp(1)(Float32Array.of(Number.NaN, 1))[0]).toBeNaN()
+    expect(withUp(Number.NaN)(Float32Array.of(1, 30)).every(Number.isNaN)).toBe(true)
   })
 })
 

@@ -1,4 +1,5 @@
 /** What kernels share: reductions, tails and the exponential, each described once for both vector widths. */
+import { SWIGLU_SLOPE } from "@consilium/tensor"
 import type { Assembler } from "./Assembler.ts"
 import type { Gpr, Mem } from "./registers.ts"
 
@@ -81,10 +82,10 @@ export function emitExp2(asm: Assembler, value: number, spares: readonly [number
   asm.vpaddd(value, power, whole)
 }
 
-/** Writes `gate = gate · sigmoid(gate)`. @see SiLU: Elfwing et al., arXiv:1702.03118 */
-export function emitSilu(asm: Assembler, gate: number, spares: readonly [number, number, number]): void {
+/** Writes `gate = gate · sigmoid(slope · gate)`. @see SiLU, of slope 1: Elfwing et al., arXiv:1702.03118 */
+export function emitSilu(asm: Assembler, gate: number, spares: readonly [number, number, number], slope = 1): void {
   const [exponential, first, second] = spares
-  asm.vbroadcastss(exponential, asm.f32(-1))
+  asm.vbroadcastss(exponential, asm.f32(-slope))
   asm.vmulps(exponential, exponential, gate)
   // e^-x of -88 and less would be infinite, and 1 / (1 + ∞) = 0 would be right, but the exponent trick ends at 2^127.
   asm.vbroadcastss(first, asm.f32(88))
@@ -93,4 +94,24 @@ export function emitSilu(asm: Assembler, gate: number, spares: readonly [number,
   asm.vbroadcastss(first, asm.f32(1))
   asm.vaddps(exponential, exponential, first)
   asm.vdivps(gate, gate, exponential)
+}
+
+/** Writes `gate = clampedSwiglu(gate, up, limit)`; changes `up`. NaN of either stays NaN. */
+export function emitClampedSwiglu(
+  asm: Assembler,
+  gate: number,
+  up: number,
+  limit: number,
+  spares: readonly [number, number, number],
+): void {
+  const [bound] = spares
+  // Minimum and maximum give their second operand where one is NaN: the value comes second.
+  asm.vbroadcastss(bound, asm.f32(limit))
+  asm.vminps(gate, bound, gate)
+  asm.vminps(up, bound, up)
+  asm.vbroadcastss(bound, asm.f32(-limit))
+  asm.vmaxps(up, bound, up)
+  emitSilu(asm, gate, spares, SWIGLU_SLOPE)
+  // (u + 1) · g = g · u + g
+  asm.vfmadd231ps(gate, gate, up)
 }

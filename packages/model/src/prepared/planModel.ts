@@ -1,4 +1,5 @@
 import {
+  type Activation,
   type ExpertShape,
   type Format,
   type MatrixShape,
@@ -103,9 +104,9 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
   const expert = (
     names: ProjectionNames,
     intermediateSize: number,
-    of: { format: Format; hasBias: boolean },
+    of: { format: Format; activation: Activation; hasBias: boolean },
   ): SlabRecipe => {
-    const shape: ExpertShape = { ...of, hiddenSize, intermediateSize, activation: "silu", hasGateProj: true }
+    const shape: ExpertShape = { ...of, hiddenSize, intermediateSize, hasGateProj: true }
     const layout = planExpertSlab(shape)
     const inner = [intermediateSize, hiddenSize] as const
     const gateProj = tensor(names.gateProj, inner)
@@ -136,6 +137,7 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
     const normLength = (heads: number): number => (qkNorm === "head" ? headDim : heads * headDim)
     const hasNorm = qkNorm !== "none"
     const shared = feedForward.kind === "moe" ? feedForward.sharedExpert : undefined
+    const { activation } = feedForward
     const qkvRows = width + 2 * attention.numKvHeads * headDim
     return {
       attentionNorm: vector(names.attentionNorm, hiddenSize),
@@ -162,12 +164,13 @@ export function planModel(checkpoint: TensorReader, family: Family, config: Mode
           : undefined,
       experts:
         feedForward.kind === "dense"
-          ? [expert(names.dense, feedForward.intermediateSize, { format, hasBias: feedForward.hasBias })]
+          ? [expert(names.dense, feedForward.intermediateSize, { format, activation, hasBias: feedForward.hasBias })]
           : Array.from({ length: feedForward.numExperts }, (_, e) =>
-              expert(names.expert(e), feedForward.expertIntermediateSize, { format, hasBias: false }),
+              expert(names.expert(e), feedForward.expertIntermediateSize, { format, activation, hasBias: false }),
             ),
       sharedExpert:
-        shared && expert(names.sharedExpert, shared.intermediateSize, { format: denseFormat, hasBias: false }),
+        shared &&
+        expert(names.sharedExpert, shared.intermediateSize, { format: denseFormat, activation, hasBias: false }),
     }
   })
 
