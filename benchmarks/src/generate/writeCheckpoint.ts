@@ -1,5 +1,5 @@
 import type { Format } from "@consilium/kernels"
-import { loadModelConfig, type ModelConfig, planModel, storedParts } from "@consilium/model"
+import { loadModelConfig, type ModelConfig, modelFormats, planModel, storedParts } from "@consilium/model"
 import { f32ToBf16, noise } from "@consilium/tensor"
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -90,7 +90,7 @@ export function planBytes(dir: string): PlannedBytes {
           recorder(() => {}),
           family,
           config,
-          format,
+          modelFormats(format),
         ),
       ).reduce((sum, { bytes }) => sum + bytes, 0),
   }
@@ -118,7 +118,7 @@ function listTensors(dir: string): PlannedTensor[] {
     recorder((name, shape) => tensors.push({ name, shape })),
     family,
     config,
-    "f32",
+    modelFormats("f32"),
   )
   return tensors
 }

@@ -14,7 +14,7 @@ export const inspectCommand: Command = {
   async run(args) {
     const { positionals, settings } = parseCommandLine(args)
     const { dir } = await locateModel(onlyPositional(positionals, "a checkpoint directory"), settings["cache-dir"])
-    const { config, numParameters, numActiveParameters, checkpointBytes, bytes, expertBytes, stateBytesPerPosition } =
+    const { config, numParameters, numActiveParameters, checkpointBytes, packings, stateBytesPerPosition } =
       inspectModel(dir)
     const { family, hiddenSize, vocabSize, contextLength, layers } = config
     const attention = layers[0]!.attention
@@ -35,9 +35,13 @@ export const inspectCommand: Command = {
       )
     }
     line("checkpoint", readableBytes(checkpointBytes))
-    for (const format of ["f32", "int8", "int4"] as const) {
-      const expert = expertBytes === undefined ? "" : `, one expert ${readableBytes(expertBytes[format])}`
-      line(format, `${readableBytes(bytes[format])} on disk and resident${expert}`)
+    for (const { format, denseFormat, bytes, expertBytes } of packings) {
+      const isAllInt4 = denseFormat === "int4"
+      const expert = expertBytes === undefined ? "" : `, one expert ${readableBytes(expertBytes)}`
+      line(
+        isAllInt4 ? "" : format,
+        `${readableBytes(bytes)} on disk and resident${isAllInt4 ? " with --dense int4" : expert}`,
+      )
     }
     const streams = settings["max-streams"]
     line(

@@ -31,7 +31,8 @@ export const logitsCommand: Command = {
 
     const format = hasFlag("format") ? settings.format : "f32"
     const model = await locateModel(onlyPositional(positionals, "a checkpoint directory"), settings["cache-dir"])
-    const { dir } = await prepare(model, { ...settings, format })
+    const dense = format === "int4" ? settings.dense : "int8"
+    const { dir } = await prepare(model, { ...settings, format, dense })
     const prepared = openPreparedModel(dir, model.dir)
     const arena = createArena({})
     const backend =

@@ -1,6 +1,7 @@
-import { downloadModel, ensurePrepared, isHubName } from "@consilium/model"
+import { downloadModel, ensurePrepared, formatsName, isHubName, modelFormats } from "@consilium/model"
 import { existsSync, statSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
+import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { UsageError } from "./Command.ts"
 import { progressBar, readableBytes } from "./progressBar.ts"
@@ -52,18 +53,31 @@ export async function locateModel(name: string, cacheDir: string): Promise<Local
   return { modelId: name, dir: target }
 }
 
-/** Returns the prepared form of a checkpoint, made now, with a progress bar, where there is none. Ctrl-C leaves nothing half-written. */
+/**
+ * Returns the prepared form of a checkpoint, made now, with a progress bar, where there is none. Ctrl-C leaves nothing half-written.
+ *
+ * @throws SettingError where `dense` asks for 4 bits beside a format that has none
+ */
 export async function prepare(
   { dir }: LocalModel,
-  { format, "cache-dir": cacheDir }: Pick<Settings, "format" | "cache-dir">,
+  { format, dense, "cache-dir": cacheDir }: Pick<Settings, "format" | "dense" | "cache-dir">,
 ): Promise<{ dir: string; wasPrepared: boolean }> {
-  const bar = progressBar(`preparing ${basename(dir)} for ${format}`)
+  if (dense === "int4" && format !== "int4")
+    throw new SettingError(`dense: int4 goes with --format int4, found --format ${format}: leave --dense out`)
+  const bar = progressBar(`preparing ${basename(dir)} for ${formatsName(modelFormats(format, dense))}`)
   const aborting = new AbortController()
   const abort = (): void => aborting.abort(new UsageError("interrupted: nothing was kept"))
   process.once("SIGINT", abort)
   process.once("SIGTERM", abort)
   try {
-    return await ensurePrepared({ sourceDir: dir, format, cacheDir, signal: aborting.signal, onProgress: bar.update })
+    return await ensurePrepared({
+      sourceDir: dir,
+      format,
+      dense,
+      cacheDir,
+      signal: aborting.signal,
+      onProgress: bar.update,
+    })
   } finally {
     bar.end()
     process.off("SIGINT", abort)

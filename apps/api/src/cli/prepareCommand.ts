@@ -5,7 +5,7 @@ import { onlyPositional, parseCommandLine } from "./parseCommandLine.ts"
 export const prepareCommand: Command = {
   name: "prepare",
   summary: "packs a checkpoint for one format into the cache, as the first start would",
-  usage: "<dir|hub name> [--format f32|int8|int4] [--cache-dir DIR]",
+  usage: "<dir|hub name> [--format f32|int8|int4] [--dense int8|int4] [--cache-dir DIR]",
   example: "consilium prepare models/my-checkpoint --format int4",
   async run(args) {
     const { positionals, settings } = parseCommandLine(args)

@@ -1,4 +1,5 @@
 /** Every setting, declared once: its flag, environment variable and key of `consilium.toml` follow from its name. */
+import { DENSE_FORMATS } from "@consilium/model"
 import { homedir, totalmem } from "node:os"
 import { join } from "node:path"
 
@@ -104,6 +105,12 @@ export const SETTINGS = {
     ...oneOf("f32", "int8", "int4"),
     defaultText: "int8",
     description: "How weights are packed: 32-bit floats, 8-bit integers, or experts in 4 bits and the rest in 8.",
+  },
+  dense: {
+    ...oneOf(...DENSE_FORMATS),
+    defaultText: "int8",
+    description:
+      "With `int4`, how what is no expert is packed: attention, embedding, head. In 4 bits it decodes faster, and less well.",
   },
   context: {
     ...optional(whole(1, 2 ** 24)),

@@ -1,4 +1,5 @@
 import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
+import type { ModelFormats } from "./ModelFormats.ts"
 import { PreparedModelError } from "./PreparedModelError.ts"
 
 /** Where one part lies in `slabs.bin`. */
@@ -10,9 +11,8 @@ export interface ManifestPart {
 }
 
 /** What is written beside `slabs.bin`. Shapes are not in it: they follow from the checkpoint's own config. */
-export interface Manifest {
+export interface Manifest extends ModelFormats {
   readonly layoutVersion: number
-  readonly format: Format
   /** The checkpoint's directory name, for people. */
   readonly model: string
   /** Hash of the checkpoint it was made from. */
@@ -38,14 +38,20 @@ export function parseManifest(path: string, text: string): Manifest {
   } catch {
     return fail("expected JSON, found something else")
   }
-  const { layoutVersion, format, model, fingerprint, parts } = (value ?? {}) as Partial<Record<keyof Manifest, unknown>>
+  const { layoutVersion, format, denseFormat, model, fingerprint, parts } = (value ?? {}) as Partial<
+    Record<keyof Manifest, unknown>
+  >
   if (layoutVersion !== LAYOUT_VERSION)
     return fail(`expected layoutVersion ${LAYOUT_VERSION}, found ${String(layoutVersion)}`)
-  if (format !== "f32" && format !== "int8" && format !== "int4")
-    return fail(`expected a format, found ${String(format)}`)
+  if (!isFormat(format)) return fail(`expected a format, found ${String(format)}`)
+  if (!isFormat(denseFormat)) return fail(`expected a denseFormat, found ${String(denseFormat)}`)
   if (typeof model !== "string" || typeof fingerprint !== "string") return fail("expected model and fingerprint")
   if (!Array.isArray(parts) || !parts.every(isPart)) return fail("expected parts of offset, bytes and checksum")
-  return { layoutVersion, format, model, fingerprint, parts }
+  return { layoutVersion, format, denseFormat, model, fingerprint, parts }
+}
+
+function isFormat(value: unknown): value is Format {
+  return value === "f32" || value === "int8" || value === "int4"
 }
 
 function isPart(value: unknown): value is ManifestPart {

@@ -1,5 +1,6 @@
-import type { ExpertShape, Format, MatrixShape } from "@consilium/kernels"
+import type { ExpertShape, MatrixShape } from "@consilium/kernels"
 import type { ModelConfig } from "../ModelConfig.ts"
+import type { ModelFormats } from "./ModelFormats.ts"
 
 /** One slab of a prepared model's `slabs.bin`. */
 export interface SlabEntry {
@@ -34,11 +35,10 @@ export interface PreparedLayer {
 }
 
 /** A checkpoint packed for one format: what the engine loads. Read-only; `close` releases the file. */
-export interface PreparedModel {
+export interface PreparedModel extends ModelFormats {
   readonly dir: string
   /** Directory of the checkpoint: tokenizer and template are read there. */
   readonly sourceDir: string
-  readonly format: Format
   readonly config: ModelConfig
   readonly embedding: SplitMatrix
   /** The same object as `embedding` where they are tied. */

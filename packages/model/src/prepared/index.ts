@@ -1,4 +1,5 @@
-export { inspectModel, type ModelInspection } from "./inspectModel.ts"
+export { inspectModel, type ModelInspection, type Packing } from "./inspectModel.ts"
+export { DENSE_FORMATS, type DenseFormat, formatsName, type ModelFormats, modelFormats } from "./ModelFormats.ts"
 export { type CacheEntry, listCache, pruneCache } from "./modelCache.ts"
 export { openPreparedModel } from "./openPreparedModel.ts"
 export { planModel } from "./planModel.ts"

@@ -1,10 +1,18 @@
-import type { Format } from "@consilium/kernels"
 import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
 import { stateBytesPerPosition } from "../forward/LayerState.ts"
 import type { FeedForwardConfig, ModelConfig } from "../ModelConfig.ts"
+import { type ModelFormats, modelFormats } from "./ModelFormats.ts"
 import { planModel } from "./planModel.ts"
 import { storedParts } from "./storedParts.ts"
+
+/** What a checkpoint takes in some formats. */
+export interface Packing extends ModelFormats {
+  /** Of the prepared model, which is also what its weights take in memory where a backend computes with them as they are packed. */
+  readonly bytes: number
+  /** Of one routed expert; undefined in a dense model. */
+  readonly expertBytes: number | undefined
+}
 
 /** What a checkpoint is, and what serving it takes. */
 export interface ModelInspection {
@@ -13,10 +21,7 @@ export interface ModelInspection {
   /** Parameters that one token uses. */
   readonly numActiveParameters: number
   readonly checkpointBytes: number
-  /** Bytes of the prepared model, which are also what its weights take in memory. */
-  readonly bytes: Readonly<Record<Format, number>>
-  /** Bytes of one routed expert; undefined in a dense model. */
-  readonly expertBytes: Readonly<Record<Format, number>> | undefined
+  readonly packings: readonly Packing[]
   readonly stateBytesPerPosition: number
 }
 
@@ -25,22 +30,21 @@ export function inspectModel(dir: string): ModelInspection {
   const { family, config } = loadModelConfig(dir)
   const checkpoint = openCheckpoint(dir)
   try {
-    const bytesIn = (format: Format): { all: number; expert: number } => {
-      const recipe = planModel(checkpoint, family, config, format)
+    const packing = (formats: ModelFormats): Packing => {
+      const recipe = planModel(checkpoint, family, config, formats)
       const sparse = config.layers.findIndex(({ feedForward }) => feedForward.kind === "moe")
       return {
-        all: storedParts(recipe).reduce((sum, { bytes }) => sum + bytes, 0),
-        expert: recipe.layers[sparse]?.experts[0]?.bytes ?? 0,
+        ...formats,
+        bytes: storedParts(recipe).reduce((sum, { bytes }) => sum + bytes, 0),
+        expertBytes: recipe.layers[sparse]?.experts[0]?.bytes,
       }
     }
-    const sizes = { f32: bytesIn("f32"), int8: bytesIn("int8"), int4: bytesIn("int4") }
-    const of = (key: "all" | "expert") => ({ f32: sizes.f32[key], int8: sizes.int8[key], int4: sizes.int4[key] })
+    const formats = [modelFormats("f32"), modelFormats("int8"), modelFormats("int4"), modelFormats("int4", "int4")]
     return {
       config,
       ...countParameters(config),
       checkpointBytes: checkpoint.fileBytes,
-      bytes: of("all"),
-      expertBytes: sizes.f32.expert === 0 ? undefined : of("expert"),
+      packings: formats.map(packing),
       stateBytesPerPosition: stateBytesPerPosition(config),
     }
   } finally {

@@ -1,7 +1,8 @@
-import { type Format, LAYOUT_VERSION } from "@consilium/kernels"
+import { LAYOUT_VERSION } from "@consilium/kernels"
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { MANIFEST_FILE, SLABS_FILE } from "./Manifest.ts"
+import { type Manifest, MANIFEST_FILE, SLABS_FILE } from "./Manifest.ts"
+import { formatsName } from "./ModelFormats.ts"
 import { preparedName } from "./preparedName.ts"
 import { removeAbandoned } from "./removeAbandoned.ts"
 
@@ -9,7 +10,8 @@ import { removeAbandoned } from "./removeAbandoned.ts"
 export interface CacheEntry {
   readonly dir: string
   readonly model: string
-  readonly format: Format | "unknown"
+  /** As `formatsName` gives it, or `unknown`. */
+  readonly format: string
   readonly bytes: number
   readonly lastUsed: Date
   /** Made by another version, or damaged: it is never read. */
@@ -50,11 +52,8 @@ function readEntry(dir: string): CacheEntry {
   const bytes = existsSync(slabs) ? statSync(slabs).size : 0
   const lastUsed = statSync(path).mtime
   try {
-    const { model, format, layoutVersion } = JSON.parse(readFileSync(path, "utf8")) as {
-      model: string
-      format: Format
-      layoutVersion: number
-    }
+    const { model, layoutVersion, ...formats } = JSON.parse(readFileSync(path, "utf8")) as Manifest
+    const format = formatsName(formats)
     return { dir, model, format, bytes, lastUsed, isStale: layoutVersion !== LAYOUT_VERSION || bytes === 0 }
   } catch {
     return { dir, model: "unknown", format: "unknown", bytes, lastUsed, isStale: true }

@@ -30,9 +30,9 @@ const NO_READER: TensorReader = {
 export function openPreparedModel(dir: string, sourceDir: string): PreparedModel {
   const manifestPath = join(dir, MANIFEST_FILE)
   const slabsPath = join(dir, SLABS_FILE)
-  const { format, parts } = parseManifest(manifestPath, readText(manifestPath))
+  const { format, denseFormat, parts } = parseManifest(manifestPath, readText(manifestPath))
   const { family, config } = loadModelConfig(sourceDir)
-  const recipe = planModel(NO_READER, family, config, format)
+  const recipe = planModel(NO_READER, family, config, { format, denseFormat })
   const expected = storedParts(recipe)
   if (parts.length !== expected.length) {
     throw new PreparedModelError(
@@ -114,6 +114,7 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
       dir,
       sourceDir,
       format,
+      denseFormat,
       config,
       embedding,
       head,

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { openCheckpoint } from "../checkpoint/index.ts"
 import { loadModelConfig } from "../families/index.ts"
 import { ensurePrepared, listCache, openPreparedModel, prepareModel, pruneCache, type SlabEntry } from "./index.ts"
+import { formatsName, modelFormats } from "./ModelFormats.ts"
 import { planModel } from "./planModel.ts"
 
 const workDir = mkdtempSync(join(tmpdir(), "consilium-plan-"))
@@ -23,8 +24,13 @@ const anything = { check: () => {}, readTensor: () => new Float32Array(), readRo
 
 describe("planModel", () => {
   test("q, k and v are one matrix with one bias; routers and vectors stay exact in every format", async () => {
-    for (const format of ["f32", "int8", "int4"] as const) {
-      const options = optionsOf("qwen2_moe", format)
+    for (const { format, denseFormat } of [
+      modelFormats("f32"),
+      modelFormats("int8", "int4"),
+      modelFormats("int4"),
+      modelFormats("int4", "int4"),
+    ]) {
+      const options = { ...optionsOf("qwen2_moe", format), dense: denseFormat === "int4" ? "int4" : "int8" } as const
       const prepared = openPreparedModel(await prepareModel(options), options.sourceDir)
       const checkpoint = openCheckpoint(options.sourceDir)
       const arena = createArena({})
@@ -46,7 +52,7 @@ describe("planModel", () => {
           ]),
         )
       const layer = prepared.layers[1]!
-      const bound = format === "f32" ? 0 : 0.005
+      const bound = { f32: 0, int8: 0.005, int4: 0.08 }[denseFormat]
       const qkv = unpack(layer.qkv)
       expectClose(
         qkv.weights,
@@ -63,7 +69,6 @@ describe("planModel", () => {
       expectClose(layer.sharedExpertGate!, gate, 0)
       expectClose(layer.attentionNorm, checkpoint.readTensor("model.layers.1.input_layernorm.weight", [64]), 0)
       expectClose(prepared.finalNorm, checkpoint.readTensor("model.norm.weight", [64]), 0)
-      const dense = format === "int4" ? "int8" : format
       const shapes = [
         layer.qkv,
         layer.outProj,
@@ -72,7 +77,13 @@ describe("planModel", () => {
         layer.experts[0]!,
         layer.router!,
       ]
-      expect(shapes.map(({ shape }) => shape.format)).toEqual([dense, dense, dense, dense, format, "f32"])
+      expect(shapes.map(({ shape }) => shape.format)).toEqual([
+        ...[denseFormat, denseFormat, denseFormat, denseFormat],
+        format,
+        "f32",
+      ])
+      expect([prepared.format, prepared.denseFormat]).toEqual([format, denseFormat])
+      expect(listCache(options.cacheDir).map((entry) => entry.format)).toEqual([formatsName({ format, denseFormat })])
       for (const open of [prepared, checkpoint, arena]) open.close()
     }
   })
@@ -91,7 +102,7 @@ describe("planModel", () => {
       ["f32", 16],
       ["int8", 8],
     ] as const) {
-      const { head } = planModel(anything, family, large, format)
+      const { head } = planModel(anything, family, large, modelFormats(format))
       let row = 0
       for (const { firstRow, slab } of head!) {
         if (slab.shape.kind !== "matrix") throw new Error("expected a matrix")
@@ -139,6 +150,24 @@ describe("the cache", () => {
       expect(await ensurePrepared(options)).toEqual({ dir, wasPrepared: true })
     }
     expect(readdirSync(options.cacheDir).length).toBe(1)
+  })
+
+  test("the dense parts' format tells prepared models apart, where it says something", async () => {
+    const dirs = new Set<string>()
+    for (const [format, dense] of [
+      ["int8", "int8"],
+      ["int8", "int4"],
+      ["int4", "int8"],
+      ["int4", "int4"],
+    ] as const) {
+      const options = { ...optionsOf("qwen3", format), cacheDir: join(workDir, "formats"), dense }
+      dirs.add((await ensurePrepared(options)).dir)
+    }
+    expect(
+      listCache(join(workDir, "formats"))
+        .map(({ dir, format, isStale }) => [dir, format, isStale])
+        .sort(),
+    ).toEqual([...dirs].map((dir, i) => [dir, ["int8", "int4", "int4-dense-int4"][i]!, false]).sort())
   })
 
   test("what is not ours in its directory is neither listed nor removed", async () => {

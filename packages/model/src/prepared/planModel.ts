@@ -11,6 +11,7 @@ import {
 import type { Checkpoint } from "../checkpoint/openCheckpoint.ts"
 import type { Family, LayerNames, ProjectionNames } from "../families/Family.ts"
 import type { AttentionConfig, ModelConfig } from "../ModelConfig.ts"
+import type { ModelFormats } from "./ModelFormats.ts"
 import type { SlabEntry } from "./PreparedModel.ts"
 
 /** Bytes beyond which a vocabulary matrix is split by rows: half of a segment. */
@@ -58,13 +59,17 @@ export interface ModelRecipe {
 }
 
 /**
- * Plans how a checkpoint becomes slabs of `format`: with `int4`, experts in 4 bits and the dense parts in 8; routers always f32.
+ * Plans how a checkpoint becomes slabs; routers are always f32.
  *
  * @throws CheckpointError on the first tensor that is missing, or of another shape or type than the config demands
  */
-export function planModel(checkpoint: TensorReader, family: Family, config: ModelConfig, format: Format): ModelRecipe {
+export function planModel(
+  checkpoint: TensorReader,
+  family: Family,
+  config: ModelConfig,
+  { format, denseFormat }: ModelFormats,
+): ModelRecipe {
   const { hiddenSize, vocabSize } = config
-  const denseFormat = format === "int4" ? "int8" : format
   const tensor = (name: string, shape: readonly number[]): (() => Float32Array) => {
     checkpoint.check(name, shape)
     return () => checkpoint.readTensor(name, shape)

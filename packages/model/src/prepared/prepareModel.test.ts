@@ -156,7 +156,7 @@ describe("openPreparedModel", () => {
       ["{", "expected JSON"],
       ["{}", "layoutVersion"],
       [
-        `{"layoutVersion":${LAYOUT_VERSION},"format":"f32","model":"m","fingerprint":"f","parts":[]}`,
+        `{"layoutVersion":${LAYOUT_VERSION},"format":"f32","denseFormat":"f32","model":"m","fingerprint":"f","parts":[]}`,
         "expected 65 parts",
       ],
     ] as const) {

@@ -18,6 +18,7 @@ import { basename, join, resolve } from "node:path"
 import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
 import { checksumOf, type Manifest, MANIFEST_FILE, type ManifestPart, PART_ALIGNMENT, SLABS_FILE } from "./Manifest.ts"
+import { type DenseFormat, formatsName, modelFormats } from "./ModelFormats.ts"
 import { openPreparedModel } from "./openPreparedModel.ts"
 import { planModel } from "./planModel.ts"
 import { PreparedModelError } from "./PreparedModelError.ts"
@@ -30,6 +31,8 @@ const SEGMENT_BYTES = 2 ** 31
 export interface PrepareOptions {
   readonly sourceDir: string
   readonly format: Format
+  /** Says something with `int4` only; `int8` unless given. */
+  readonly dense?: DenseFormat
   readonly cacheDir: string
   /** Called after each part with bytes written so far and in all. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void
@@ -41,9 +44,11 @@ export interface PrepareOptions {
 export function preparedDir({
   sourceDir,
   format,
+  dense,
   cacheDir,
-}: Pick<PrepareOptions, "sourceDir" | "format" | "cacheDir">): string {
-  return join(cacheDir, `${modelName(sourceDir)}-${fingerprintOf(sourceDir)}-${format}`)
+}: Pick<PrepareOptions, "sourceDir" | "format" | "dense" | "cacheDir">): string {
+  const formats = formatsName(modelFormats(format, dense))
+  return join(cacheDir, `${modelName(sourceDir)}-${fingerprintOf(sourceDir)}-${formats}`)
 }
 
 /** Returns the prepared form of a checkpoint, made now if it is not in the cache yet, or damaged there. @throws as `prepareModel` */
@@ -63,13 +68,14 @@ export async function ensurePrepared(
  * @throws CheckpointError on a damaged checkpoint, PreparedModelError when the disk is too small or the cache cannot be written
  */
 export async function prepareModel(options: PrepareOptions): Promise<string> {
-  const { sourceDir, format, cacheDir, signal } = options
+  const { sourceDir, cacheDir, signal } = options
+  const formats = modelFormats(options.format, options.dense)
   const dir = preparedDir(options)
   const { family, config } = loadModelConfig(sourceDir)
   const checkpoint = openCheckpoint(sourceDir)
   const partial = `${dir}.partial-${process.pid}-${crypto.randomUUID().slice(0, 8)}`
   try {
-    const parts = storedParts(planModel(checkpoint, family, config, format))
+    const parts = storedParts(planModel(checkpoint, family, config, formats))
     const totalBytes = parts.reduce((sum, { bytes }) => sum + roundUp(bytes), 0)
     checkPartSizes(parts, options)
     makeDirectory(cacheDir)
@@ -81,7 +87,7 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
     signal?.throwIfAborted()
     const manifest: Manifest = {
       layoutVersion: LAYOUT_VERSION,
-      format,
+      ...formats,
       model: modelName(sourceDir),
       fingerprint: fingerprintOf(sourceDir),
       parts: written,

@@ -1,6 +1,7 @@
 import { type Backend, createArena } from "@consilium/kernels"
 import {
   createTransformer,
+  formatsName,
   openPreparedModel,
   stateBytesPerPosition,
   type Transformer,
@@ -14,6 +15,7 @@ import type { EngineStart } from "./EngineStart.ts"
 export interface EngineModel {
   readonly transformer: Transformer
   readonly backend: Backend
+  /** As `formatsName` gives it. */
   readonly format: string
   /** Which backend, and why. */
   readonly reason: string
@@ -48,7 +50,7 @@ export async function loadEngineModel(
     return {
       transformer,
       backend,
-      format: prepared.format,
+      format: formatsName(prepared),
       reason: chosen.reason,
       close() {
         transformer.close()
