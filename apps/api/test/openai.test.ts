@@ -41,7 +41,30 @@ describe("chat completions", () => {
     expect(answer.choices[0]!.message.content).toBe("Hello! How can I help you today?")
     expect(answer.choices[0]!.finish_reason).toBe("stop")
     expect(answer.usage).toMatchObject({ prompt_tokens: 10, completion_tokens: 10, total_tokens: 20 })
-    expect((answer as unknown as { consilium: object }).consilium).toMatchObject({ requestId: answer.id, degraded: [] })
+    const { consilium } = answer as unknown as { consilium: { timing: Record<string, number> } }
+    expect(consilium).toMatchObject({ requestId: answer.id, degraded: [] })
+    const { ttftMs, tpotMs, longestGapMs, queueMs } = consilium.timing as Record<string, number>
+    expect(ttftMs).toBeGreaterThan(queueMs!)
+    expect(longestGapMs).toBeGreaterThanOrEqual(tpotMs!)
+    expect(tpotMs).toBeGreaterThan(0)
+  })
+
+  test("compute a system prompt once for all who share it, at the same moment or later, and say so", async () => {
+    const system = "You are the assistant of a small bakery in Oslo. ".repeat(12)
+    const about = async (question: string): Promise<number> => {
+      const { usage } = await client.chat.completions.create({
+        model: "default",
+        messages: [
+          { role: "system", content: system },
+          { role: "user", content: question },
+        ],
+        max_tokens: 2,
+      })
+      return usage!.prompt_tokens_details!.cached_tokens!
+    }
+    const together = await Promise.all(["Hello!", "Who are you?", "When do you open?", "Bye!", "Rye bread?"].map(about))
+    const later = await about("Do you sell cakes?")
+    expect([...together, later].filter((cached) => cached < 100).length).toBe(1)
   })
 
   test("stream the same text, with usage in a last chunk of its own", async () => {
@@ -225,6 +248,10 @@ describe("service", () => {
     const text = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })).text()
     expect(text).toMatch(/^consilium_generation_tokens_total [1-9]/m)
     expect(text).toMatch(/^consilium_time_to_first_token_seconds_bucket\{le="0\.1"\} \d/m)
+    expect(text).toMatch(/^consilium_inter_token_latency_seconds_count [1-9]\d/m)
+    expect(text).toMatch(/^consilium_request_time_per_output_token_seconds_count [1-9]/m)
+    expect(text).toMatch(/^consilium_prefix_cache_hits_total [1-9]/m)
+    expect(text).toMatch(/^consilium_process_cpu_seconds_total \d+\.\d/m)
     expect(text).toMatch(/^consilium_http_requests_total\{route="\/v1\/chat\/completions",status="400"\} [1-9]/m)
   })
 })

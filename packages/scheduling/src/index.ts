@@ -1,3 +1,5 @@
-export { pickSlot, type SlotChoice, type SlotMemory } from "./pickSlot.ts"
+export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
+export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
 export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
-export type { StepEntry, StepPlan } from "./StepPlan.ts"
+export type { SlotMemory } from "./SlotMemory.ts"
+export { createStepPlan, type StepEntry, type StepPlan } from "./StepPlan.ts"

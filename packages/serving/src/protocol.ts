@@ -1,8 +1,8 @@
 /**
  * The one versioned message schema between the HTTP process and an engine process. Nothing else passes.
  *
- * Towards the engine go requests (`generate`, `cancel`) and control (`status`, `drain`); back come events, those of one step together. Both
- * sides decode what arrives: a peer is not trusted.
+ * Towards the engine go requests (`generate`, `cancel`) and control (`status`, `drain`); back come events, those of one step together:
+ * `{ version, events }`. Both sides decode what arrives: a peer is not trusted.
  */
 import { Schema } from "effect"
 
@@ -80,13 +80,18 @@ export const RoutingTrace = Schema.Struct({
 })
 export type RoutingTrace = typeof RoutingTrace.Type
 
-export const EngineUsage = Schema.Struct({
-  promptTokens: Count,
-  /** Of these, the positions that were reused from an earlier request. */
+/** What a request's beginning took, known with its first token. */
+const start = {
+  /** Positions of the prompt that were reused from an earlier request. */
   cachedTokens: Count,
-  generatedTokens: Count,
   queueMs: Schema.Finite,
   prefillMs: Schema.Finite,
+}
+
+export const EngineUsage = Schema.Struct({
+  promptTokens: Count,
+  generatedTokens: Count,
+  ...start,
   decodeMs: Schema.Finite,
 })
 export type EngineUsage = typeof EngineUsage.Type
@@ -105,6 +110,8 @@ export const EngineStatus = Schema.Struct({
 })
 export type EngineStatus = typeof EngineStatus.Type
 
+/** Comes before a request's first token. */
+const Started = Schema.Struct({ type: Schema.Literal("started"), requestId: Schema.String, ...start })
 const Tokens = Schema.Struct({
   type: Schema.Literal("tokens"),
   requestId: Schema.String,
@@ -135,13 +142,8 @@ const Status = Schema.Struct({ type: Schema.Literal("status"), status: EngineSta
 /** The engine cannot go on, and trying again would not help. */
 const Fatal = Schema.Struct({ type: Schema.Literal("fatal"), message: Schema.String })
 
-export const EngineEvent = Schema.Union([Tokens, Done, Failed, Loading, Ready, Status, Fatal])
+export const EngineEvent = Schema.Union([Started, Tokens, Done, Failed, Loading, Ready, Status, Fatal])
 export type EngineEvent = typeof EngineEvent.Type
 
 /** What is sent to an engine. */
 export const ToEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), message: ToEngine })
-/** What an engine sends: everything of one step. */
-export const FromEngineEnvelope = Schema.Struct({
-  version: Schema.Literal(PROTOCOL_VERSION),
-  events: Schema.Array(EngineEvent),
-})

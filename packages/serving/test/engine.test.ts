@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { ensurePrepared } from "@consilium/model"
 import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
-import { Context, Effect, Fiber, Layer, type Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -68,13 +68,22 @@ const engineWith = (
     Effect.map((context) => Context.get(context, Engine)),
   )
 
-const idsOf = (engine: EngineApi, request: ReturnType<typeof requestOf>) =>
-  engine.generate(request).pipe(
-    Stream.runFold(
-      () => [] as number[],
-      (ids, event) => (event.type === "tokens" ? [...ids, ...event.tokens.map(({ id }) => id)] : ids),
-    ),
+/** Runs a request; returns its ids. `onIds` is told of all so far with each token. */
+const idsOf = (
+  engine: EngineApi,
+  request: ReturnType<typeof requestOf>,
+  onIds: (ids: readonly number[]) => void = () => {},
+) => {
+  const ids: number[] = []
+  return Effect.as(
+    engine.generate(request, (event) => {
+      if (event.type !== "tokens") return
+      ids.push(...event.tokens.map(({ id }) => id))
+      onIds(ids)
+    }),
+    ids,
   )
+}
 
 const conversation = (name: string): Conversation => conversations.find((other) => other.name === name)!
 const answerOf = ({ output_ids }: Conversation): number[] => output_ids.filter((id) => id !== EOS)
@@ -110,12 +119,9 @@ describe("Engine", () => {
         yield* engine.ready
         const { prompt_ids } = conversation("tool_weather")
         const cachedOf = (requestId: string) =>
-          engine.generate(requestOf(requestId, prompt_ids, 4)).pipe(
-            Stream.runFold(
-              () => -1,
-              (cached, event) => (event.type === "done" ? event.usage.cachedTokens : cached),
-            ),
-          )
+          engine
+            .generate(requestOf(requestId, prompt_ids, 4), () => {})
+            .pipe(Effect.map(({ usage }) => usage.cachedTokens))
         expect(yield* cachedOf("first")).toBe(0)
         expect(yield* cachedOf("second")).toBe(prompt_ids.length - 1)
       }),
@@ -131,20 +137,11 @@ describe("Engine", () => {
         yield* engine.ready
         const item = conversation("finance")
         let killed = false
-        const ids = yield* engine.generate(requestOf("killed", item.prompt_ids)).pipe(
-          Stream.runFold(
-            () => [] as number[],
-            (all, event) => {
-              if (event.type !== "tokens") return all
-              const next = [...all, ...event.tokens.map(({ id }) => id)]
-              if (next.length >= 5 && !killed) {
-                killed = true
-                for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
-              }
-              return next
-            },
-          ),
-        )
+        const ids = yield* idsOf(engine, requestOf("killed", item.prompt_ids), ({ length }) => {
+          if (length < 5 || killed) return
+          killed = true
+          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
+        })
         expect(ids).toEqual(answerOf(item))
         expect(states).toContain("restarting")
       }),
@@ -160,7 +157,7 @@ describe("Engine", () => {
         const { prompt_ids } = conversation("finance")
         // Without a stop id it would go on for 900 tokens.
         const fiber = yield* Effect.forkChild(
-          Stream.runDrain(engine.generate({ ...requestOf("leaves", prompt_ids, 900), stopIds: [] })),
+          engine.generate({ ...requestOf("leaves", prompt_ids, 900), stopIds: [] }, () => {}),
         )
         yield* Effect.sleep("200 millis")
         yield* Fiber.interrupt(fiber)
@@ -168,6 +165,28 @@ describe("Engine", () => {
         const started = performance.now()
         expect(yield* idsOf(engine, requestOf("next", item.prompt_ids))).toEqual(answerOf(item))
         expect(performance.now() - started).toBeLessThan(3000)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "an asker that throws ends its own request, as a defect, and nobody else's",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ numSlots: 2 })
+        yield* engine.ready
+        const item = conversation("service")
+        const other = yield* Effect.forkChild(idsOf(engine, requestOf("other", item.prompt_ids)))
+        const exit = yield* Effect.exit(
+          engine.generate({ ...requestOf("throws", item.prompt_ids, 900), stopIds: [] }, () => {
+            throw new Error("a bug of the asker")
+          }),
+        )
+        expect(Exit.isFailure(exit) && exit.cause.toString()).toContain("a bug of the asker")
+        expect(yield* Fiber.join(other)).toEqual(answerOf(item))
+        // It was cancelled: the engine goes idle.
+        expect(yield* idsOf(engine, requestOf("next", item.prompt_ids))).toEqual(answerOf(item))
+        yield* engine.drain
       }),
     { live: true, timeoutMs: 60_000 },
   )

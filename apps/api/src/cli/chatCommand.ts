@@ -1,6 +1,6 @@
 import { GREEDY } from "@consilium/model"
 import { type ChatMessage, complete, type CompletionDeps, Engine, loadModelText } from "@consilium/serving"
-import { Effect, ManagedRuntime, Stream } from "effect"
+import { Effect, ManagedRuntime } from "effect"
 import { createInterface } from "node:readline/promises"
 import type { Command } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
@@ -90,7 +90,7 @@ async function localAnswer(
   say: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const events = complete(
+  const telling = complete(
     {
       requestId: crypto.randomUUID(),
       prompt: { kind: "chat", messages, tools: [] },
@@ -103,7 +103,9 @@ async function localAnswer(
       trace: false,
     },
     deps,
+    (event) => {
+      if (event.type === "text") say(event.text)
+    },
   )
-  const telling = Stream.runForEach(events, (event) => Effect.sync(() => event.type === "text" && say(event.text)))
   await Effect.runPromise(telling, { signal })
 }

@@ -1,21 +1,25 @@
 import type { CompletionEvent, EngineApi, EngineStatus } from "@consilium/serving"
 import { Effect } from "effect"
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client"
+import { Counter, Gauge, Histogram, Registry } from "prom-client"
+import type { AnswerTiming } from "./AnswerClock.ts"
+import { registerProcessMetrics } from "./processMetrics.ts"
 
 /** The service's figures in Prometheus' format; names end as those of other engines do, after `consilium_`. */
 export interface ServiceMetrics {
   countRequest(route: string, status: number): void
   /** Takes in the end of one answer. */
-  observe(finish: Extract<CompletionEvent, { type: "finish" }>): void
+  observe(finish: Extract<CompletionEvent, { type: "finish" }>, timing: AnswerTiming): void
+  /** Takes in how long a stream's text came after the text before it. */
+  observeGap(gapMs: number): void
   text(): Promise<string>
 }
 
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
 export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry, prefix: "consilium_" })
+  registerProcessMetrics(registry)
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `consilium_${name}`, help, labelNames, registers })
   const histogram = (name: string, help: string) =>
@@ -28,8 +32,12 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const prefixQueries = counter("prefix_cache_queries_total", "Prompt tokens looked up for reuse")
   const prefixHits = counter("prefix_cache_hits_total", "Prompt tokens that were reused")
   const degraded = counter("degraded_total", "Rungs of the failover ladder used by answers", ["rung"])
-  const firstToken = histogram("time_to_first_token_seconds", "From arrival in the engine to the first token")
-  const perToken = histogram("inter_token_latency_seconds", "Mean time between tokens of an answer")
+  const firstToken = histogram("time_to_first_token_seconds", "From a request's arrival to its first text")
+  const gap = histogram("inter_token_latency_seconds", "Between two pieces of an answer's text, each a token as a rule")
+  const perToken = histogram(
+    "request_time_per_output_token_seconds",
+    "Mean time per token of an answer after its first",
+  )
   const whole = histogram("e2e_request_latency_seconds", "From arrival in the engine to the last token")
   const queue = histogram("request_queue_time_seconds", "Waiting for a slot")
   const prefill = histogram("request_prefill_time_seconds", "From slot to first token")
@@ -53,7 +61,8 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
 
   return {
     countRequest: (route, code) => requests.inc({ route, status: String(code) }),
-    observe({ reason, usage, degraded: rungs }) {
+    observeGap: (gapMs) => gap.observe(gapMs / 1000),
+    observe({ reason, usage, degraded: rungs }, { ttftMs, tpotMs }) {
       successes.inc({ finished_reason: reason })
       promptTokens.inc(usage.promptTokens)
       generatedTokens.inc(usage.generatedTokens)
@@ -64,9 +73,9 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
       queue.observe(queueMs / 1000)
       prefill.observe(prefillMs / 1000)
       decode.observe(decodeMs / 1000)
-      firstToken.observe((queueMs + prefillMs) / 1000)
+      firstToken.observe(ttftMs / 1000)
       whole.observe((queueMs + prefillMs + decodeMs) / 1000)
-      if (usage.generatedTokens > 1) perToken.observe(decodeMs / 1000 / (usage.generatedTokens - 1))
+      if (usage.generatedTokens > 1) perToken.observe(tpotMs / 1000)
     },
     text: () => registry.metrics(),
   }

@@ -4,6 +4,7 @@
  * Later fields (`route`, `cost`) are added here only.
  */
 import type { Degradation, RoutingTrace } from "@consilium/serving"
+import type { AnswerTiming } from "./AnswerClock.ts"
 import { objectFields, type RequestFields } from "./RequestFields.ts"
 
 export interface ConsiliumRequest {
@@ -14,6 +15,10 @@ export interface ConsiliumRequest {
 export interface ConsiliumResponse {
   readonly requestId: string
   readonly backend: string
+  readonly timing: AnswerTiming & {
+    /** Of `ttftMs`, what it waited for a slot. */
+    readonly queueMs: number
+  }
   /** Rungs of the failover ladder that this answer used: empty is the rule. */
   readonly degraded: readonly Degradation[]
   readonly trace?: readonly RoutingTrace[]

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { EngineError, type EngineApi, type EngineState, type EngineStatus, loadModelText } from "@consilium/serving"
 import { miniModelDir } from "@consilium/testing"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import { createAdminApp } from "./createAdminApp.ts"
 import { createApp } from "./createApp.ts"
 import { createUnknownFieldNotes } from "./ServiceDeps.ts"
@@ -21,6 +21,8 @@ const status: EngineStatus = {
   weightBytes: 0,
 }
 
+const usage = { promptTokens: 3, cachedTokens: 0, generatedTokens: 1, queueMs: 0, prefillMs: 0, decodeMs: 0 }
+
 /** A service around an engine in some state, which fails after one token where `failure` is given. */
 function serviceWith(state: EngineState, { refusal, failure }: { refusal?: EngineError; failure?: EngineError } = {}) {
   const engine: EngineApi = {
@@ -28,23 +30,26 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     admission: refusal === undefined ? Effect.void : Effect.fail(refusal),
     ready: Effect.succeed(status),
     drain: Effect.void,
-    generate: ({ requestId }) =>
-      Stream.make({ type: "tokens" as const, requestId, tokens: [{ id: 659 }] }).pipe(
-        Stream.concat(failure === undefined ? Stream.empty : Stream.fail(failure)),
-      ),
+    generate: ({ requestId }, onEvent) =>
+      Effect.suspend(() => {
+        onEvent({ type: "tokens", requestId, tokens: [{ id: 659 }] })
+        if (failure !== undefined) return Effect.fail(failure)
+        return Effect.succeed({ type: "done" as const, requestId, reason: "stop" as const, usage, degraded: [] })
+      }),
   }
   const said: string[] = []
   const debug = (line: string): void => void said.push(line)
+  const metrics = createServiceMetrics(engine)
   const deps = {
     engine,
     text,
     modelId: "fake",
     created: 0,
-    metrics: createServiceMetrics(engine),
+    metrics,
     debug,
     noteUnknownFields: createUnknownFieldNotes(debug),
   }
-  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }), said }
+  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }), said, metrics }
 }
 
 const chat = (isStream: boolean): Request =>
@@ -98,6 +103,15 @@ describe("unknown fields", () => {
       await app.handle(new Request("http://localhost/v1/chat/completions", { method: "POST", body }))
     }
     expect(said.filter((line) => line.includes("favourite_colour")).length).toBe(1)
+  })
+})
+
+describe("metrics", () => {
+  test("count refused requests by route, not by path: clients choose paths", async () => {
+    const { app, metrics } = serviceWith({ phase: "ready", status })
+    for (const id of ["a", "b", "c%2Fd"]) await app.handle(new Request(`http://localhost/v1/models/${id}`))
+    const lines = (await metrics.text()).split("\n").filter((line) => line.startsWith("consilium_http_requests_total{"))
+    expect(lines).toEqual(['consilium_http_requests_total{route="/v1/models/*",status="404"} 3'])
   })
 })
 

@@ -14,13 +14,14 @@ export function createApp(deps: ServiceDeps, { apiKey }: { readonly apiKey?: str
     .onRequest(({ request }) => {
       if (new URL(request.url).pathname !== "/health") authorize(request, apiKey)
     })
-    .onError(({ error, code, request }) => {
+    .onError(({ error, code, request, route }) => {
       const { pathname } = new URL(request.url)
       if (code === "NOT_FOUND") return errorResponse(notFound(request.method, pathname))
       const failure = asApiError(error)
       if (failure.status === 500)
         deps.debug(`${pathname}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-      deps.metrics.countRequest(pathname, failure.status)
+      // By the route as we named it: paths come from clients, and each would be a series of its own.
+      deps.metrics.countRequest(route ?? "none", failure.status)
       return errorResponse(failure, { "x-request-id": `req-${crypto.randomUUID()}` })
     })
     .onAfterResponse(({ request, path, responseValue }) => {

@@ -1,10 +1,12 @@
-import { Cause, Effect, Exit, Stream } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { asApiError, errorBody } from "./ApiError.ts"
 
 /** Silence after which a comment keeps proxies and clients from giving up. */
 const PING_MS = 10_000
+const PING = ": ping\n\n"
 
-const event = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
+/** Returns one server-sent event. */
+export const sseEvent = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
 
 export interface SseOptions {
   readonly signal: AbortSignal
@@ -12,52 +14,43 @@ export interface SseOptions {
 }
 
 /**
- * Answers with a stream of chunks as server-sent events, ended by `[DONE]`.
+ * Answers with what `produce` writes, text that is ready for the wire, ended by `[DONE]`.
  *
- * A failure before the first chunk is thrown, so that it gets its status; a later one becomes an error chunk. A client that leaves interrupts
- * the stream.
+ * A failure before the first text is thrown, so that it gets its status; a later one becomes an error event. A client that leaves interrupts
+ * `produce`; for one that reads slowly text is kept until it reads on.
  */
 export async function sseResponse<E>(
-  chunks: Stream.Stream<unknown, E>,
+  produce: (write: (text: string) => void) => Effect.Effect<void, E>,
   { signal, headers }: SseOptions,
 ): Promise<Response> {
   const leaving = new AbortController()
-  const isGone = AbortSignal.any([signal, leaving.signal])
-  const untilGone = Effect.callback<void>((resume) => {
-    if (isGone.aborted) return resume(Effect.void)
-    const onAbort = (): void => resume(Effect.void)
-    isGone.addEventListener("abort", onAbort, { once: true })
-    return Effect.sync(() => isGone.removeEventListener("abort", onAbort))
-  })
-  const iterator = Stream.toAsyncIterable(Stream.interruptWhen(chunks, untilGone))[Symbol.asyncIterator]()
-  const first = await iterator.next()
+  const sink = createSink(() => leaving.abort())
+  const begun = Promise.withResolvers<void>()
+  let hasBegun = false
+  let isSilent = false
+  const write = (text: string): void => {
+    isSilent = false
+    sink.write(text)
+    if (hasBegun) return
+    hasBegun = true
+    begun.resolve()
+  }
+  const ping = setInterval(() => {
+    if (isSilent) write(PING)
+    isSilent = true
+  }, PING_MS)
 
-  let next: Promise<IteratorResult<unknown>> = Promise.resolve(first)
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const say = (text: string): void => controller.enqueue(encoder.encode(text))
-      try {
-        const result = await orPing(next)
-        if (result === "ping") return say(": ping\n\n")
-        if (result.done === true) {
-          say("data: [DONE]\n\n")
-          return controller.close()
-        }
-        say(event(result.value))
-        next = iterator.next()
-        // Nobody may be waiting yet when it fails; `pull` will be.
-        next.catch(() => {})
-      } catch (error) {
-        say(event(errorBody(asApiError(error))))
-        controller.close()
-      }
-    },
-    cancel() {
-      leaving.abort()
-    },
-  })
-  return new Response(body, {
+  const untilEnded = async (): Promise<void> => {
+    const isGone = AbortSignal.any([signal, leaving.signal])
+    const exit = await Effect.runPromiseExit(produce(write), { signal: isGone })
+    clearInterval(ping)
+    if (Exit.isSuccess(exit)) return sink.end("data: [DONE]\n\n")
+    const error = Cause.squash(exit.cause)
+    if (!hasBegun) throw error
+    sink.end(sseEvent(errorBody(asApiError(error))))
+  }
+  await Promise.race([begun.promise, untilEnded()])
+  return new Response(sink.stream, {
     headers: {
       ...headers,
       "content-type": "text/event-stream; charset=utf-8",
@@ -67,15 +60,46 @@ export async function sseResponse<E>(
   })
 }
 
-async function orPing<T>(next: Promise<T>): Promise<T | "ping"> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const ping = new Promise<"ping">((resolve) => {
-    timer = setTimeout(() => resolve("ping"), PING_MS)
+/** Makes a byte stream of texts: those of one moment, and those that come while the reader is busy, leave in one piece. */
+function createSink(onLeave: () => void) {
+  const encoder = new TextEncoder()
+  let controller: ReadableStreamDefaultController<Uint8Array>
+  let pending = ""
+  let isHungry = false
+  let isOpen = true
+  const flush = (): void => {
+    if (!isHungry || pending === "") return
+    isHungry = false
+    const bytes = encoder.encode(pending)
+    pending = ""
+    controller.enqueue(bytes)
+  }
+  const stream = new ReadableStream<Uint8Array>({
+    start(opened) {
+      controller = opened
+    },
+    pull() {
+      isHungry = true
+      flush()
+    },
+    cancel() {
+      isOpen = false
+      onLeave()
+    },
   })
-  try {
-    return await Promise.race([next, ping])
-  } finally {
-    clearTimeout(timer)
+  return {
+    stream,
+    write(text: string): void {
+      if (!isOpen) return
+      pending += text
+      flush()
+    },
+    end(text: string): void {
+      if (!isOpen) return
+      isOpen = false
+      controller.enqueue(encoder.encode(pending + text))
+      controller.close()
+    },
   }
 }
 

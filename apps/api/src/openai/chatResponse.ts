@@ -1,5 +1,7 @@
 import type { CompletionEvent, TextLogProb } from "@consilium/serving"
 import type { ConsiliumResponse } from "../http/consilium.ts"
+import { sseEvent } from "../http/sse.ts"
+import { type TextFrame, textFrame } from "./textFrame.ts"
 import { usageOf } from "./usage.ts"
 
 type Finish = Extract<CompletionEvent, { type: "finish" }>
@@ -19,9 +21,10 @@ interface StreamedToolCall {
   readonly function: { readonly name: string; arguments: string }
 }
 
-/** Returns the chunks of a streamed answer, one event after the other. */
+/** Returns the server-sent events of a streamed answer, one event of ours after the other. */
 export function chatChunks(head: ResponseHead, includesUsage: boolean, consiliumOf: ConsiliumOf) {
-  const begun = new Set<number>()
+  /** Of the choices that have begun: what stands around a piece of plain text, which is most of what is said. */
+  const frames = new Map<number, TextFrame>()
   const finishes: Finish[] = []
   const chunk = (choice: number, delta: object, rest: object = {}) => ({
     ...head,
@@ -29,45 +32,43 @@ export function chatChunks(head: ResponseHead, includesUsage: boolean, consilium
     choices: [{ index: choice, delta, logprobs: null, finish_reason: null, ...rest }],
     ...(includesUsage ? { usage: null } : {}),
   })
+  const frameOf = (choice: number): TextFrame => {
+    const frame = textFrame((content) => chunk(choice, { content }))
+    frames.set(choice, frame)
+    return frame
+  }
+  const say = (event: CompletionEvent, frame: TextFrame): string => {
+    const { choice } = event
+    switch (event.type) {
+      case "text":
+        if (event.logProbs.length === 0) return frame(event.text)
+        return sseEvent(chunk(choice, { content: event.text }, { logprobs: logProbs(event.logProbs) }))
+      case "tool-call": {
+        const { index, id, name } = event
+        const call = { index, id, type: "function", function: { name, arguments: "" } }
+        return sseEvent(chunk(choice, { tool_calls: [call] }))
+      }
+      case "tool-arguments":
+        return sseEvent(chunk(choice, { tool_calls: [{ index: event.index, function: { arguments: event.delta } }] }))
+      case "finish":
+        finishes.push(event)
+        return sseEvent({ ...chunk(choice, {}, { finish_reason: event.reason }), consilium: consiliumOf(event) })
+    }
+  }
 
   return {
-    /** Chunks for one event. */
-    push(event: CompletionEvent): object[] {
+    /** Returns the text of one event; a choice's first begins with its role. */
+    push(event: CompletionEvent): string {
       const { choice } = event
-      const begin = begun.has(choice) ? [] : [chunk(choice, { role: "assistant", content: "" })]
-      begun.add(choice)
-      switch (event.type) {
-        case "text":
-          return [
-            ...begin,
-            chunk(
-              choice,
-              { content: event.text },
-              event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {},
-            ),
-          ]
-        case "tool-call": {
-          const call = {
-            index: event.index,
-            id: event.id,
-            type: "function",
-            function: { name: event.name, arguments: "" },
-          }
-          return [...begin, chunk(choice, { tool_calls: [call] })]
-        }
-        case "tool-arguments":
-          return [
-            ...begin,
-            chunk(choice, { tool_calls: [{ index: event.index, function: { arguments: event.delta } }] }),
-          ]
-        case "finish":
-          finishes.push(event)
-          return [...begin, { ...chunk(choice, {}, { finish_reason: event.reason }), consilium: consiliumOf(event) }]
-      }
+      const frame = frames.get(choice)
+      if (frame !== undefined) return say(event, frame)
+      return sseEvent(chunk(choice, { role: "assistant", content: "" })) + say(event, frameOf(choice))
     },
-    /** The last chunk, where usage was asked for. */
-    end: (): object[] =>
-      includesUsage ? [{ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(finishes) }] : [],
+    /** Returns the last chunk, where usage was asked for. */
+    end: (): string =>
+      includesUsage
+        ? sseEvent({ ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(finishes) })
+        : "",
   }
 }
 

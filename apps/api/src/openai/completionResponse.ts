@@ -1,16 +1,20 @@
 import type { CompletionEvent, TextLogProb } from "@consilium/serving"
 import type { ConsiliumOf, ResponseHead } from "./chatResponse.ts"
+import { sseEvent } from "../http/sse.ts"
+import { type TextFrame, textFrame } from "./textFrame.ts"
 import { usageOf } from "./usage.ts"
 
 type Finish = Extract<CompletionEvent, { type: "finish" }>
 
-/** Returns the chunks of a streamed text completion; choices are numbered over all prompts. */
+/** Returns the server-sent events of a streamed text completion; choices are numbered over all prompts. */
 export function completionChunks(
   head: ResponseHead,
   includesUsage: boolean,
   numPrompts: number,
   consiliumOf: ConsiliumOf,
 ) {
+  /** What stands around a choice's plain text. */
+  const frames = new Map<number, TextFrame>()
   const finishes: Finish[] = []
   const chunk = (choice: number, text: string, rest: object = {}) => ({
     ...head,
@@ -18,18 +22,28 @@ export function completionChunks(
     choices: [{ index: choice, text, logprobs: null, finish_reason: null, ...rest }],
     ...(includesUsage ? { usage: null } : {}),
   })
+  const frameOf = (choice: number): TextFrame => {
+    const frame = frames.get(choice) ?? textFrame((text) => chunk(choice, text))
+    frames.set(choice, frame)
+    return frame
+  }
   return {
-    push(event: CompletionEvent): object[] {
-      if (event.type === "text")
-        return [
-          chunk(event.choice, event.text, event.logProbs.length > 0 ? { logprobs: logProbs(event.logProbs) } : {}),
-        ]
-      if (event.type !== "finish") return []
+    /** Returns the text of one event. */
+    push(event: CompletionEvent): string {
+      const { choice, type } = event
+      if (type === "text") {
+        if (event.logProbs.length === 0) return frameOf(choice)(event.text)
+        return sseEvent(chunk(choice, event.text, { logprobs: logProbs(event.logProbs) }))
+      }
+      if (type !== "finish") return ""
       finishes.push(event)
-      return [{ ...chunk(event.choice, "", { finish_reason: event.reason }), consilium: consiliumOf(event) }]
+      return sseEvent({ ...chunk(choice, "", { finish_reason: event.reason }), consilium: consiliumOf(event) })
     },
-    end: (): object[] =>
-      includesUsage ? [{ ...head, object: "text_completion", choices: [], usage: usageOf(finishes, numPrompts) }] : [],
+    /** Returns the last chunk, where usage was asked for. */
+    end: (): string =>
+      includesUsage
+        ? sseEvent({ ...head, object: "text_completion", choices: [], usage: usageOf(finishes, numPrompts) })
+        : "",
   }
 }
 

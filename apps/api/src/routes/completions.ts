@@ -42,7 +42,7 @@ export const completions = (deps: ServiceDeps) =>
         form: {
           chunks(consiliumOf) {
             const chunks = completionChunks(head, includesUsage, prompts.length, consiliumOf)
-            return { push: (event) => begin(event).flatMap(chunks.push), end: chunks.end }
+            return { push: (event) => begin(event).map(chunks.push).join(""), end: chunks.end }
           },
           body: (events, consiliumOf) => completionBody(head, events.flatMap(begin), prompts.length, consiliumOf),
         },

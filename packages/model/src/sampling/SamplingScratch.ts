@@ -7,7 +7,9 @@ export interface History {
 
 /** Buffers of one choice. */
 export interface SamplingScratch {
-  /** `[V]` logits after bias, penalties and temperature, then weights. */
+  /** `[V]` logits after bias and penalties. */
+  readonly values: Float32Array
+  /** `[V]` scores and then weights of the ids that are still in; the others are left over from earlier choices. */
   readonly scores: Float64Array
   /** `[V]` ids that are still in, the first `count`. */
   readonly ids: Int32Array

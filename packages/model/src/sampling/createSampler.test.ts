@@ -66,7 +66,7 @@ describe("createSampler", () => {
     const logits = Float32Array.of(Math.log(0.6), Math.log(0.3), Math.log(0.1))
     const counts = [0, 0, 0]
     for (let position = 0; position < 5000; position++) {
-      counts[sampler.sample(logits, NO_HISTORY, PLAIN, { seed: 1, choice: 0, position }, undefined).id]!++
+      counts[sampler.sample(logits, NO_HISTORY, PLAIN, { seed: 1, choice: 0, position })]!++
     }
     expectClose(
       counts.map((count) => count / 5000),
@@ -77,7 +77,10 @@ describe("createSampler", () => {
 
   test("greedy takes the best, ties to the lower id, and reports the model's own log-probabilities", () => {
     const draw = { seed: 0, choice: 0, position: 0 }
-    const { id, logProb, top } = createSampler(4).sample(Float32Array.of(1, 3, 3, 0), NO_HISTORY, GREEDY, draw, 2)
+    const logits = Float32Array.of(1, 3, 3, 0)
+    const sampler = createSampler(4)
+    const id = sampler.sample(logits, NO_HISTORY, GREEDY, draw)
+    const { logProb, top } = sampler.describe(logits, id, 2)
     const sum = Math.exp(1) + 2 * Math.exp(3) + 1
     expect(id).toBe(1)
     expect(logProb).toBeCloseTo(3 - Math.log(sum), 6)
@@ -87,7 +90,7 @@ describe("createSampler", () => {
   test("a logit bias bans and forces", () => {
     const draw = { seed: 0, choice: 0, position: 0 }
     const sample = (logitBias: SamplingParams["logitBias"]): number =>
-      createSampler(3).sample(Float32Array.of(0, 5, 1), NO_HISTORY, { ...GREEDY, logitBias }, draw, undefined).id
+      createSampler(3).sample(Float32Array.of(0, 5, 1), NO_HISTORY, { ...GREEDY, logitBias }, draw)
     expect([sample([]), sample([[1, -100]]), sample([[0, 100]])]).toEqual([1, 2, 0])
   })
 
@@ -106,10 +109,75 @@ describe("createSampler", () => {
     expectClose(out, [0.25, 0.25, 0.25, 0.25, 0, 0, 0, 0], 1e-12)
   })
 
-  test("logits that are not finite are a fault", () => {
+  test("logits that are not finite are a fault, wherever they stand, with any parameters", () => {
     const draw = { seed: 0, choice: 0, position: 0 }
-    expect(() => createSampler(2).sample(Float32Array.of(0, Number.NaN), NO_HISTORY, GREEDY, draw, undefined)).toThrow(
-      "not finite",
+    const size = 2051
+    const sampler = createSampler(size)
+    for (const params of [GREEDY, PLAIN, { ...PLAIN, topK: 4, presencePenalty: 1 }]) {
+      for (const fault of [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
+        for (const id of [0, 1, 1023, 1024, 2048, size - 1]) {
+          const logits = new Float32Array(size)
+          logits[id] = fault
+          expect(() => sampler.sample(logits, NO_HISTORY, params, draw)).toThrow(`not finite: id ${id} has ${fault}`)
+        }
+      }
+    }
+  })
+
+  test("greedy finds the best of a large vocabulary, and the first of those that tie", () => {
+    const size = 5003
+    const sampler = createSampler(size)
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: size - 1 }), { minLength: 1, maxLength: 5 }), (places) => {
+        const logits = Float32Array.from({ length: size }, (_, id) => ((id * 7919) % 1000) / 1000 - 2)
+        for (const id of places) logits[id] = 1.5
+        expect(sampler.sample(logits, NO_HISTORY, GREEDY, { seed: 0, choice: 0, position: 0 })).toBe(
+          Math.min(...places),
+        )
+      }),
+    )
+  })
+
+  test("tokens far below the best one come as often as their probabilities say, too", () => {
+    // Each has a ten-millionth of the best one's weight, all together 0.7 %: out of reach, and yet drawn.
+    const size = 2 ** 16
+    const sampler = createSampler(size)
+    const logits = new Float32Array(size).fill(-16.01)
+    logits[77] = 0
+    const far = Array.from({ length: 6000 }, (_, position) =>
+      sampler.sample(logits, NO_HISTORY, PLAIN, { seed: 3, choice: 0, position }),
+    ).filter((id) => id !== 77)
+    const expected = 6000 * (1 - 1 / (1 + (size - 1) * Math.exp(-16.01)))
+    expect(Math.abs(far.length - expected)).toBeLessThan(4 * Math.sqrt(expected))
+    expect(new Set(far).size).toBe(far.length)
+    expect(far.filter((id) => id < size / 2).length).toBeGreaterThan(far.length / 4)
+  })
+
+  test("what a large vocabulary keeps does not depend on how much of it was weighed", () => {
+    const size = 4000
+    const sampler = createSampler(size)
+    const probabilities = new Float64Array(size)
+    const paramsArb = fc.record({
+      temperature: fc.constantFrom(0.3, 1, 2),
+      topK: fc.constantFrom(0, 1, 40, 3000),
+      topP: fc.constantFrom(1, 0.999_999_9, 0.9, 0.3),
+      minP: fc.constantFrom(0, 1e-9, 0.05),
+    })
+    fc.assert(
+      fc.property(paramsArb, fc.nat(), fc.integer({ min: 1, max: 30 }), (change, seed, spread) => {
+        const logits = Float32Array.from(
+          { length: size },
+          (_, position) => -spread * drawUniform({ seed, choice: 0, position }),
+        )
+        const params = { ...PLAIN, ...change }
+        sampler.probabilities(probabilities, logits, NO_HISTORY, params)
+        expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9)
+        for (let position = 0; position < 20; position++) {
+          const id = sampler.sample(logits, NO_HISTORY, params, { seed, choice: 1, position })
+          expect(probabilities[id]).toBeGreaterThan(0)
+        }
+      }),
+      { numRuns: 60 },
     )
   })
 

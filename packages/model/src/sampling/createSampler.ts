@@ -1,34 +1,32 @@
 import type { SamplingParams } from "../SamplingParams.ts"
+import { describeToken, type TokenLogProbs } from "./describeToken.ts"
 import { type Draw, drawUniform } from "./drawUniform.ts"
-import { keepTopK, keepTopP } from "./keepBest.ts"
-import { penalize } from "./penalize.ts"
+import { findLargest } from "./findLargest.ts"
+import { keepAtLeast, keepTopK, keepTopP } from "./keepBest.ts"
+import { isPenalized, penalize } from "./penalize.ts"
 import type { History, SamplingScratch } from "./SamplingScratch.ts"
-
-export interface SampledToken {
-  readonly id: number
-  /** Natural logarithm of the token's probability by the model itself: before penalties, temperature and the rest. */
-  readonly logProb: number
-  /** The best alternatives by the model itself, best first. */
-  readonly top: readonly (readonly [id: number, logProb: number])[]
-}
 
 /** Chooses tokens; holds its buffers, so that a token costs no allocation that grows with the vocabulary. */
 export interface Sampler {
   /** Writes the probabilities that a token is drawn from, `[V]`, zero where it is not kept. */
   probabilities(out: Float64Array, logits: Float32Array, history: History, params: SamplingParams): void
-  /**
-   * Chooses the next token.
-   *
-   * @param numTop best alternatives to report; undefined reports no log-probabilities (`logProb` is NaN)
-   * @throws Error on logits that are not finite: a fault upstream
-   */
-  sample(
-    logits: Float32Array,
-    history: History,
-    params: SamplingParams,
-    draw: Draw,
-    numTop: number | undefined,
-  ): SampledToken
+  /** Returns the next token's id. @throws Error on logits that are not finite: a fault upstream */
+  sample(logits: Float32Array, history: History, params: SamplingParams, draw: Draw): number
+  /** Returns what the model itself thinks of a token, with its `numTop` best alternatives. */
+  describe(logits: Float32Array, id: number, numTop: number): TokenLogProbs
+}
+
+/**
+ * Ids are *near* when their weight is at least e^-16 (1e-7) of the best one's. What lies further is weighed only where the choice depends
+ * on it: in a large vocabulary that is most of the work, and one token in thousands.
+ */
+const REACH = 16
+
+/** The first `count` ids are still in and weigh `sum` together; all that were not weighed weigh `rest` at most. */
+interface Weighed {
+  readonly count: number
+  readonly sum: number
+  readonly rest: number
 }
 
 /**
@@ -38,112 +36,99 @@ export interface Sampler {
  */
 export function createSampler(vocabSize: number): Sampler {
   const scratch: SamplingScratch = {
+    values: new Float32Array(vocabSize),
     scores: new Float64Array(vocabSize),
     ids: new Int32Array(vocabSize),
     counts: new Int32Array(vocabSize),
   }
 
-  /** Leaves weights (not yet normalised) in `scores` for the kept ids; returns how many and their sum. */
-  const weigh = (logits: Float32Array, history: History, params: SamplingParams): { count: number; sum: number } => {
-    const { scores, ids } = scratch
-    scores.set(logits)
+  /** Returns logits after bias and penalties: where there are none, the very ones that were given. */
+  const penalized = (logits: Float32Array, history: History, params: SamplingParams): Float32Array => {
+    if (!isPenalized(params)) return logits
+    scratch.values.set(logits)
     penalize(scratch, history, params)
-    const { temperature, topK, topP, minP } = params
-    if (temperature === 0) {
-      ids[0] = indexOfLargest(scores)
-      scores[ids[0]] = 1
-      return { count: 1, sum: 1 }
-    }
+    return scratch.values
+  }
 
-    const largest = scores[indexOfLargest(scores)]!
-    for (let id = 0; id < vocabSize; id++) {
-      ids[id] = id
-      // The best one becomes 0 first, so that no temperature is too low to divide by.
-      scores[id] = (scores[id]! - largest) / temperature
+  /** Weighs the near ids, or all of them, near ones first, and keeps the best; undefined where what is kept depends on those that are not weighed. */
+  const weigh = (
+    values: Float32Array,
+    largest: number,
+    { temperature, topK, topP, minP }: SamplingParams,
+    areAllWeighed: boolean,
+  ): Weighed | undefined => {
+    const { scores, ids } = scratch
+    const numNear = collect(scratch, values, largest - REACH * temperature, areAllWeighed)
+    let count = areAllWeighed ? vocabSize : numNear
+    const most = Math.exp(-REACH)
+    let rest = (vocabSize - count) * most
+
+    // The best one becomes 0 first, so that no temperature is too low to divide by.
+    for (let i = 0; i < count; i++) scores[ids[i]!] = (values[ids[i]!]! - largest) / temperature
+    if (topK > 0 && topK < vocabSize) {
+      if (rest > 0 && count < topK) return undefined
+      count = keepTopK(scratch, count, topK)
+      rest = 0
     }
-    let count = topK > 0 && topK < vocabSize ? keepTopK(scratch, topK) : vocabSize
     let sum = 0
     for (let i = 0; i < count; i++) sum += scores[ids[i]!] = Math.exp(scores[ids[i]!]!)
-    if (topP < 1) ({ count, sum } = keepTopP(scratch, count, sum, topP))
-    if (minP > 0) ({ count, sum } = keepAtLeast(scratch, count, minP))
-    return { count, sum }
+    if (topP < 1) {
+      const whole = sum + rest
+      ;({ count, sum } = keepTopP(scratch, count, sum, topP))
+      if (rest > 0 && sum < topP * whole) return undefined
+      rest = 0
+    }
+    if (minP > 0) {
+      if (rest > 0 && minP < most) return undefined
+      ;({ count, sum } = keepAtLeast(scratch, count, minP))
+      rest = 0
+    }
+    return { count, sum, rest }
+  }
+
+  /** Returns the id at `share` of all weights; undefined where it depends on those that are not weighed. */
+  const pick = ({ count, sum, rest }: Weighed, share: number): number | undefined => {
+    const { scores, ids } = scratch
+    let reached = 0
+    for (let i = 0; i < count; i++) {
+      reached += scores[ids[i]!]!
+      if (reached > share * sum) return reached > share * (sum + rest) ? ids[i]! : undefined
+    }
+    return rest > 0 ? undefined : ids[count - 1]!
   }
 
   return {
     probabilities(out, logits, history, params) {
-      const { count, sum } = weigh(logits, history, params)
+      const values = penalized(logits, history, params)
+      const best = findLargest(values)
       out.fill(0)
-      for (let i = 0; i < count; i++) {
-        const id = scratch.ids[i]!
-        out[id] = scratch.scores[id]! / sum
-      }
+      if (params.temperature === 0) return void (out[best] = 1)
+      const { count, sum } = weigh(values, values[best]!, params, true)!
+      for (let i = 0; i < count; i++) out[scratch.ids[i]!] = scratch.scores[scratch.ids[i]!]! / sum
     },
-    sample(logits, history, params, draw, numTop) {
-      checkFinite(logits)
-      const { count, sum } = weigh(logits, history, params)
-      const id = count === 1 ? scratch.ids[0]! : pick(scratch, count, sum * drawUniform(draw))
-      if (numTop === undefined) return { id, logProb: Number.NaN, top: [] }
-      const logSum = logSumExp(logits)
-      const top = best(logits, numTop).map((other) => [other, logits[other]! - logSum] as const)
-      return { id, logProb: logits[id]! - logSum, top }
+    sample(logits, history, params, draw) {
+      const values = penalized(logits, history, params)
+      const best = findLargest(values)
+      if (params.temperature === 0) return best
+      const share = drawUniform(draw)
+      const near = weigh(values, values[best]!, params, false)
+      const id = near && pick(near, share)
+      return id ?? pick(weigh(values, values[best]!, params, true)!, share)!
     },
+    describe: describeToken,
   }
 }
 
-/** Keeps ids with at least `minP` of the best one's weight, which is 1 or less. */
-function keepAtLeast({ scores, ids }: SamplingScratch, count: number, minP: number): { count: number; sum: number } {
-  let largest = 0
-  for (let i = 0; i < count; i++) largest = Math.max(largest, scores[ids[i]!]!)
-  let kept = 0
-  let sum = 0
-  for (let i = 0; i < count; i++) {
-    const id = ids[i]!
-    if (scores[id]! < minP * largest) continue
-    ids[kept++] = id
-    sum += scores[id]!
+/** Writes the ids of values from `floor` up, and after them the others where `areAllWanted`; returns how many the first are. */
+function collect({ ids }: SamplingScratch, values: Float32Array, floor: number, areAllWanted: boolean): number {
+  let numNear = 0
+  for (let id = 0; id < values.length; id++) {
+    // Every id is written, and stays where it counts: no branch that could be mispredicted.
+    ids[numNear] = id
+    numNear += values[id]! >= floor ? 1 : 0
   }
-  return { count: kept, sum }
-}
-
-function pick({ scores, ids }: SamplingScratch, count: number, target: number): number {
-  let sum = 0
-  for (let i = 0; i < count; i++) {
-    sum += scores[ids[i]!]!
-    if (sum > target) return ids[i]!
-  }
-  return ids[count - 1]!
-}
-
-function indexOfLargest(values: Float64Array): number {
-  let best = 0
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
-  return best
-}
-
-/** Ids of the `n` largest, best first, ties to the lower id. */
-function best(logits: Float32Array, n: number): number[] {
-  const ids: number[] = []
-  for (let id = 0; id < logits.length; id++) {
-    const value = logits[id]!
-    if (ids.length === n && !(value > logits[ids[n - 1]!]!)) continue
-    let place = ids.length
-    while (place > 0 && logits[ids[place - 1]!]! < value) place--
-    ids.splice(place, 0, id)
-    if (ids.length > n) ids.pop()
-  }
-  return ids
-}
-
-function logSumExp(logits: Float32Array): number {
-  let largest = Number.NEGATIVE_INFINITY
-  for (let id = 0; id < logits.length; id++) largest = Math.max(largest, logits[id]!)
-  let sum = 0
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest)
-  return largest + Math.log(sum)
-}
-
-function checkFinite(logits: Float32Array): void {
-  for (let id = 0; id < logits.length; id++) {
-    if (!Number.isFinite(logits[id])) throw new Error(`logits are not finite: id ${id} has ${logits[id]}`)
-  }
+  if (!areAllWanted) return numNear
+  let count = numNear
+  for (let id = 0; id < values.length; id++) if (!(values[id]! >= floor)) ids[count++] = id
+  return numNear
 }

@@ -1,3 +1,4 @@
-export { createSampler, type SampledToken, type Sampler } from "./createSampler.ts"
+export { createSampler, type Sampler } from "./createSampler.ts"
+export type { TokenLogProbs } from "./describeToken.ts"
 export type { Draw } from "./drawUniform.ts"
 export type { History } from "./SamplingScratch.ts"

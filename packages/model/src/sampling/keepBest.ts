@@ -1,11 +1,34 @@
 import type { SamplingScratch } from "./SamplingScratch.ts"
 
-/** Keeps the ids of the `k` best scores, and what ties with the last of them; returns how many. Linear in the vocabulary on average. */
-export function keepTopK({ scores, ids }: SamplingScratch, k: number): number {
-  const threshold = kthLargest(scores, ids, k)
+/** Keeps, of the first `count` ids, those of the `k` best scores and what ties with the last of them; returns how many. Linear on average. */
+export function keepTopK({ scores, ids }: SamplingScratch, count: number, k: number): number {
+  if (k >= count) return count
+  const threshold = kthLargest(scores, ids, count, k)
   let kept = 0
-  for (let id = 0; id < scores.length; id++) if (scores[id]! >= threshold) ids[kept++] = id
+  for (let i = 0; i < count; i++) {
+    const id = ids[i]!
+    if (scores[id]! >= threshold) ids[kept++] = id
+  }
   return kept
+}
+
+/** Keeps, of the first `count` ids, those with at least `minP` of the best one's weight; returns how many, and their sum. */
+export function keepAtLeast(
+  { scores, ids }: SamplingScratch,
+  count: number,
+  minP: number,
+): { count: number; sum: number } {
+  let largest = 0
+  for (let i = 0; i < count; i++) largest = Math.max(largest, scores[ids[i]!]!)
+  let kept = 0
+  let sum = 0
+  for (let i = 0; i < count; i++) {
+    const id = ids[i]!
+    if (scores[id]! < minP * largest) continue
+    ids[kept++] = id
+    sum += scores[id]!
+  }
+  return { count: kept, sum }
 }
 
 /**
@@ -75,10 +98,10 @@ function countToReach(scores: Float64Array, ids: Int32Array, count: number, targ
   return Math.min(low + 1, count)
 }
 
-/** Hoare's selection over a copy of the ids' order. */
-function kthLargest(scores: Float64Array, ids: Int32Array, k: number): number {
+/** Hoare's selection; changes the order of the first `count` ids. */
+function kthLargest(scores: Float64Array, ids: Int32Array, count: number, k: number): number {
   let low = 0
-  let high = ids.length - 1
+  let high = count - 1
   while (low < high) {
     const pivot = scores[ids[(low + high) >> 1]!]!
     let i = low

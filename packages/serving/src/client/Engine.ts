@@ -1,7 +1,7 @@
-import { type Cause, Context, Deferred, Effect, Fiber, Layer, Queue, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer } from "effect"
 import type { EngineStart } from "../engine/EngineStart.ts"
-import type { EngineEvent, EngineStatus, Generate } from "../protocol.ts"
-import type { EngineApi, EngineState, GenerateEvent } from "./EngineApi.ts"
+import type { EngineEvent, EngineStatus } from "../protocol.ts"
+import type { EngineApi, EngineState } from "./EngineApi.ts"
 import { EngineError } from "./EngineError.ts"
 import { createPendingRequests } from "./PendingRequests.ts"
 import { type EngineProcess, spawnEngine } from "./spawnEngine.ts"
@@ -30,13 +30,13 @@ export class Engine extends Context.Service<Engine, EngineApi>()("consilium/Engi
 }
 
 const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main }: EngineOptions) {
-  const pending = createPendingRequests()
+  const pending = createPendingRequests((requestId) => engine?.send({ type: "cancel", requestId }))
   const ready = yield* Deferred.make<EngineStatus, EngineError>()
   let state: EngineState = { phase: "loading", step: "starting", done: 0, total: 1 }
   let status: EngineStatus | undefined
   let engine: EngineProcess | undefined
   let fatal: string | undefined
-  let deaths: number[] = []
+  const deaths: number[] = []
 
   const setState = (next: EngineState): void => {
     state = next
@@ -46,7 +46,7 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
   const onEvents = (events: readonly EngineEvent[]): void => {
     for (const event of events) {
       // A token is progress: whatever killed earlier engines, this one works.
-      if (pending.accept(event)) deaths = []
+      if (pending.accept(event)) deaths.length = 0
       else if (event.type === "loading" && state.phase === "loading") setState({ ...event, phase: "loading" })
       else if (event.type === "fatal") fatal = event.message
       else if (event.type === "status") status = event.status
@@ -87,7 +87,8 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
       }
       if (fatal !== undefined) return giveUp(fatal)
       const now = Date.now()
-      deaths = [...deaths.filter((at) => now - at < CRASH_WINDOW_MS), now]
+      while (deaths.length > 0 && now - deaths[0]! >= CRASH_WINDOW_MS) deaths.shift()
+      deaths.push(now)
       if (deaths.length >= MAX_DEATHS)
         return giveUp(`the engine died ${deaths.length} times without a token in between, last by ${how}`)
       setState({ phase: "restarting", numRestarts: deaths.length })
@@ -95,22 +96,16 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
   })
   const supervisor = yield* Effect.forkScoped(supervise)
 
-  const admit = (
-    request: Omit<Generate, "type" | "resumeFrom">,
-    queue: Queue.Queue<GenerateEvent, EngineError | Cause.Done>,
-  ) =>
-    Effect.suspend(() => {
+  const generate: EngineApi["generate"] = (request, onEvent) =>
+    Effect.callback((resume) => {
       const refusal = refuse(state, pending.size >= maxQueue)
-      if (refusal !== undefined) return Effect.fail(refusal)
-      pending.add(request, queue)
+      if (refusal !== undefined) return resume(Effect.fail(refusal))
+      pending.add(request, { onEvent, onEnd: resume })
       // While it restarts there is no engine to tell: it is told of everything when it is ready.
       if (state.phase === "ready") engine?.send({ ...request, type: "generate", resumeFrom: 0 })
-      return Effect.void
-    })
-
-  const forget = (requestId: string) =>
-    Effect.sync(() => {
-      if (pending.remove(requestId)) engine?.send({ type: "cancel", requestId })
+      return Effect.sync(() => {
+        if (pending.remove(request.requestId)) engine?.send({ type: "cancel", requestId: request.requestId })
+      })
     })
 
   const api: EngineApi = {
@@ -125,14 +120,7 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
       return { phase: "ready", status }
     }),
     ready: Deferred.await(ready),
-    generate: (request) =>
-      Stream.unwrap(
-        Effect.gen(function* () {
-          const queue = yield* Queue.unbounded<GenerateEvent, EngineError | Cause.Done>()
-          yield* Effect.acquireRelease(admit(request, queue), () => forget(request.requestId))
-          return Stream.fromQueue(queue)
-        }),
-      ),
+    generate,
     drain: Effect.gen(function* () {
       if (state.phase === "failed") return
       setState({ phase: "draining" })

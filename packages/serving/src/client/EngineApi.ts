@@ -1,4 +1,4 @@
-import type { Effect, Stream } from "effect"
+import type { Effect } from "effect"
 import type { EngineEvent, EngineStatus, Generate } from "../protocol.ts"
 import type { EngineError } from "./EngineError.ts"
 
@@ -10,7 +10,10 @@ export type EngineState =
   | { readonly phase: "draining" }
   | { readonly phase: "failed"; readonly message: string }
 
-export type GenerateEvent = Extract<EngineEvent, { readonly type: "tokens" | "done" }>
+/** What a request is told while it runs: `started` with its first token, and tokens. */
+export type GenerateEvent = Extract<EngineEvent, { readonly type: "started" | "tokens" }>
+/** How it ended. */
+export type GenerateEnd = Extract<EngineEvent, { readonly type: "done" }>
 
 /** An engine as `serving` offers it: what `Engine` (the Effect service) carries. */
 export interface EngineApi {
@@ -21,11 +24,16 @@ export interface EngineApi {
   /** Succeeds once the engine is ready; fails when it cannot become so. */
   readonly ready: Effect.Effect<EngineStatus, EngineError>
   /**
-   * Streams `tokens` events and one `done`. Interrupting the stream cancels the request: its slot is free within one step.
+   * Runs a request to its end. Interrupting it cancels the request: its slot is free within one step.
    *
-   * If the engine dies, the stream goes on without a repeated or missing token once a new engine has re-prefilled.
+   * If the engine dies, tokens go on without a repeated or missing one when a new engine has re-prefilled; it says `started` again.
+   *
+   * @param onEvent called plainly with each event as it comes: a token costs no Effect. What it throws ends the request as a defect
    */
-  readonly generate: (request: Omit<Generate, "type" | "resumeFrom">) => Stream.Stream<GenerateEvent, EngineError>
+  readonly generate: (
+    request: Omit<Generate, "type" | "resumeFrom">,
+    onEvent: (event: GenerateEvent) => void,
+  ) => Effect.Effect<GenerateEnd, EngineError>
   /** Takes nothing new, waits for what runs, stops the process. */
   readonly drain: Effect.Effect<void>
 }

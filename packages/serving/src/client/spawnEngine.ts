@@ -1,7 +1,8 @@
-import { Effect, Schema, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { join } from "node:path"
 import type { EngineStart } from "../engine/EngineStart.ts"
-import { type EngineEvent, FromEngineEnvelope, PROTOCOL_VERSION, type ToEngine } from "../protocol.ts"
+import { type EngineEvent, PROTOCOL_VERSION, type ToEngine } from "../protocol.ts"
+import { decodeEvents } from "./decodeEvents.ts"
 
 /** An engine process. */
 export interface EngineProcess {
@@ -34,18 +35,20 @@ export const spawnEngine = (
   ).pipe(Effect.map(({ process }) => process))
 
 function spawn(start: EngineStart, onEvents: (events: readonly EngineEvent[]) => void, main: string) {
-  const decode = Schema.decodeUnknownSync(FromEngineEnvelope)
   let complaint = ""
   const child = Bun.spawn([process.execPath, main, JSON.stringify(start)], {
     stdio: ["ignore", "ignore", "inherit"],
     serialization: "json",
     ipc(message) {
+      let events: readonly EngineEvent[]
       try {
-        onEvents(decode(message).events)
+        events = decodeEvents(message)
       } catch (error) {
         complaint = `sent what protocol version ${PROTOCOL_VERSION} does not know: ${(error as Error).message}`
         child.kill("SIGKILL")
+        return
       }
+      onEvents(events)
     },
   })
   const ended = Effect.promise(async () => {

@@ -4,15 +4,16 @@ import type { CompletionEvent, TextLogProb } from "./Completion.ts"
 import type { ModelText } from "./ModelText.ts"
 
 type AnswerEvent = Extract<CompletionEvent, { type: "text" | "tool-call" | "tool-arguments" }>
+type ParserEvent = ReturnType<ReturnType<typeof createToolCallParser>["push"]>[number]
 
 /** Turns one choice's tokens into events: detokenised, cut at stop strings, tool calls told apart. */
 export interface AnswerText {
   readonly numCalls: number
   /** A stop string has been found: nothing after it counts. */
   readonly isStopped: boolean
-  push(token: GeneratedToken): AnswerEvent[]
-  /** What is left when the answer ends. */
-  flush(): AnswerEvent[]
+  push(token: GeneratedToken): void
+  /** Says what is left when the answer ends. */
+  flush(): void
 }
 
 export interface AnswerOptions {
@@ -24,12 +25,16 @@ export interface AnswerOptions {
   readonly hasLogProbs: boolean
 }
 
+const NO_LOG_PROBS: readonly TextLogProb[] = []
+
+/** @param say called with each event as soon as it is certain */
 export function createAnswerText(
   { tokenizer }: ModelText,
   { choice, continues, stop, hasTools, hasLogProbs }: AnswerOptions,
+  say: (event: AnswerEvent) => void,
 ): AnswerText {
   const detokenizer = createDetokenizer(tokenizer, { continues })
-  const matcher = createStopMatcher(stop)
+  const matcher = stop.length > 0 ? createStopMatcher(stop) : undefined
   const parser = hasTools ? createToolCallParser() : undefined
   /** Of tokens whose text has not been found free of stop strings yet, with where it begins. */
   const held: { readonly start: number; readonly logProb: TextLogProb }[] = []
@@ -41,27 +46,35 @@ export function createAnswerText(
   let numCalls = 0
 
   /** Says text that no stop string reaches into, with the log-probabilities of its tokens. */
-  const say = (text: string): AnswerEvent[] => {
+  const sayFree = (text: string): void => {
     numFree += text.length
     while (held.length > 0 && held[0]!.start < numFree) logProbs.push(held.shift()!.logProb)
-    const parsed = parser === undefined ? [{ type: "text", text } as const] : parser.push(text)
-    return parsed.flatMap(toEvents)
+    if (parser === undefined) sayText(text)
+    else for (const event of parser.push(text)) sayParsed(event)
   }
-  const toEvents = (event: ReturnType<NonNullable<typeof parser>["push"]>[number]): AnswerEvent[] => {
+  const sayText = (text: string): void => {
+    if (text === "" && logProbs.length === 0) return
+    say({ type: "text", choice, text, logProbs: logProbs.length === 0 ? NO_LOG_PROBS : logProbs })
+    if (logProbs.length > 0) logProbs = []
+  }
+  const sayParsed = (event: ParserEvent): void => {
     switch (event.type) {
       case "call": {
         const id = `call_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`
-        return [{ type: "tool-call", choice, index: numCalls++, id, name: event.name }]
+        return say({ type: "tool-call", choice, index: numCalls++, id, name: event.name })
       }
       case "arguments":
-        return [{ type: "tool-arguments", choice, index: numCalls - 1, delta: event.delta }]
-      case "text": {
-        if (event.text === "" && logProbs.length === 0) return []
-        const said = { type: "text", choice, text: event.text, logProbs } as const
-        logProbs = []
-        return [said]
-      }
+        return say({ type: "tool-arguments", choice, index: numCalls - 1, delta: event.delta })
+      case "text":
+        return sayText(event.text)
     }
+  }
+  /** Returns what of a text is free of stop strings. */
+  const match = (text: string): string => {
+    if (matcher === undefined) return text
+    const result = matcher.push(text)
+    isStopped = result.isStopped
+    return result.text
   }
   const describe = ({ id, logProb, top = [] }: GeneratedToken): TextLogProb => ({
     ...textOf(id),
@@ -81,25 +94,21 @@ export function createAnswerText(
       return isStopped
     },
     push(token) {
-      if (isStopped) return []
+      if (isStopped) return
       const text = detokenizer.push(token.id)
       if (hasLogProbs) held.push({ start: numDetokenized, logProb: describe(token) })
       numDetokenized += text.length
-      const result = matcher.push(text)
-      isStopped = result.isStopped
-      return say(result.text)
+      sayFree(match(text))
     },
     flush() {
-      const events: AnswerEvent[] = []
       if (!isStopped) {
-        const result = matcher.push(detokenizer.flush())
-        isStopped = result.isStopped
-        events.push(...say(result.isStopped ? result.text : result.text + matcher.flush()))
+        const text = match(detokenizer.flush())
+        sayFree(isStopped ? text : text + (matcher?.flush() ?? ""))
       }
-      events.push(...(parser?.flush() ?? []).flatMap(toEvents))
+      for (const event of parser?.flush() ?? []) sayParsed(event)
       // Tokens without text at the end of an answer belong to it, those of a stop string do not.
       if (!isStopped) logProbs.push(...held.splice(0).map(({ logProb }) => logProb))
-      return logProbs.length > 0 ? [...events, ...toEvents({ type: "text", text: "" })] : events
+      sayText("")
     },
   }
 }

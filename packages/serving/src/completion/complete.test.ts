@@ -2,7 +2,7 @@ import { describe, expect } from "bun:test"
 import { miniModelDir } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
 import { GREEDY } from "@consilium/model"
-import { Effect, Ref, Stream } from "effect"
+import { Effect, Ref } from "effect"
 import type { EngineApi } from "../client/EngineApi.ts"
 import { EngineError } from "../client/EngineError.ts"
 import type { EngineStatus } from "../protocol.ts"
@@ -31,16 +31,16 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   admission: Effect.void,
   ready: Effect.succeed(status),
   drain: Effect.void,
-  generate: ({ requestId }) => {
-    const ids = text.tokenizer.encode(answer)
-    const tokens = ids
-      .slice(0, failsAfter)
-      .map((id) => ({ type: "tokens" as const, requestId, tokens: [{ id, logProb: -1, top: [] }] }))
-    const end = Number.isFinite(failsAfter)
-      ? Stream.fail(new EngineError({ code: "internal", message: "broken" }))
-      : Stream.make({ type: "done" as const, requestId, reason: "stop" as const, usage, degraded: [] })
-    return Stream.fromIterable(tokens).pipe(Stream.concat(end), Stream.ensuring(Ref.update(closed, (n) => n + 1)))
-  },
+  generate: ({ requestId }, onEvent) =>
+    Effect.gen(function* () {
+      onEvent({ type: "started", requestId, cachedTokens: 2, queueMs: 1, prefillMs: 4 })
+      for (const id of text.tokenizer.encode(answer).slice(0, failsAfter)) {
+        onEvent({ type: "tokens", requestId, tokens: [{ id, logProb: -1, top: [] }] })
+        yield* Effect.yieldNow
+      }
+      if (Number.isFinite(failsAfter)) return yield* new EngineError({ code: "internal", message: "broken" })
+      return { type: "done", requestId, reason: "stop", usage, degraded: [] } as const
+    }).pipe(Effect.ensuring(Ref.update(closed, (n) => n + 1))),
 })
 
 const request: CompletionRequest = {
@@ -57,8 +57,12 @@ const request: CompletionRequest = {
 
 const textOf = (events: readonly CompletionEvent[], choice = 0): string =>
   events.flatMap((event) => (event.type === "text" && event.choice === choice ? [event.text] : [])).join("")
-const run = (change: Partial<CompletionRequest>, engine: EngineApi) =>
-  Stream.runCollect(complete({ ...request, ...change }, { engine, text }))
+/** Answers, and returns everything that was said. */
+const run = (change: Partial<CompletionRequest>, engine: EngineApi, modelText = text) => {
+  const events: CompletionEvent[] = []
+  const answering = complete({ ...request, ...change }, { engine, text: modelText }, (event) => void events.push(event))
+  return Effect.as(answering, events)
+}
 
 describe("complete", () => {
   itEffect("gives the text and one finish", () =>
@@ -79,7 +83,27 @@ describe("complete", () => {
       expect(textOf(events)).toBe("Please bloc")
       const finish = events.at(-1)!
       expect(finish.type === "finish" && [finish.reason, finish.usage.generatedTokens < 9]).toEqual(["stop", true])
+      // What the engine said with the first token: its end never comes.
+      expect(finish).toMatchObject({ usage: { cachedTokens: 2, queueMs: 1, prefillMs: 4 } })
       expect(yield* Ref.get(closed)).toBe(1)
+    }),
+  )
+
+  itEffect("a stop string in the very last token counts, though the engine has ended", () =>
+    Effect.gen(function* () {
+      const closed = yield* Ref.make(0)
+      const ending: EngineApi = {
+        ...engineSaying("", closed),
+        generate: ({ requestId }, onEvent) =>
+          Effect.sync(() => {
+            const tokens = text.tokenizer.encode("Block the card now").map((id) => ({ id }))
+            onEvent({ type: "tokens", requestId, tokens })
+            return { type: "done", requestId, reason: "length", usage, degraded: [] } as const
+          }),
+      }
+      const events = yield* run({ stop: [" now"] }, ending)
+      expect(textOf(events)).toBe("Block the card")
+      expect(events.at(-1)).toMatchObject({ type: "finish", reason: "stop" })
     }),
   )
 
@@ -89,9 +113,7 @@ describe("complete", () => {
       // As a SentencePiece tokenizer has it.
       const tokenizer = { ...text.tokenizer, stripsFirstSpace: true }
       const said = (prompt: CompletionRequest["prompt"]) =>
-        Stream.runCollect(
-          complete({ ...request, prompt }, { engine: engineSaying(" a time", closed), text: { ...text, tokenizer } }),
-        ).pipe(Effect.map((events) => textOf(events)))
+        Effect.map(run({ prompt }, engineSaying(" a time", closed), { ...text, tokenizer }), (events) => textOf(events))
       expect(yield* said({ kind: "text", text: "Once upon" })).toBe(" a time")
       expect(yield* said(request.prompt)).toBe("a time")
     }),
@@ -198,8 +220,8 @@ describe("complete", () => {
     Effect.gen(function* () {
       const closed = yield* Ref.make(0)
       const said: string[] = []
-      const stream = complete(request, { engine: engineSaying("one two three", closed, 2), text })
-      const error = yield* Effect.flip(Stream.runForEach(stream, (event) => Effect.sync(() => said.push(event.type))))
+      const engine = engineSaying("one two three", closed, 2)
+      const error = yield* Effect.flip(complete(request, { engine, text }, ({ type }) => void said.push(type)))
       expect(error.message).toBe("broken")
       expect(said).toEqual(["text", "text"])
     }),

@@ -1,7 +1,7 @@
-import { Effect, Stream } from "effect"
-import type { EngineApi, GenerateEvent } from "../client/EngineApi.ts"
+import { Deferred, Effect } from "effect"
+import type { EngineApi, GenerateEnd, GenerateEvent } from "../client/EngineApi.ts"
 import type { EngineError } from "../client/EngineError.ts"
-import type { EngineUsage, RoutingTrace } from "../protocol.ts"
+import type { RoutingTrace } from "../protocol.ts"
 import { createAnswerText } from "./AnswerText.ts"
 import type { CompletionEvent, CompletionRequest } from "./Completion.ts"
 import { encodePrompt, PromptError } from "./encodePrompt.ts"
@@ -12,64 +12,101 @@ export interface CompletionDeps {
   readonly text: ModelText
 }
 
+type Say = (event: CompletionEvent) => void
+
 /** Seeds that are drawn for requests without one. */
 const MAX_SEED = 2 ** 32
 
 /**
  * Answers a request: prompt → ids → engine → text, the choices side by side.
  *
- * Interrupting the stream cancels every choice. A stop string cancels its choice in the engine; what came after it is discarded.
+ * Interrupting it cancels every choice. A stop string cancels its choice in the engine; what came after it is discarded.
+ *
+ * @param say called plainly with each event as it comes, from within the engine's message: a token costs no Effect
  */
-export function complete(
+export const complete = Effect.fnUntraced(function* (
   request: CompletionRequest,
   { engine, text }: CompletionDeps,
-): Stream.Stream<CompletionEvent, EngineError | PromptError> {
-  return Stream.unwrap(
-    Effect.gen(function* () {
-      const { contextLength } = yield* engine.ready
-      const ids = yield* Effect.try({
-        try: () => encodePrompt(request.prompt, text, contextLength),
-        catch: (error) => {
-          if (error instanceof PromptError) return error
-          throw error
-        },
-      })
-      const seed = request.seed ?? Math.floor(Math.random() * MAX_SEED)
-      const choices = Array.from({ length: request.numChoices }, (_, choice) =>
-        answer(choice, ids, seed, request, { engine, text }),
-      )
-      return Stream.mergeAll(choices, { concurrency: "unbounded" })
-    }),
+  say: Say,
+): Effect.fn.Return<void, EngineError | PromptError> {
+  const { contextLength } = yield* engine.ready
+  const ids = yield* Effect.try({
+    try: () => encodePrompt(request.prompt, text, contextLength),
+    catch: (error) => {
+      if (error instanceof PromptError) return error
+      throw error
+    },
+  })
+  const seed = request.seed ?? Math.floor(Math.random() * MAX_SEED)
+  const choices = Array.from({ length: request.numChoices }, (_, choice) =>
+    answer({ ...request, seed }, ids, choice, { engine, text }, say),
   )
-}
+  yield* Effect.all(choices, { concurrency: "unbounded", discard: true })
+})
 
 /** One choice, from its first token to its `finish`. */
-function answer(
-  choice: number,
+const answer = Effect.fnUntraced(function* (
+  { requestId, prompt, sampling, seed, maxTokens, stop, numTopLogProbs, trace }: CompletionRequest & { seed: number },
   ids: readonly number[],
-  seed: number,
-  request: CompletionRequest,
+  choice: number,
   { engine, text }: CompletionDeps,
-): Stream.Stream<CompletionEvent, EngineError> {
-  const { requestId, sampling, maxTokens, stop, numTopLogProbs, trace, prompt } = request
+  say: Say,
+): Effect.fn.Return<void, EngineError> {
   const hasTools = prompt.kind === "chat" && prompt.tools.length > 0 && text.template?.hasTools === true
-  const answerText = createAnswerText(text, {
+  const options = {
     choice,
     continues: prompt.kind !== "chat",
     stop,
     hasTools,
     hasLogProbs: numTopLogProbs !== undefined,
-  })
+  }
+  const answerText = createAnswerText(text, options, say)
+  const untilStopped = Deferred.makeUnsafe<void>()
+  let stopped: Pick<GenerateEnd, "reason" | "usage" | "degraded"> | undefined
   const traces: RoutingTrace[] = []
-  let numTokens = 0
+  let start = { cachedTokens: 0, queueMs: 0, prefillMs: 0 }
   let startedMs = performance.now()
-  let firstTokenMs = startedMs
+  let numTokens = 0
 
-  const finish = (
-    reason: "stop" | "length",
-    usage: EngineUsage,
-    degraded: Extract<CompletionEvent, { type: "finish" }>["degraded"],
-  ): CompletionEvent => ({
+  const onEvent = (event: GenerateEvent): void => {
+    if (event.type === "started") {
+      // Not what an engine says that goes on after another: the answer began with the first.
+      if (numTokens > 0) return
+      const { cachedTokens, queueMs, prefillMs } = event
+      start = { cachedTokens, queueMs, prefillMs }
+      startedMs = performance.now()
+      return
+    }
+    if (event.trace !== undefined) traces.push(event.trace)
+    numTokens += event.tokens.length
+    for (const token of event.tokens) answerText.push(token)
+    if (!answerText.isStopped) return
+    // The engine's own count would come too late: it is told by the end of `generate`.
+    const usage = {
+      promptTokens: ids.length,
+      generatedTokens: numTokens,
+      ...start,
+      decodeMs: performance.now() - startedMs,
+    }
+    stopped ??= { reason: "stop", usage, degraded: [] }
+    Deferred.doneUnsafe(untilStopped, Effect.void)
+  }
+
+  const request = {
+    requestId: `${requestId}-${choice}`,
+    ids,
+    sampling,
+    seed,
+    choice,
+    maxTokens: maxTokens ?? Number.MAX_SAFE_INTEGER,
+    stopIds: text.eosIds,
+    ...(numTopLogProbs === undefined ? {} : { numTopLogProbs }),
+    trace,
+  }
+  const ended = yield* Effect.raceFirst(engine.generate(request, onEvent), Deferred.await(untilStopped))
+  const { reason, usage, degraded } = stopped ?? ended!
+  answerText.flush()
+  say({
     type: "finish",
     choice,
     reason: answerText.numCalls > 0 && reason === "stop" ? "tool_calls" : reason,
@@ -77,42 +114,4 @@ function answer(
     degraded,
     trace: trace ? traces : undefined,
   })
-
-  const onEvent = (event: GenerateEvent): CompletionEvent[] => {
-    if (event.type === "done") return [...answerText.flush(), finish(event.reason, event.usage, event.degraded)]
-    if (event.trace !== undefined) traces.push(event.trace)
-    if (numTokens === 0) firstTokenMs = performance.now()
-    numTokens += event.tokens.length
-    const events: CompletionEvent[] = event.tokens.flatMap((token) => answerText.push(token))
-    if (!answerText.isStopped) return events
-    // The engine is told by the stream's end; its own count would come too late.
-    const usage = {
-      promptTokens: ids.length,
-      cachedTokens: 0,
-      generatedTokens: numTokens,
-      queueMs: 0,
-      prefillMs: firstTokenMs - startedMs,
-      decodeMs: performance.now() - firstTokenMs,
-    }
-    return [...events, ...answerText.flush(), finish("stop", usage, [])]
-  }
-
-  return engine
-    .generate({
-      requestId: `${requestId}-${choice}`,
-      ids,
-      sampling,
-      seed,
-      choice,
-      maxTokens: maxTokens ?? Number.MAX_SAFE_INTEGER,
-      stopIds: text.eosIds,
-      ...(numTopLogProbs === undefined ? {} : { numTopLogProbs }),
-      trace,
-    })
-    .pipe(
-      Stream.onStart(Effect.sync(() => void (startedMs = performance.now()))),
-      Stream.map(onEvent),
-      Stream.flatMap((events) => Stream.fromIterable(events)),
-      Stream.takeUntil(({ type }) => type === "finish"),
-    )
-}
+})

@@ -1,12 +1,18 @@
 /**
  * The engine's state and its one verb, `step`: admit, plan, run, sample, apply. Plain and synchronous; it knows no process and no Effect.
  *
- * A step is a transaction: until it is applied nothing but scratch has changed, so a failed one can be run again.
+ * A step is a transaction: until it is applied nothing but scratch has changed, so a failed one can be run again. Its buffers are allocated once:
+ * what a step creates is what leaves the process.
  */
-import { createSampler, type SampledToken, type Transformer } from "@consilium/model"
-import { pickSlot, planStep, type StepPlan } from "@consilium/scheduling"
+import { createSampler, type TokenLogProbs, type Transformer } from "@consilium/model"
+import { createStepPlan, planStep } from "@consilium/scheduling"
 import type { EngineEvent, Generate } from "../protocol.ts"
-import { createSequence, numGenerated, type Sequence } from "./Sequence.ts"
+import { createPrefillPace } from "./PrefillPace.ts"
+import { refuseRequest } from "./refuseRequest.ts"
+import { Sequence } from "./Sequence.ts"
+import { createSlotTable } from "./SlotTable.ts"
+import type { StepDone } from "./StepDone.ts"
+import { createStepInput } from "./StepInput.ts"
 import { traceRows } from "./traceRows.ts"
 
 /** The part of a transformer that steps need. */
@@ -20,13 +26,6 @@ export interface StepFault {
   readonly type: "fault"
   readonly cause: unknown
   readonly requestIds: readonly string[]
-}
-
-/** A step that was applied. */
-interface StepDone {
-  readonly type: "done"
-  readonly events: readonly EngineEvent[]
-  readonly numRows: number
 }
 
 export interface EngineCore {
@@ -45,127 +44,120 @@ export interface EngineCore {
 
 export interface EngineCoreOptions {
   readonly model: StepModel
-  /** Most rows of a prefill chunk while others decode. */
-  readonly maxChunkRows: number
   /** Most requests that wait for a slot. */
   readonly maxWaiting: number
   readonly nowMs: () => number
 }
 
-/** What a slot remembers after its sequence has ended. */
-interface Slot {
-  readonly slotId: number
-  ids: readonly number[]
-  lastUsed: number
-}
-
-export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
+export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
   const sampler = createSampler(model.config.vocabSize)
-  const slots: Slot[] = Array.from({ length: model.numSlots }, (_, slotId) => ({ slotId, ids: [], lastUsed: 0 }))
+  const slots = createSlotTable({
+    numSlots: model.numSlots,
+    copyPrefix: (from, to, numPositions) => model.copyPrefix(from, to, numPositions),
+  })
+  const input = createStepInput(model)
+  const plan = createStepPlan(model.numSlots)
+  const pace = createPrefillPace(model.maxRows)
   const waiting: Sequence[] = []
   /** In order of arrival. */
   const running: Sequence[] = []
-  const batchIds = new Int32Array(model.maxRows)
-  let nextId = 0
+  /** What was sampled for each entry of the plan. */
+  const sampledIds = new Int32Array(model.numSlots)
+  const sampledLogProbs: (TokenLogProbs | undefined)[] = Array.from({ length: model.numSlots })
+  const draw = { seed: 0, choice: 0, position: 0 }
   let numSteps = 0
-  let clock = 0
 
-  const release = (sequence: Sequence): void => {
-    running.splice(running.indexOf(sequence), 1)
-    const slot = slots[sequence.slotId!]!
-    slot.ids = sequence.ids.slice(0, sequence.numComputed)
-    slot.lastUsed = ++clock
-  }
-
-  /** Gives waiting sequences the slots that are free, the best one to each. */
+  /** Gives waiting sequences the slots that are free. Who waits for another's prompt lets others pass, but keeps a slot's worth of room. */
   const admit = (): void => {
-    while (waiting.length > 0 && running.length < slots.length) {
-      const busy = new Map(running.map((sequence) => [sequence.slotId!, sequence]))
-      const memories = slots.map(({ slotId, ids, lastUsed }) => {
-        const user = busy.get(slotId)
-        return {
-          slotId,
-          lastUsed,
-          isBusy: user !== undefined,
-          ids: user === undefined ? ids : user.ids.slice(0, user.numComputed),
-        }
-      })
-      const choice = pickSlot(waiting[0]!.ids, memories)
-      if (choice === undefined) return
-      const sequence = waiting.shift()!
-      // A trace shows every position, so all are computed.
-      const numReused = sequence.request.trace ? 0 : choice.numReused
-      if (choice.copyFrom !== undefined) model.copyPrefix(choice.copyFrom, choice.slotId, numReused)
-      sequence.slotId = choice.slotId
-      sequence.numComputed = numReused
-      sequence.numCached = numReused
+    let numPassed = 0
+    while (numPassed < waiting.length && slots.numFree > numPassed) {
+      const sequence = waiting[numPassed]!
+      if (!slots.admit(sequence)) {
+        numPassed++
+        continue
+      }
+      waiting.splice(numPassed, 1)
       sequence.startedMs = nowMs()
       running.push(sequence)
     }
   }
 
-  const sequenceOf = (sequenceId: number): Sequence => running.find((sequence) => sequence.sequenceId === sequenceId)!
-
-  const runModel = ({ entries, numRows }: StepPlan): void => {
-    let firstRow = 0
-    const batchSlots = entries.map(({ sequenceId, slotId, firstPosition, numRows: rows, isSampled }) => {
-      const { ids } = sequenceOf(sequenceId)
-      for (let r = 0; r < rows; r++) batchIds[firstRow + r] = ids[firstPosition + r]!
-      const slot = { slotId, firstRow, numRows: rows, pastLength: firstPosition, wantsLogits: isSampled }
-      firstRow += rows
-      return slot
-    })
-    model.run({ numRows, ids: batchIds, slots: batchSlots })
+  const sample = (): void => {
+    for (let i = 0; i < plan.numEntries; i++) {
+      const { index, isSampled } = plan.entries[i]!
+      if (!isSampled) continue
+      const sequence = running[index]!
+      const { sampling, seed, choice, numTopLogProbs } = sequence.request
+      draw.seed = seed
+      draw.choice = choice
+      draw.position = sequence.numGenerated
+      const logits = model.logits(i)
+      const id = sampler.sample(logits, sequence, sampling, draw)
+      sampledIds[i] = id
+      sampledLogProbs[i] = numTopLogProbs === undefined ? undefined : sampler.describe(logits, id, numTopLogProbs)
+    }
   }
 
-  const sample = ({ entries }: StepPlan): (SampledToken | undefined)[] =>
-    entries.map(({ sequenceId, isSampled }, index) => {
-      if (!isSampled) return undefined
-      const sequence = sequenceOf(sequenceId)
-      const { sampling, seed, choice, numTopLogProbs } = sequence.request
-      const draw = { seed, choice, position: numGenerated(sequence) }
-      return sampler.sample(model.logits(index), sequence, sampling, draw, numTopLogProbs)
-    })
-
   /** Makes a step count: lengths advance, tokens are said, what is finished gives its slot back. */
-  const applyStep = ({ entries }: StepPlan, sampled: readonly (SampledToken | undefined)[]): EngineEvent[] => {
+  const applyStep = (): EngineEvent[] => {
+    const events: EngineEvent[] = []
     let firstRow = 0
-    return entries.flatMap(({ sequenceId, firstPosition, numRows }, index) => {
-      const sequence = sequenceOf(sequenceId)
+    for (let i = 0; i < plan.numEntries; i++) {
+      const { index, firstPosition, numRows, isSampled } = plan.entries[i]!
+      const sequence = running[index]!
       if (sequence.request.trace)
         sequence.trace = traceRows(model, { firstRow, numRows, firstPosition }, sequence.trace)
       firstRow += numRows
       sequence.numComputed += numRows
-      const token = sampled[index]
-      return token === undefined ? [] : applyToken(sequence, token)
-    })
-  }
-
-  const applyToken = (sequence: Sequence, { id, logProb, top }: SampledToken): EngineEvent[] => {
-    const { request } = sequence
-    const { requestId, numTopLogProbs } = request
-    if (numGenerated(sequence) === request.resumeFrom) sequence.firstTokenMs = nowMs()
-    sequence.ids.push(id)
-    const isStop = request.stopIds.includes(id)
-    const events: EngineEvent[] = []
-    if (!isStop) {
-      const token = { id, ...(numTopLogProbs === undefined ? {} : { logProb, top }) }
-      events.push({ type: "tokens", requestId, tokens: [token], ...(sequence.trace && { trace: sequence.trace }) })
-      sequence.trace = undefined
+      if (isSampled) applyToken(events, sequence, sampledIds[i]!, sampledLogProbs[i])
     }
-    const isLong = numGenerated(sequence) >= request.maxTokens || sequence.ids.length >= model.capacity
-    if (!isStop && !isLong) return events
-    release(sequence)
-    events.push({ type: "done", requestId, reason: isStop ? "stop" : "length", usage: usageOf(sequence), degraded: [] })
+    forgetEnded()
     return events
   }
 
-  const usageOf = (sequence: Sequence) => ({
-    promptTokens: sequence.numPrompt,
+  const applyToken = (
+    events: EngineEvent[],
+    sequence: Sequence,
+    id: number,
+    logProbs: TokenLogProbs | undefined,
+  ): void => {
+    const { request } = sequence
+    const { requestId } = request
+    if (sequence.numGenerated === request.resumeFrom) {
+      sequence.firstTokenMs = nowMs()
+      events.push({ type: "started", requestId, ...startOf(sequence) })
+    }
+    sequence.ids.push(id)
+    const isStop = request.stopIds.includes(id)
+    if (!isStop) {
+      const token = logProbs === undefined ? { id } : { id, ...logProbs }
+      if (sequence.trace === undefined) events.push({ type: "tokens", requestId, tokens: [token] })
+      else events.push({ type: "tokens", requestId, tokens: [token], trace: sequence.trace })
+      sequence.trace = undefined
+    }
+    const isLong = sequence.numGenerated >= request.maxTokens || sequence.numKnown >= model.capacity
+    if (!isStop && !isLong) return
+    slots.release(sequence)
+    events.push({ type: "done", requestId, reason: isStop ? "stop" : "length", usage: usageOf(sequence), degraded: [] })
+  }
+
+  /** Takes those out of `running` that gave their slot back, in place. */
+  const forgetEnded = (): void => {
+    let kept = 0
+    for (let i = 0; i < running.length; i++) if (running[i]!.slotId !== undefined) running[kept++] = running[i]!
+    running.length = kept
+  }
+
+  const startOf = (sequence: Sequence) => ({
     cachedTokens: Math.min(sequence.numCached, sequence.numPrompt),
-    generatedTokens: numGenerated(sequence),
     queueMs: sequence.startedMs - sequence.submittedMs,
     prefillMs: sequence.firstTokenMs - sequence.startedMs,
+  })
+
+  const usageOf = (sequence: Sequence) => ({
+    promptTokens: sequence.numPrompt,
+    generatedTokens: sequence.numGenerated,
+    ...startOf(sequence),
     decodeMs: nowMs() - sequence.firstTokenMs,
   })
 
@@ -173,7 +165,9 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
     const at = waiting.findIndex(({ request }) => request.requestId === requestId)
     if (at >= 0) waiting.splice(at, 1)
     const sequence = running.find(({ request }) => request.requestId === requestId)
-    if (sequence !== undefined) release(sequence)
+    if (sequence === undefined) return
+    slots.release(sequence)
+    forgetEnded()
   }
 
   return {
@@ -187,60 +181,48 @@ export function createEngineCore({ model, maxChunkRows, maxWaiting, nowMs }: Eng
       return numSteps
     },
     submit(request) {
-      const refusal = refuse(request, model, waiting.length >= maxWaiting)
-      if (refusal !== undefined) return [{ type: "failed", requestId: request.requestId, ...refusal }]
-      const sequence = createSequence(nextId++, request, nowMs())
-      if (request.resumeFrom >= request.maxTokens) {
-        return [
-          { type: "done", requestId: request.requestId, reason: "length", usage: usageOf(sequence), degraded: [] },
-        ]
-      }
+      const { requestId } = request
+      const refusal = refuseRequest(request, model, waiting.length >= maxWaiting)
+      if (refusal !== undefined) return [{ type: "failed", requestId, ...refusal }]
+      const sequence = new Sequence(request, nowMs())
+      if (request.resumeFrom >= request.maxTokens)
+        return [{ type: "done", requestId, reason: "length", usage: usageOf(sequence), degraded: [] }]
       waiting.push(sequence)
       return []
     },
     cancel: remove,
     step() {
+      const startMs = nowMs()
       admit()
-      const states = running.map(({ sequenceId, slotId, ids, numComputed }) => ({
-        sequenceId,
-        slotId: slotId!,
-        numKnown: ids.length,
-        numComputed,
-      }))
-      const plan = planStep(states, { maxRows: model.maxRows, maxChunkRows })
-      if (plan.numRows === 0) return undefined
+      planStep(plan, running, pace.budget)
+      if (plan.numEntries === 0) return undefined
+      const batch = input.fill(plan, running)
+      const plannedMs = nowMs()
+      let ranMs: number
       try {
-        runModel(plan)
-        const sampled = sample(plan)
-        numSteps++
-        return { type: "done", numRows: plan.numRows, events: applyStep(plan, sampled) }
+        model.run(batch)
+        ranMs = nowMs()
+        sample()
       } catch (cause) {
-        return {
-          type: "fault",
-          cause,
-          requestIds: plan.entries.map(({ sequenceId }) => sequenceOf(sequenceId).request.requestId),
-        }
+        const requestIds = batch.slots.map((_, i) => running[plan.entries[i]!.index]!.request.requestId)
+        return { type: "fault", cause, requestIds }
       }
+      const sampledMs = nowMs()
+      numSteps++
+      const { numRows, numDecoding } = plan
+      pace.observe(plan, sampledMs - startMs)
+      const events = applyStep()
+      const times = {
+        planMs: plannedMs - startMs,
+        runMs: ranMs - plannedMs,
+        sampleMs: sampledMs - ranMs,
+        applyMs: nowMs() - sampledMs,
+      }
+      return { type: "done", events, numRows, numDecoding, times }
     },
     fail(requestIds, message) {
       for (const requestId of requestIds) remove(requestId)
       return requestIds.map((requestId) => ({ type: "failed", requestId, code: "internal", message }))
     },
   }
-}
-
-type Refusal = { readonly code: "context-overflow" | "bad-request" | "internal"; readonly message: string }
-
-function refuse({ ids }: Generate, { capacity, config }: StepModel, isFull: boolean): Refusal | undefined {
-  if (ids.length === 0) return { code: "bad-request", message: "a prompt needs at least one token" }
-  if (ids.length >= capacity) {
-    return {
-      code: "context-overflow",
-      message: `the prompt has ${ids.length} tokens, the context holds ${capacity} with the answer`,
-    }
-  }
-  const outside = ids.find((id) => id >= config.vocabSize)
-  if (outside !== undefined)
-    return { code: "bad-request", message: `token id ${outside} is outside the vocabulary of ${config.vocabSize}` }
-  return isFull ? { code: "internal", message: "the engine's queue is full" } : undefined
 }

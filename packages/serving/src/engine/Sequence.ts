@@ -1,44 +1,50 @@
+import type { History } from "@consilium/model"
+import type { SequenceState } from "@consilium/scheduling"
 import type { Generate, RoutingTrace } from "../protocol.ts"
 
-/** A request inside the engine. Plain data that `submit`, `planStep` and `applyStep` change. */
-export interface Sequence {
-  readonly sequenceId: number
+/** A beginning that another sequence is about to compute, and that this one will copy. */
+export interface Awaited {
+  readonly sequence: Sequence
+  /** Positions that it will have computed by then. */
+  readonly numHeld: number
+}
+
+/** A request inside the engine: from `submit` through waiting and running to its last token. */
+export class Sequence implements SequenceState, History {
   readonly request: Generate
   /** Everything known: prompt, and what was generated. */
   readonly ids: number[]
   /** Prompt without what an earlier engine had generated. */
   readonly numPrompt: number
-  /** Undefined while it waits. */
+  /** Undefined while it waits, and once it has ended. */
   slotId: number | undefined
+  /** What it waits for beside a free slot. */
+  awaited: Awaited | undefined
   /** Positions whose state its slot holds. */
-  numComputed: number
+  numComputed = 0
   /** Positions that it did not have to compute. */
-  numCached: number
+  numCached = 0
   readonly submittedMs: number
   startedMs: number
   firstTokenMs: number
   /** Routing that has not been sent yet. */
   trace: RoutingTrace | undefined
-}
 
-/** Creates a waiting sequence. */
-export function createSequence(sequenceId: number, request: Generate, nowMs: number): Sequence {
-  return {
-    sequenceId,
-    request,
-    ids: [...request.ids],
-    numPrompt: request.ids.length - request.resumeFrom,
-    slotId: undefined,
-    numComputed: 0,
-    numCached: 0,
-    submittedMs: nowMs,
-    startedMs: nowMs,
-    firstTokenMs: nowMs,
-    trace: undefined,
+  constructor(request: Generate, nowMs: number) {
+    this.request = request
+    this.ids = [...request.ids]
+    this.numPrompt = request.ids.length - request.resumeFrom
+    this.submittedMs = nowMs
+    this.startedMs = nowMs
+    this.firstTokenMs = nowMs
   }
-}
 
-/** How many ids have been generated, by this engine and those before it. */
-export function numGenerated({ ids, numPrompt }: Sequence): number {
-  return ids.length - numPrompt
+  get numKnown(): number {
+    return this.ids.length
+  }
+
+  /** How many ids have been generated, by this engine and those before it. */
+  get numGenerated(): number {
+    return this.ids.length - this.numPrompt
+  }
 }

@@ -1,58 +1,97 @@
-import { Effect, Queue } from "effect"
+import { Effect } from "effect"
 import type { EngineEvent, EngineStatus, ToEngine } from "../protocol.ts"
 import type { EngineCore, StepFault } from "./EngineCore.ts"
+import type { StepDone } from "./StepDone.ts"
 
 export interface EngineLoopOptions {
   readonly core: EngineCore
-  readonly inbox: Queue.Dequeue<ToEngine>
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
-  /** Called after each applied step. */
-  readonly onStep?: (numRows: number, elapsedMs: number) => void
+  /** Called after each applied step, with what sending its events took. */
+  readonly onStep?: (step: StepDone, sendMs: number) => void
+}
+
+/** The engine at work. */
+export interface EngineLoop {
+  /** Takes a message, at any time between two steps. */
+  handle(message: ToEngine): void
+  /** Runs until it is drained. */
+  readonly run: Effect.Effect<void>
 }
 
 /**
- * The loop around the step: takes messages, steps while there is work, sleeps while there is none, ends when drained.
+ * Creates the loop around the step: steps while there is work, sleeps while there is none, ends when drained.
  *
- * Between two steps the event loop runs once, so that a cancel takes effect within one step. Idle, it waits and polls nothing.
+ * Between two steps the event loop runs once, so that a cancel takes effect within one step. Idle, it waits and polls nothing. Steps are plain
+ * calls; Effect wakes for a fault.
  */
-export const engineLoop = Effect.fnUntraced(function* ({ core, inbox, send, status, onStep }: EngineLoopOptions) {
+export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptions): EngineLoop {
   let isDraining = false
-  let numFaults = 0
+  /** Goes on stepping; there is none while the loop is busy. */
+  let wake: (() => void) | undefined
 
-  const handle = (message: ToEngine): void => {
-    switch (message.type) {
-      case "generate":
-        return send(isDraining ? [refusal(message.requestId)] : core.submit(message))
-      case "cancel":
-        return core.cancel(message.requestId)
-      case "status":
-        return send([{ type: "status", status: status() }])
-      case "drain":
-        isDraining = true
-    }
+  const step = (): StepDone | StepFault | undefined => {
+    const done = core.step()
+    if (done?.type !== "done") return done
+    const startMs = performance.now()
+    send(done.events)
+    onStep?.(done, performance.now() - startMs)
+    return done
   }
 
-  for (;;) {
-    const isIdle = core.numRunning + core.numWaiting === 0
-    if (isIdle && isDraining) return
-    const messages = isIdle ? yield* Queue.takeAll(inbox) : yield* Queue.clear(inbox)
-    for (const message of messages) handle(message)
-
-    const started = performance.now()
-    const step = core.step()
-    if (step === undefined) continue
-    if (step.type === "fault") {
-      send(onStepFault(core, step, ++numFaults))
-      if (numFaults > 1) numFaults = 0
-    } else {
-      numFaults = 0
-      send(step.events)
-      onStep?.(step.numRows, performance.now() - started)
+  /** Steps until one fails; ends with nothing when it is drained. */
+  const untilFault = Effect.callback<StepFault | undefined>((resume) => {
+    let isInterrupted = false
+    const turn = (): void => {
+      if (isInterrupted) return
+      const result = step()
+      if (result?.type === "fault") return resume(Effect.succeed(result))
+      if (result !== undefined) return void setImmediate(turn)
+      if (isDraining) return resume(Effect.succeed(undefined))
+      wake = () => {
+        wake = undefined
+        setImmediate(turn)
+      }
     }
-    yield* letEventsIn
+    turn()
+    return Effect.sync(() => {
+      isInterrupted = true
+      wake = undefined
+    })
+  })
+
+  return {
+    handle(message) {
+      switch (message.type) {
+        case "generate":
+          send(isDraining ? [refusal(message.requestId)] : core.submit(message))
+          break
+        case "cancel":
+          core.cancel(message.requestId)
+          break
+        case "status":
+          return send([{ type: "status", status: status() }])
+        case "drain":
+          isDraining = true
+      }
+      wake?.()
+    },
+    run: Effect.gen(function* () {
+      let numFaults = 0
+      let stepOfFault = 0
+      for (;;) {
+        const fault = yield* untilFault
+        if (fault === undefined) return
+        // Only a step that fails again, with none between that succeeded, counts.
+        numFaults = core.numSteps === stepOfFault ? numFaults + 1 : 1
+        stepOfFault = core.numSteps
+        send(onStepFault(core, fault, numFaults))
+        if (numFaults > 1) numFaults = 0
+        yield* letEventsIn
+      }
+    }),
   }
-})
+}
 
 /** Decides what a failed step leads to: the same step once more, then an error for the requests in it. Nobody else loses anything. */
 function onStepFault(core: EngineCore, { cause, requestIds }: StepFault, numFaults: number): readonly EngineEvent[] {

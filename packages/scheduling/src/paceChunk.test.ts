@@ -1,0 +1,46 @@
+import { describe, expect, test } from "bun:test"
+import { paceChunk } from "./index.ts"
+
+/** Drives steps of a machine that takes `fixedMs + msPerRow * rows`, each chunk as large as allowed; returns where the rows settle. */
+function settle(
+  { fixedMs, msPerRow, decodeMs }: { fixedMs: number; msPerRow: number; decodeMs: number },
+  from = 128,
+  maxRows = 512,
+): number {
+  let maxChunkRows = from
+  for (let step = 0; step < 30; step++) {
+    const stepMs = decodeMs + fixedMs + msPerRow * maxChunkRows
+    maxChunkRows = paceChunk({ maxRows, maxChunkRows }, { chunkRows: maxChunkRows, stepMs, decodeMs })
+  }
+  return maxChunkRows
+}
+
+describe("paceChunk", () => {
+  test("on a fast machine a chunk fills the step", () => {
+    expect(settle({ fixedMs: 0, msPerRow: 0.1, decodeMs: 2 })).toBe(512)
+  })
+
+  test("a step with a prefill takes 100 ms", () => {
+    const rows = settle({ fixedMs: 10, msPerRow: 0.4, decodeMs: 5 })
+    expect(5 + 10 + 0.4 * rows).toBeGreaterThan(90)
+    expect(5 + 10 + 0.4 * rows).toBeLessThanOrEqual(100)
+    expect(settle({ fixedMs: 10, msPerRow: 0.4, decodeMs: 5 }, 512)).toBe(rows)
+  })
+
+  test("where decoding itself is slow, it takes four times as long", () => {
+    const rows = settle({ fixedMs: 20, msPerRow: 1.5, decodeMs: 113 })
+    expect(Math.abs(113 + 20 + 1.5 * rows - 4 * 113)).toBeLessThan(15)
+  })
+
+  test("chunks stay large enough to be worth the weights that they read, and within the step", () => {
+    expect(settle({ fixedMs: 200, msPerRow: 2, decodeMs: 18 }, 512)).toBe(128)
+    expect(settle({ fixedMs: 200, msPerRow: 2, decodeMs: 18 }, 64, 64)).toBe(64)
+  })
+
+  test("a small chunk says nothing of larger ones, a slow one makes them smaller by half at most", () => {
+    const budget = { maxRows: 512, maxChunkRows: 400 }
+    expect(paceChunk(budget, { chunkRows: 20, stepMs: 3, decodeMs: 2 })).toBe(400)
+    expect(paceChunk(budget, { chunkRows: 20, stepMs: 900, decodeMs: 2 })).toBe(400)
+    expect(paceChunk(budget, { chunkRows: 400, stepMs: 9000, decodeMs: 2 })).toBe(200)
+  })
+})

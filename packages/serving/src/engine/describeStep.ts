@@ -1,0 +1,54 @@
+import type { StepModel } from "./EngineCore.ts"
+import type { StepDone } from "./StepDone.ts"
+
+/** Most cells of a bar. */
+const MAX_CELLS = 64
+const LEVELS = " ▁▂▃▄▅▆▇█"
+
+/**
+ * Returns the line that `CONSILIUM_DEBUG=2` prints for a step: its rows, tokens per expert as a bar, time, rate, and the fixed cost: what passes outside
+ * the model's forward pass, in parts.
+ *
+ * @param sendMs what it took to send the step's events
+ */
+export function describeStep(
+  { numRows, numDecoding, times }: StepDone,
+  { numSteps, sendMs, tokensPerExpert }: { numSteps: number; sendMs: number; tokensPerExpert: Uint32Array },
+): string {
+  const { planMs, runMs, sampleMs, applyMs } = times
+  const fixedMs = planMs + sampleMs + applyMs + sendMs
+  const totalMs = fixedMs + runMs
+  const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1)
+  const parts = `plan ${ms(planMs)}, sample ${ms(sampleMs)}, apply ${ms(applyMs)}, send ${ms(sendMs)}`
+  return [
+    `step ${numSteps}: ${numDecoding} decode + ${numRows - numDecoding} prefill`,
+    ...(tokensPerExpert.length > 0 ? [`[${barOf(tokensPerExpert)}]`] : []),
+    `${ms(totalMs)} ms, ${((numRows / totalMs) * 1000).toFixed(0)} tok/s`,
+    `fixed ${ms(fixedMs)} ms = ${((fixedMs / totalMs) * 100).toFixed(1)} % (${parts})`,
+  ].join(" | ")
+}
+
+/** Counts the tokens of a step's rows that each expert saw, over all layers. Of the step that ran last. */
+export function countTokensPerExpert({ config, routing }: Pick<StepModel, "config" | "routing">): Uint32Array {
+  const counts: number[] = []
+  config.layers.forEach((_, layer) => {
+    const routed = routing(layer)
+    if (routed === undefined) return
+    const { numTokens, topK, expertIds } = routed
+    for (let a = 0; a < numTokens * topK; a++) {
+      const expertId = expertIds[a]!
+      if (expertId >= 0) counts[expertId] = (counts[expertId] ?? 0) + 1
+    }
+  })
+  return Uint32Array.from(counts, (count) => count ?? 0)
+}
+
+/** A cell per expert, or per run of experts where there are many; the fullest reaches the top, only empty ones are blank. */
+function barOf(counts: Uint32Array): string {
+  const width = Math.ceil(counts.length / MAX_CELLS)
+  const cells = Array.from({ length: Math.ceil(counts.length / width) }, (_, cell) =>
+    counts.subarray(cell * width, (cell + 1) * width).reduce((sum, count) => sum + count, 0),
+  )
+  const most = Math.max(1, ...cells)
+  return cells.map((count) => LEVELS[Math.ceil((count / most) * (LEVELS.length - 1))]).join("")
+}
