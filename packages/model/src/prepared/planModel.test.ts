@@ -78,7 +78,10 @@ describe("planModel", () => {
         layer.router!,
       ]
       expect(shapes.map(({ shape }) => shape.format)).toEqual([
-        ...[denseFormat, denseFormat, denseFormat, denseFormat],
+        denseFormat,
+        denseFormat,
+        denseFormat,
+        denseFormat,
         format,
         "f32",
       ])
