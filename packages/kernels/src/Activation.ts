@@ -4,7 +4,7 @@ import { clampedSwiglu, silu } from "@consilium/tensor"
 export type PlainActivation = "silu" | "relu"
 
 /** `clampedSwiglu` of both: it needs a gate projection. `limit` is above 0 and finite. */
-export interface ClampedSilu {
+interface ClampedSilu {
   readonly kind: "clamped-silu"
   readonly limit: number
 }

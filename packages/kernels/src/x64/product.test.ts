@@ -21,7 +21,7 @@ const FORMATS: readonly Format[] = ["f32", "int8", "int4"]
 const NUM_ROWS = [0, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 70]
 const PLAIN: Epilogue = { hasGateProj: false, activation: "none" }
 const CLAMPED: Activation = { kind: "clamped-silu", limit: 2 }
-const GATES: readonly Activation[] = ["silu", "relu", CLAMPED]
+const GATES: readonly Activation[] = ["silu", CLAMPED]
 const WORK_BYTES = productWorkBytes(640)
 
 const runner = openKernelRunner(WORK_BYTES)
