@@ -60,10 +60,14 @@ export function openGuardedMemory(): GuardedMemory {
 
 /** Detaches the pages. @throws Error where a byte beside the values changed */
 function expectWatched(pages: ArrayBuffer, offset: number, length: number): void {
-  const bytes = new Uint8Array(pages.slice(0))
+  const bytes = new Uint8Array(pages)
+  const isWritten = (byte: number): boolean => byte !== WATCHED
+  const before = bytes.subarray(0, offset).findIndex(isWritten)
+  const behind = bytes.subarray(offset + length).findIndex(isWritten)
   pages.transfer()
-  const written = bytes.findIndex((byte, i) => (i < offset || i >= offset + length) && byte !== WATCHED)
-  if (written >= 0) throw new Error(`code wrote to byte ${written - offset} of ${length}`)
+  if (before >= 0 || behind >= 0) {
+    throw new Error(`code wrote to byte ${before >= 0 ? before - offset : length + behind} of ${length}`)
+  }
 }
 
 function viewLike<T extends Values>(values: T, buffer: ArrayBuffer, offset: number): T {
