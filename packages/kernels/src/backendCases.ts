@@ -2,10 +2,11 @@
 import { ATTEND_CASES } from "./attendCases.ts"
 import type { BackendCase } from "./BackendCase.ts"
 import type { Backend } from "./Backend.ts"
+import { EXPERTS_CASES } from "./expertsCases.ts"
 import { ROW_CASES } from "./rowCases.ts"
 import { SLAB_CASES } from "./slabCases.ts"
 
-export const BACKEND_CASES: readonly BackendCase[] = [...SLAB_CASES, ...ATTEND_CASES, ...ROW_CASES]
+export const BACKEND_CASES: readonly BackendCase[] = [...SLAB_CASES, ...EXPERTS_CASES, ...ATTEND_CASES, ...ROW_CASES]
 
 /** A case that went wrong, and how: one line. */
 export interface FailedCase {

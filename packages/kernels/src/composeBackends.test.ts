@@ -5,6 +5,7 @@ import { BACKEND_CASES, checkBackend } from "./backendCases.ts"
 import { composeBackends } from "./composeBackends.ts"
 import { createArena } from "./createArena.ts"
 import { createReferenceBackend } from "./createReferenceBackend.ts"
+import { EXPERTS_CASES, runOneByOne } from "./expertsCases.ts"
 import { type Format, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
 
 let arena: Arena
@@ -31,6 +32,7 @@ function partial(supports: (op: Op, format: Format) => boolean): Backend & { rea
     embed: note("embed", inner.embed),
     matmul: note("matmul", inner.matmul),
     expert: note("expert", inner.expert),
+    experts: note("experts", (out, outputs, x, plan, slabs) => runOneByOne(inner, out, outputs, x, plan, slabs)),
     attend: note("attend", inner.attend),
     norm: note("norm", inner.norm),
     addScaled: note("addScaled", inner.addScaled),
@@ -39,12 +41,12 @@ function partial(supports: (op: Op, format: Format) => boolean): Backend & { rea
 }
 
 test("composeBackends: together they pass every case, each doing what it supports", () => {
-  const first = partial((op, format) => (op === "expert" && format === "int4") || op === "norm")
+  const first = partial((op, format) => (op.startsWith("expert") && format === "int4") || op === "norm")
   const rest = partial(() => true)
   const both = composeBackends(arena, [first, rest])
   expect(checkBackend(both, createReferenceBackend(arena))).toEqual([])
-  expect(new Set(first.asked)).toEqual(new Set<string>(["expert", "norm"]))
-  expect(new Set(rest.asked)).toEqual(new Set<string>(["embed", "matmul", "expert", "attend", "addScaled"]))
+  expect(new Set(first.asked)).toEqual(new Set<string>(["expert", "experts", "norm"]))
+  expect(new Set(rest.asked)).toEqual(new Set<string>(["embed", "matmul", "expert", "experts", "attend", "addScaled"]))
   expect(BACKEND_CASES.every(({ run }) => run(both) !== undefined)).toBe(true)
   expect(arena.usedBytes).toBe(0)
 })
@@ -70,6 +72,22 @@ test("composeBackends: a matrix goes to no backend that cannot embed it", () => 
   expect(slabs.map((slab) => both.numBytes(slab))).toEqual([matrix.bytes, expert.bytes])
   both.closeSlab(slabs[0]!)
   expect(() => both.closeSlab(slabs[0]!)).toThrow("is not open")
+})
+
+test("composeBackends: all experts at once are for the backend that has each of them", () => {
+  const first = partial((op, format) => op === "expert" && format === "int4")
+  const both = composeBackends(arena, [first, partial(() => true)])
+  expect((["f32", "int8", "int4"] as const).map((format) => both.supports("experts", format))).toEqual([
+    true,
+    true,
+    false,
+  ])
+  for (const { run, format } of EXPERTS_CASES) expect(run(both) === undefined).toBe(format === "int4")
+
+  const without = { ...partial(() => true), experts: undefined as unknown as NonNullable<Backend["experts"]> }
+  const alone = composeBackends(arena, [without])
+  expect(() => EXPERTS_CASES[0]!.run(alone)).toThrow("onnx does not support experts")
+  expect(arena.usedBytes).toBe(0)
 })
 
 test("composeBackends: what nobody supports is an error that names who was asked", () => {

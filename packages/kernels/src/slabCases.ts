@@ -2,8 +2,9 @@ import { noise } from "@consilium/tensor"
 import { activationName } from "./Activation.ts"
 import type { Backend, Slab } from "./Backend.ts"
 import { type BackendCase, withCaseRows } from "./BackendCase.ts"
-import { packExpertSlab, packMatrixSlab } from "./packSlab.ts"
-import { type ExpertShape, type Format, type MatrixShape, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
+import { withExpertSlabs, withSlab } from "./caseSlabs.ts"
+import { packMatrixSlab } from "./packSlab.ts"
+import { type ExpertShape, type Format, type MatrixShape, planMatrixSlab } from "./SlabLayout.ts"
 
 /** Backends may sum f32 in another order; a last bit of an expert's activation may then round its 8 bits to the next integer. */
 const BOUNDS: Readonly<Record<Format, number>> = { f32: 1e-4, int8: 1e-3, int4: 1e-3 }
@@ -73,16 +74,6 @@ function embedCase(shape: MatrixShape): BackendCase {
 
 function expertCase(shape: ExpertShape, firstRow: number, numRows: number): BackendCase {
   const { format, hiddenSize, intermediateSize, activation, hasGateProj, hasBias } = shape
-  const layout = planExpertSlab(shape)
-  const size = intermediateSize * hiddenSize
-  const pack = (bytes: Uint8Array): void =>
-    packExpertSlab(bytes, layout, {
-      ...(hasGateProj && { gateProj: noise(size, 1, 0.1) }),
-      upProj: noise(size, 2, 0.1),
-      downProj: noise(size, 3, 0.1),
-      ...(hasGateProj && hasBias && { gateBias: noise(intermediateSize, 4, 0.1) }),
-      ...(hasBias && { upBias: noise(intermediateSize, 5, 0.1), downBias: noise(hiddenSize, 6, 0.1) }),
-    })
   const kind = `${activationName(activation)}${hasGateProj ? "" : ", no gateProj"}${hasBias ? ", biases" : ""}`
   return {
     name: `expert ${format} ${hiddenSize} → ${intermediateSize}, ${kind}, ${numRows} rows from ${firstRow}`,
@@ -91,10 +82,10 @@ function expertCase(shape: ExpertShape, firstRow: number, numRows: number): Back
     bound: BOUNDS[format],
     run(backend) {
       if (!backend.supports("expert", format)) return undefined
-      return withSlab(backend, layout, pack, (slab) =>
+      return withExpertSlabs(backend, shape, 1, ([slab]) =>
         withCaseRows(backend.arena, ({ take, takeNoise }) => {
           const out = take(firstRow + numRows + 1, hiddenSize)
-          backend.expert(out, takeNoise(firstRow + numRows + 1, hiddenSize, 7), firstRow, numRows, slab)
+          backend.expert(out, takeNoise(firstRow + numRows + 1, hiddenSize, 7), firstRow, numRows, slab!)
           return out.values.slice()
         }),
       )
@@ -108,25 +99,4 @@ function withMatrix<T>(backend: Backend, shape: MatrixShape, body: (slab: Slab) 
   const pack = (bytes: Uint8Array): void =>
     packMatrixSlab(bytes, layout, noise(numRows * numColumns, 1, 0.1), hasBias ? noise(numRows, 2, 0.1) : undefined)
   return withSlab(backend, layout, pack, body)
-}
-
-function withSlab<T>(
-  backend: Backend,
-  layout: Slab["layout"],
-  pack: (bytes: Uint8Array) => void,
-  body: (slab: Slab) => T,
-): T {
-  const { arena } = backend
-  const span = arena.allocate(layout.bytes)
-  try {
-    pack(arena.bytes(span))
-    const slab = backend.openSlab(span, layout)
-    try {
-      return body(slab)
-    } finally {
-      backend.closeSlab(slab)
-    }
-  } finally {
-    arena.free(span)
-  }
 }

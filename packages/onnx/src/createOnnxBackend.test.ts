@@ -26,8 +26,8 @@ describe("createOnnxBackend", () => {
     expect(checkCase(item, onnx, reference)).toBeUndefined()
   })
 
-  test("the table reaches every format, and leaves nothing in the arena", () => {
-    expect(BACKEND_CASES.filter(({ run }) => run(onnx) !== undefined).length).toBe(BACKEND_CASES.length)
+  test("the table reaches every format, but not all experts at once, and leaves nothing in the arena", () => {
+    for (const { name, op, run } of BACKEND_CASES) expect(run(onnx) === undefined, name).toBe(op === "experts")
     expect(arena.usedBytes).toBe(0)
   })
 
