@@ -1,6 +1,6 @@
 import type { Rows } from "./Arena.ts"
 import type { Slab } from "./Backend.ts"
-import type { MatrixLayout } from "./SlabLayout.ts"
+import type { MatrixLayout, SlabLayout } from "./SlabLayout.ts"
 
 /** Returns the matrix of a matrix slab. @throws Error on an expert slab */
 export function matrixOf({ layout }: Slab): MatrixLayout {
@@ -8,8 +8,20 @@ export function matrixOf({ layout }: Slab): MatrixLayout {
   return layout.matrix
 }
 
+/** Returns the layout of an expert slab. @throws Error on a matrix slab */
+export function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
+  if (layout.kind !== "expert") throw new Error("expected an expert slab, found a matrix")
+  return layout
+}
+
 /** Throws unless rows are as wide as the slab's matrix wants them. */
 export function checkWidths(op: string, out: Rows, outWidth: number, x: Rows, inWidth: number): void {
   if (x.width !== inWidth) throw new Error(`${op}: x is ${x.width} wide, the slab wants ${inWidth}`)
   if (out.width !== outWidth) throw new Error(`${op}: out is ${out.width} wide, the slab gives ${outWidth}`)
+}
+
+/** Throws unless `rows` has room for `numRows` rows of `width`: machine code would read and write past their end. */
+export function checkNumRows(op: string, { values }: Rows, numRows: number, width: number): void {
+  if (numRows * width > values.length)
+    throw new Error(`${op}: expected ${numRows} rows of ${width} values, found room for ${values.length} values`)
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test"
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { createRandom } from "@consilium/tensor"
 import type { Arena } from "../Arena.ts"
 import { ArenaFullError } from "../ArenaFullError.ts"
@@ -9,6 +9,9 @@ import { createHostPool, type HostPool } from "./HostPool.ts"
 import { emitKernel, loadArgument } from "./kernelAbi.ts"
 import { at, rax, rbx, rcx, rsi } from "./registers.ts"
 import { runnableIsas } from "./runnableIsas.ts"
+
+// Hosts must get their turn, also on a busy machine.
+setDefaultTimeout(60_000)
 
 /** Most tasks that a test looks at in one phase. */
 const MAX_MARKS = 40_000

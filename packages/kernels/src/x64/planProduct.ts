@@ -7,9 +7,9 @@ import type { PlacedMatrix } from "./X64Slab.ts"
 import type { X64Context } from "./X64Context.ts"
 
 /** Output columns of a pair of groups of one matrix. */
-export const PAIR_COLUMNS = 32
+const PAIR_COLUMNS = 32
 /** Output columns of a gated pair. */
-export const GATED_COLUMNS = 16
+const GATED_COLUMNS = 16
 
 /** Where a product's rows come from and go to: addresses, or places in a host's scratch memory. */
 export interface ProductRows {
@@ -71,8 +71,23 @@ const TASK_BYTES = 1 << 16
 /** Tasks for each host: more balance better, where one is put aside for a while. */
 const TASKS_PER_HOST = 8
 
-/** Returns how many parts a product over `weightBytes` is cut into: at least 1, at most `most`. */
-export function numProductTasks(numHosts: number, weightBytes: number, numRows: number, most: number): number {
+/** Cuts a product's pairs of groups into parts that are worth a task each, and calls `add` with every one. */
+export function forEachPart(
+  numHosts: number,
+  matrix: PlacedMatrix,
+  numPairs: number,
+  numRows: number,
+  add: (firstPair: number, numPairs: number) => void,
+): void {
+  const numParts = countParts(numHosts, numPairs * 2 * matrix.groupBytes, numRows, numPairs)
+  for (let part = 0; part < numParts; part++) {
+    const first = Math.floor((numPairs * part) / numParts)
+    const end = Math.floor((numPairs * (part + 1)) / numParts)
+    add(first, end - first)
+  }
+}
+
+function countParts(numHosts: number, weightBytes: number, numRows: number, most: number): number {
   if (numHosts === 1) return 1
   // Many rows make up for few weights.
   const worth = Math.floor((weightBytes * Math.max(1, numRows / 4)) / TASK_BYTES)

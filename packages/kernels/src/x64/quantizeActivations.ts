@@ -1,5 +1,6 @@
 import { emitQuantizeRows, QUANTIZE_ROWS } from "./quantizeRowsKernel.ts"
 import { quantizedRowBytes } from "./quantizedRows.ts"
+import { runRowParts } from "./runRowParts.ts"
 import type { X64Context } from "./X64Context.ts"
 
 /** f32 rows that become 8 bits. */
@@ -12,13 +13,19 @@ export interface RowsToQuantize {
   readonly numRows: number
 }
 
-/** Least values that are worth a task of their own. */
-const TASK_VALUES = 1 << 15
+/** Returns the address of the kernel that quantises rows. */
+export function quantizeKernel({ isa, kernels }: X64Context): number {
+  return kernels.address("quantizeRows", () => emitQuantizeRows(isa))
+}
 
 /** Writes the record at `at` that quantises rows. */
-export function writeQuantize(context: X64Context, at: number, rows: RowsToQuantize): void {
-  const { records } = context.hosts
-  records[at] = quantizeKernel(context)
+export function writeQuantize(
+  { hosts: { records } }: X64Context,
+  at: number,
+  code: number,
+  rows: RowsToQuantize,
+): void {
+  records[at] = code
   records[at + QUANTIZE_ROWS.x] = rows.x
   records[at + QUANTIZE_ROWS.xStride] = rows.xStride
   records[at + QUANTIZE_ROWS.out] = rows.out
@@ -30,23 +37,14 @@ export function writeQuantize(context: X64Context, at: number, rows: RowsToQuant
 
 /** Quantises rows, cut over the hosts; they are there when it returns. */
 export function quantizeActivations(context: X64Context, rows: RowsToQuantize): void {
-  const { hosts } = context
-  const { numRows, numColumns, paddedColumns } = rows
-  const numTasks = Math.max(1, Math.min(numRows, hosts.numHosts * 4, Math.floor((numRows * numColumns) / TASK_VALUES)))
+  const { x, xStride, out, numRows, numColumns, paddedColumns } = rows
   const code = quantizeKernel(context)
-  for (let task = 0; task < numTasks; task++) {
-    const first = Math.floor((numRows * task) / numTasks)
-    const end = Math.floor((numRows * (task + 1)) / numTasks)
-    writeQuantize(context, hosts.add(code), {
+  runRowParts(context, code, numRows, numColumns, (at, first, count) =>
+    writeQuantize(context, at, code, {
       ...rows,
-      x: rows.x + first * rows.xStride,
-      out: rows.out + first * quantizedRowBytes(paddedColumns),
-      numRows: end - first,
-    })
-  }
-  hosts.run()
-}
-
-function quantizeKernel({ isa, kernels }: X64Context): number {
-  return kernels.address("quantizeRows", () => emitQuantizeRows(isa))
+      x: x + first * xStride,
+      out: out + first * quantizedRowBytes(paddedColumns),
+      numRows: count,
+    }),
+  )
 }

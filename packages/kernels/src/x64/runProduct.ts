@@ -1,10 +1,13 @@
-import { numProductTasks, productKernel, writeProduct } from "./planProduct.ts"
+import { scratchAddress } from "./kernelAbi.ts"
+import { forEachPart, productKernel, type ProductRows, writeProduct } from "./planProduct.ts"
+import { productWorkBytes } from "./productArguments.ts"
 import { quantizeActivations } from "./quantizeActivations.ts"
 import { quantizedRowBytes } from "./quantizedRows.ts"
-import { scratchAddress } from "./kernelAbi.ts"
-import { productWorkBytes } from "./productArguments.ts"
 import type { GrowingMemory, PlacedRows, X64Context } from "./X64Context.ts"
 import type { PlacedMatrix } from "./X64Slab.ts"
+
+/** Rows that products read: f32, or `quantizedRows`. */
+export type ProductInput = Pick<ProductRows, "x" | "xStride">
 
 /** Runs `out[t] = W · x[t] (+ bias)`, cut over the hosts by output columns. */
 export function runProduct(
@@ -17,18 +20,14 @@ export function runProduct(
 ): void {
   if (numRows === 0) return
   const { hosts } = context
-  const { layout, groupBytes, numGroups } = matrix
-  const rows = placeActivations(context, activations, x, numRows, matrix)
-  hosts.reserveScratch(productWorkBytes(layout.paddedColumns))
+  const { layout, numPairs } = matrix
   const code = productKernel(context, layout.format)
-  const numPairs = numGroups / 2
-  const numTasks = numProductTasks(hosts.numHosts, numGroups * groupBytes, numRows, numPairs)
-  const places = { ...rows, numRows, out: out.address, outStride: out.width * 4, expanded: scratchAddress(0) }
-  for (let task = 0; task < numTasks; task++) {
-    const first = Math.floor((numPairs * task) / numTasks)
-    const end = Math.floor((numPairs * (task + 1)) / numTasks)
-    writeProduct(context, hosts.add(code), code, matrix, undefined, first, end - first, places)
-  }
+  const input = placeActivations(context, activations, x, numRows, matrix)
+  hosts.reserveScratch(productWorkBytes(layout.paddedColumns))
+  const rows = { ...input, numRows, out: out.address, outStride: out.width * 4, expanded: scratchAddress(0) }
+  forEachPart(hosts.numHosts, matrix, numPairs, numRows, (first, count) =>
+    writeProduct(context, hosts.add(code), code, matrix, undefined, first, count, rows),
+  )
   hosts.run()
 }
 
@@ -39,7 +38,7 @@ export function placeActivations(
   x: PlacedRows,
   numRows: number,
   { layout: { format, numColumns, paddedColumns } }: PlacedMatrix,
-): { readonly x: number; readonly xStride: number } {
+): ProductInput {
   const fromStride = x.width * 4
   if (format === "f32") return { x: x.address, xStride: fromStride }
   const xStride = quantizedRowBytes(paddedColumns)
