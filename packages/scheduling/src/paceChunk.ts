@@ -10,8 +10,8 @@ export interface StepPace {
   readonly decodeMs: number
 }
 
-/** A stream that halts for this long still reads as flowing: ten tokens a second. */
-const SMOOTH_MS = 100
+/** A stream that halts for this long still reads as flowing: twenty tokens a second. */
+const SMOOTH_MS = 50
 /** Where decoding itself is slow, a prefill may slow it down this much. */
 const MOST_SLOWDOWN = 4
 /** Fewer rows would hardly be faster: already these reach nearly all experts, whose weights are most of a chunk's cost. */
@@ -21,7 +21,7 @@ const MOST_GROWTH = 1.5
 const MOST_CUT = 0.5
 
 /**
- * Returns how many rows of prefill the next mixed step may have, so that it takes 100 ms, or four steps that only decode where that is longer.
+ * Returns how many rows of prefill the next mixed step may have, so that it takes 50 ms, or four steps that only decode where that is longer.
  *
  * It asks for no model of the machine: rows follow the ratio of what a step was allowed to what it took.
  */

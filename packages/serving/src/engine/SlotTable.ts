@@ -4,6 +4,8 @@ import type { Sequence } from "./Sequence.ts"
 /** The slots: who runs in them, and what they remember of those who did. */
 export interface SlotTable {
   readonly numFree: number
+  /** Positions copied from slot to slot so far. */
+  readonly numCopied: number
   /**
    * Gives a waiting sequence a slot, with as much of its prompt as any slot remembers; returns false where it has to wait: for a free one, or for
    * a beginning that another sequence is computing.
@@ -48,6 +50,7 @@ class Slot implements SlotMemory {
 export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): SlotTable {
   const slots = Array.from({ length: numSlots }, (_, slotId) => new Slot(slotId))
   let numFree = numSlots
+  let numCopied = 0
   /** Counts prompts. */
   let clock = 0
 
@@ -68,6 +71,9 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
     get numFree() {
       return numFree
     },
+    get numCopied() {
+      return numCopied
+    },
     admit(sequence) {
       if (numFree === 0 || isComing(sequence)) return false
       // A trace shows every position, so all are computed: of one id nothing is reused.
@@ -81,7 +87,10 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
       const { slotId, numReused, copyFrom } = choice
       const slot = slots[slotId]!
       if (numReused >= LEAST_REUSED) slots[copyFrom ?? slotId]!.numUses++
-      if (copyFrom !== undefined) copyPrefix(copyFrom, slotId, numReused)
+      if (copyFrom !== undefined) {
+        copyPrefix(copyFrom, slotId, numReused)
+        numCopied += numReused
+      }
       if (copyFrom !== undefined || numReused < LEAST_REUSED) {
         slot.numUses = 1
         slot.since = clock
