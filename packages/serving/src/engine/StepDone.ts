@@ -4,7 +4,7 @@ import type { EngineEvent } from "../protocol.ts"
 interface StepTimes {
   /** Admitting, planning, filling the batch. */
   readonly planMs: number
-  /** The model's forward pass. */
+  /** The model's forward pass. What of it is not its kernels' own time is fixed cost too, once a backend counts that. */
   readonly runMs: number
   readonly sampleMs: number
   /** Advancing lengths, making events. */

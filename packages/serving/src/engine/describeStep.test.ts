@@ -27,12 +27,14 @@ describe("describeStep", () => {
 
 describe("countTokensPerExpert", () => {
   test("sums over the layers that route, and leaves out what was dropped", () => {
-    const layers = [0, 1, 2]
+    const layers = [8, undefined, 4].map((numExperts) => ({
+      feedForward: numExperts === undefined ? { kind: "dense" } : { kind: "moe", numExperts },
+    }))
     const routing = (layer: number) =>
       layer === 1
         ? undefined
         : { numTokens: 2, topK: 2, expertIds: Int32Array.of(3, 0, 3, -1, 9, 9), weights: new Float32Array(6) }
     const counts = countTokensPerExpert({ config: { layers } as unknown as ModelConfig, routing })
-    expect([...counts]).toEqual([2, 0, 0, 4])
+    expect([...counts]).toEqual([2, 0, 0, 4, 0, 0, 0, 0])
   })
 })

@@ -28,19 +28,19 @@ export function describeStep(
   ].join(" | ")
 }
 
-/** Counts the tokens of a step's rows that each expert saw, over all layers. Of the step that ran last. */
+/** Returns how many rows of the step that ran last each expert saw, over all layers, `[E]`; empty where no layer routes. */
 export function countTokensPerExpert({ config, routing }: Pick<StepModel, "config" | "routing">): Uint32Array {
-  const counts: number[] = []
-  config.layers.forEach((_, layer) => {
+  const numExperts = config.layers.map(({ feedForward }) => (feedForward.kind === "moe" ? feedForward.numExperts : 0))
+  const counts = new Uint32Array(Math.max(0, ...numExperts))
+  for (let layer = 0; layer < numExperts.length; layer++) {
     const routed = routing(layer)
-    if (routed === undefined) return
-    const { numTokens, topK, expertIds } = routed
-    for (let a = 0; a < numTokens * topK; a++) {
-      const expertId = expertIds[a]!
-      if (expertId >= 0) counts[expertId] = (counts[expertId] ?? 0) + 1
+    if (routed === undefined) continue
+    for (let a = 0; a < routed.numTokens * routed.topK; a++) {
+      const expertId = routed.expertIds[a]!
+      if (expertId >= 0) counts[expertId]!++
     }
-  })
-  return Uint32Array.from(counts, (count) => count ?? 0)
+  }
+  return counts
 }
 
 /** A cell per expert, or per run of experts where there are many; the fullest reaches the top, only empty ones are blank. */
