@@ -84,6 +84,9 @@ test("composeBackends: all experts at once are for the backend that has each of 
   ])
   for (const { run, format } of EXPERTS_CASES) expect(run(both) === undefined).toBe(format === "int4")
 
+  const rest = composeBackends(arena, [createReferenceBackend(arena), partial(() => true)])
+  expect(rest.supports("experts", "f32")).toBe(false)
+
   const without = { ...partial(() => true), experts: undefined as unknown as NonNullable<Backend["experts"]> }
   const alone = composeBackends(arena, [without])
   expect(() => EXPERTS_CASES[0]!.run(alone)).toThrow("onnx does not support experts")

@@ -65,8 +65,9 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     matmul: (out, x, numRows, slab) => ownerOf(slab).matmul(out, x, numRows, slab),
     expert: (out, x, firstRow, numRows, slab) => ownerOf(slab).expert(out, x, firstRow, numRows, slab),
     experts(out, outputs, x, plan, slabs) {
-      // Slabs of one format have one owner.
-      const owner = ownerOf(slabs[0]!)
+      // Slabs of one format have one owner. One without rows may be closed.
+      const first = slabs.findIndex((_, e) => plan.offsets[e + 1]! > plan.offsets[e]!)
+      const owner = ownerOf(slabs[Math.max(0, first)]!)
       if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
       owner.experts(out, outputs, x, plan, slabs)
     },

@@ -4,9 +4,9 @@ import type { Isa } from "./Isa.ts"
 /**
  * Emits `sums += Σ₄ weights · x`: unsigned bytes of `weights` (u = q + 128) times signed bytes of `x`, four at a time, without saturation.
  *
- * Without VNNI it computes with q itself: |q| · (±x) stays below 2 · 127² < 2^15, where u · x would saturate. Changes `weights` and `spares` then.
+ * Without VNNI it computes with q itself: |q| · (±x) stays below 2 · 127² < 2^15, where u · x would saturate. Changes `spares` then.
  *
- * @returns what must be added at the end: see `needsCorrection`
+ * @param weights what `emitWeights` made of them; with VNNI the sums are off by what `needsCorrection` says
  */
 export function emitDot(
   asm: Assembler,

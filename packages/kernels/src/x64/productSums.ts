@@ -65,7 +65,7 @@ export function mostInt4Rows(numRegisters: number): number {
  * One group after the other: a pair is one run of memory, asked for in order. Integer sums may be split, which hides the latency of a product.
  */
 export function emitInt4Sums(tile: ProductTile): void {
-  const { asm, numRows, sum, other, half } = tile
+  const { asm, numRows, sum, other } = tile
   const nibbles = other(3)
   emitNibbleMask(asm, nibbles)
   for (const vector of [0, 1]) {

@@ -2,7 +2,7 @@
  * Rows of 8-bit activations as products read them: `[paddedColumns]` signed bytes, zeros past the last column, then a tail of 64 bytes that begins with the
  * row's scale (f32) and -128 · Σx (int32), which takes back that weights are stored as q + 128.
  */
-export const ROW_TAIL_BYTES = 64
+const ROW_TAIL_BYTES = 64
 /** Where the tail keeps the scale and the correction. */
 export const TAIL_SCALE = 0
 export const TAIL_CORRECTION = 4

@@ -21,7 +21,7 @@ import { at, atIndex, type Gpr, r8, r9, r10, r11, r13, r14, r15, rax, rbp, rcx, 
 export const TILE_ROWS = 16
 export const PASS_ROWS = 2 * TILE_ROWS
 /** Bytes of a tile: 16 rows of 64. */
-export const TILE_BYTES = 1024
+const TILE_BYTES = 1024
 /** Columns of a pass through the weights' tiles. */
 const TILE_COLUMNS = 64
 /** Bytes of the pair's weights of 64 columns in 8 bits. */
