@@ -2,6 +2,7 @@ import type { Activation, ExpertActivation, PlainActivation } from "../Activatio
 import type { Format } from "../SlabLayout.ts"
 import type { Assembler } from "./Assembler.ts"
 import { needsCorrection } from "./dotProduct.ts"
+import type { Isa } from "./Isa.ts"
 import { addressArgument, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
 import { GROUP_COLUMNS, type ProductTile } from "./ProductTile.ts"
@@ -11,6 +12,13 @@ import { emitClampedSwiglu, emitSilu, selectTail, storeTail } from "./vectorMath
 
 /** What follows a product. With a gate, the pair is (gate, up), and the output act(gate) · up has the width of one of them. */
 export type Epilogue = ExpertActivation | { readonly hasGateProj: false; readonly activation: "none" }
+
+/** What a product kernel is written for. */
+export interface ProductKernel {
+  readonly isa: Isa
+  readonly format: Format
+  readonly epilogue: Epilogue
+}
 
 /** Emits: a tile's sums → scales, bias, activation → rows at rdx, which moves on by them. x stands at its rows' tails. Changes rax, r11. */
 export function emitEpilogue(tile: ProductTile, format: Format, epilogue: Epilogue): void {

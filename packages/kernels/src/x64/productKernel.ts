@@ -12,7 +12,7 @@ import { emitExpandPair } from "./expandPair.ts"
 import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
-import { type Epilogue, emitEpilogue } from "./productEpilogue.ts"
+import { emitEpilogue, type ProductKernel } from "./productEpilogue.ts"
 import {
   emitF32Sums,
   emitInt4Sums,
@@ -25,12 +25,6 @@ import {
 import { clearSums, createProductTile, emitRowBases, mostTileRows, type ProductTile } from "./ProductTile.ts"
 import { emitTileRows, TILE_WORK_BYTES, type TileWeights } from "./tileRows.ts"
 import { atIndex, r8, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
-
-export interface ProductKernel {
-  readonly isa: Isa
-  readonly format: Format
-  readonly epilogue: Epilogue
-}
 
 /** Emits a product kernel with `asm`, which writes for the vectors of `isa`; its arguments are `PRODUCT`. */
 export function emitProduct(kernel: ProductKernel, asm: Assembler): Uint8Array {
