@@ -114,6 +114,8 @@ export interface Backend {
   norm(out: Rows, x: Rows, numRows: number, weight: Float32Array, epsilon: number): void
   /** `out[t] += factors[t] * x[t]`; without factors they are 1 (the residual). */
   addScaled(out: Rows, x: Rows, numRows: number, factors?: Float32Array): void
+  /** Returns the milliseconds that its kernels have run so far; absent where it does not count them. */
+  kernelMs?(): number
   /** Closes all slabs and native resources, not the arena. */
   close(): void
 }

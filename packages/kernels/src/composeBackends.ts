@@ -74,6 +74,7 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     attend: (out, qkv, slots, layer) => attend().attend(out, qkv, slots, layer),
     norm: (out, x, numRows, weight, epsilon) => norm().norm(out, x, numRows, weight, epsilon),
     addScaled: (out, x, numRows, factors) => addScaled().addScaled(out, x, numRows, factors),
+    kernelMs: () => backends.reduce((sum, backend) => sum + (backend.kernelMs?.() ?? 0), 0),
     close() {
       owners.clear()
       for (const backend of backends) backend.close()

@@ -113,6 +113,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
         throw new Error(`addScaled: expected ${numRows} factors, found ${factors.length}`)
       runAddScaled(context, to, from, numRows, factors)
     },
+    kernelMs: () => context.hosts.elapsedMs,
     close() {
       context.hosts.close()
       for (const { free } of memories) free()
