@@ -60,15 +60,17 @@ export async function sseResponse<E>(
   })
 }
 
-/** Makes a byte stream of texts: those of one moment, and those that come while the reader is busy, leave in one piece. */
+/** Makes a byte stream of texts: those of one message, and those that come while the reader is busy, leave in one piece. */
 function createSink(onLeave: () => void) {
   const encoder = new TextEncoder()
   let controller: ReadableStreamDefaultController<Uint8Array>
   let pending = ""
   let isHungry = false
+  let isScheduled = false
   let isOpen = true
   const flush = (): void => {
-    if (!isHungry || pending === "") return
+    isScheduled = false
+    if (!isHungry || !isOpen || pending === "") return
     isHungry = false
     const bytes = encoder.encode(pending)
     pending = ""
@@ -92,7 +94,9 @@ function createSink(onLeave: () => void) {
     write(text: string): void {
       if (!isOpen) return
       pending += text
-      flush()
+      if (isScheduled) return
+      isScheduled = true
+      queueMicrotask(flush)
     },
     end(text: string): void {
       if (!isOpen) return

@@ -78,8 +78,11 @@ const answer = Effect.fnUntraced(function* (
       return
     }
     if (event.trace !== undefined) traces.push(event.trace)
-    numTokens += event.tokens.length
-    for (const token of event.tokens) answerText.push(token)
+    for (const token of event.tokens) {
+      if (answerText.isStopped) break
+      answerText.push(token)
+      numTokens++
+    }
     if (!answerText.isStopped) return
     // The engine's own count would come too late: it is told by the end of `generate`.
     const usage = {

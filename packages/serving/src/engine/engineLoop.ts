@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import type { EngineEvent, EngineStatus, ToEngine } from "../protocol.ts"
+import { createOutbox } from "./createOutbox.ts"
 import type { EngineCore, StepFault } from "./EngineCore.ts"
 import type { StepDone } from "./StepDone.ts"
 
@@ -7,7 +8,7 @@ export interface EngineLoopOptions {
   readonly core: EngineCore
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
-  /** Called after each applied step, with what sending its events took. */
+  /** Called after each applied step, with what sending took. */
   readonly onStep?: (step: StepDone, sendMs: number) => void
 }
 
@@ -26,16 +27,19 @@ export interface EngineLoop {
  * calls; Effect wakes for a fault.
  */
 export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptions): EngineLoop {
+  const outbox = createOutbox(send, () => performance.now())
   let isDraining = false
   /** Goes on stepping; there is none while the loop is busy. */
   let wake: (() => void) | undefined
 
   const step = (): StepDone | StepFault | undefined => {
-    const done = core.step()
-    if (done?.type !== "done") return done
     const startMs = performance.now()
-    send(done.events)
-    onStep?.(done, performance.now() - startMs)
+    const done = core.step()
+    if (done?.type === "done") {
+      const doneMs = performance.now()
+      outbox.put(done.events, doneMs - startMs)
+      onStep?.(done, performance.now() - doneMs)
+    } else outbox.flush()
     return done
   }
 
@@ -64,6 +68,8 @@ export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptio
     handle(message) {
       switch (message.type) {
         case "generate":
+          // Its prompt may make the next step a long one.
+          outbox.flush()
           send(isDraining ? [refusal(message.requestId)] : core.submit(message))
           break
         case "cancel":
