@@ -37,6 +37,7 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
   let numCopied = 0
   let numFailures = 0
   return {
+    backend: {},
     config: { vocabSize: VOCAB_SIZE, layers: [] } as unknown as ModelConfig,
     numSlots,
     capacity,

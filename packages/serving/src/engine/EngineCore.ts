@@ -4,6 +4,7 @@
  * A step is a transaction: until it is applied nothing but scratch has changed, so a failed one can be run again. Its buffers are allocated once:
  * what a step creates is what leaves the process.
  */
+import type { Backend } from "@consilium/kernels"
 import { createSampler, type TokenLogProbs, type Transformer } from "@consilium/model"
 import { createStepPlan, planStep } from "@consilium/scheduling"
 import type { EngineEvent, Generate } from "../protocol.ts"
@@ -19,7 +20,7 @@ import { traceRows } from "./traceRows.ts"
 export type StepModel = Pick<
   Transformer,
   "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
->
+> & { readonly backend: Pick<Backend, "kernelMs"> }
 
 /** A step that failed: nothing was applied. Later rungs of the ladder name layer, expert and host. */
 export interface StepFault {
@@ -202,6 +203,7 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
       if (plan.numEntries === 0) return undefined
       const batch = input.fill(plan, running)
       const plannedMs = nowMs()
+      const kernelMs = model.backend.kernelMs?.() ?? 0
       let ranMs: number
       try {
         model.run(batch)
@@ -219,6 +221,7 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
       const times = {
         planMs: plannedMs - startMs,
         runMs: ranMs - plannedMs,
+        kernelMs: (model.backend.kernelMs?.() ?? 0) - kernelMs,
         sampleMs: sampledMs - ranMs,
         applyMs: nowMs() - sampledMs,
       }

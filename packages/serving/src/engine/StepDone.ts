@@ -4,8 +4,10 @@ import type { EngineEvent } from "../protocol.ts"
 interface StepTimes {
   /** Admitting, planning, filling the batch. */
   readonly planMs: number
-  /** The model's forward pass. What of it is not its kernels' own time is fixed cost too, once a backend counts that. */
+  /** The model's forward pass. */
   readonly runMs: number
+  /** Of it, its kernels; 0 where the backend does not count them. */
+  readonly kernelMs: number
   readonly sampleMs: number
   /** Advancing lengths, making events. */
   readonly applyMs: number

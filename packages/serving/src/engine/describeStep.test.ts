@@ -7,7 +7,7 @@ const step = {
   events: [],
   numRows: 144,
   numDecoding: 16,
-  times: { planMs: 0.02, runMs: 44.6, sampleMs: 0.31, applyMs: 0.01 },
+  times: { planMs: 0.02, runMs: 44.6, kernelMs: 0, sampleMs: 0.31, applyMs: 0.01 },
 } as const
 
 describe("describeStep", () => {
@@ -15,6 +15,13 @@ describe("describeStep", () => {
     expect(describeStep(step, { numSteps: 7, sendMs: 0.06, tokensPerExpert: Uint32Array.of(8, 0, 1, 4) })).toBe(
       "step 7: 16 decode + 128 prefill | [█ ▁▄] | 45.0 ms, 3200 tok/s | " +
         "fixed 0.40 ms = 0.9 % (plan 0.02, sample 0.31, apply 0.01, send 0.06)",
+    )
+  })
+
+  test("where the backend counts its kernels, what passes around them is fixed cost too", () => {
+    const counted = { ...step, times: { ...step.times, kernelMs: 43.1 } }
+    expect(describeStep(counted, { numSteps: 7, sendMs: 0.06, tokensPerExpert: new Uint32Array() })).toContain(
+      "fixed 1.90 ms = 4.2 % (plan 0.02, around kernels 1.50, sample 0.31, apply 0.01, send 0.06)",
     )
   })
 

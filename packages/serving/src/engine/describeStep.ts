@@ -6,8 +6,8 @@ const MAX_CELLS = 64
 const LEVELS = " ▁▂▃▄▅▆▇█"
 
 /**
- * Returns the line that `CONSILIUM_DEBUG=2` prints for a step: its rows, tokens per expert as a bar, time, rate, and the fixed cost: what passes outside
- * the model's forward pass, in parts.
+ * Returns the line that `CONSILIUM_DEBUG=2` prints for a step: its rows, tokens per expert as a bar, time, rate, and the fixed cost in parts: what
+ * passes outside the kernels, or, where the backend does not count their time, outside the model.
  *
  * @param sendMs what it took to send the step's events
  */
@@ -15,11 +15,13 @@ export function describeStep(
   { numRows, numDecoding, times }: StepDone,
   { numSteps, sendMs, tokensPerExpert }: { numSteps: number; sendMs: number; tokensPerExpert: Uint32Array },
 ): string {
-  const { planMs, runMs, sampleMs, applyMs } = times
-  const fixedMs = planMs + sampleMs + applyMs + sendMs
-  const totalMs = fixedMs + runMs
+  const { planMs, runMs, kernelMs, sampleMs, applyMs } = times
+  const totalMs = planMs + runMs + sampleMs + applyMs + sendMs
+  const aroundMs = kernelMs > 0 ? runMs - kernelMs : 0
+  const fixedMs = totalMs - runMs + aroundMs
   const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 1)
-  const parts = `plan ${ms(planMs)}, sample ${ms(sampleMs)}, apply ${ms(applyMs)}, send ${ms(sendMs)}`
+  const around = kernelMs > 0 ? `around kernels ${ms(aroundMs)}, ` : ""
+  const parts = `plan ${ms(planMs)}, ${around}sample ${ms(sampleMs)}, apply ${ms(applyMs)}, send ${ms(sendMs)}`
   return [
     `step ${numSteps}: ${numDecoding} decode + ${numRows - numDecoding} prefill`,
     ...(tokensPerExpert.length > 0 ? [`[${barOf(tokensPerExpert)}]`] : []),
