@@ -1,5 +1,5 @@
 import { loadModelConfig } from "@consilium/model"
-import { type EngineModel, prepareEngineModel } from "./engineModel.ts"
+import { type EngineModel, parseDense, prepareEngineModel } from "./engineModel.ts"
 import { decodeMeasurements, describeStreams, memoryMeasurements, prefillMeasurements } from "./engines/describeRace.ts"
 import { installPeers, parsePeers, peerVersion } from "./engines/installPeers.ts"
 import { raceEngines } from "./engines/raceEngines.ts"
@@ -44,12 +44,13 @@ export const engine: Suite = {
       value: "<uniform|zipf>",
       purpose: "how a generated model's tokens spread over its experts (uniform)",
     },
+    { name: "dense", value: "<int8|int4>", purpose: "attention, embedding and head beside 4-bit experts (int8)" },
     { name: "peers", value: "node-llama-cpp", purpose: "runs the same shape in Q4_0 in turns with us" },
     { name: "ik", value: "<path>", purpose: "llama-bench of an ik_llama.cpp that you built: runs the peer's file" },
   ],
   plot: "bars",
   modelName: ({ shape }) => (shape === undefined ? undefined : parseShape(shape).name),
-  variant: ({ flags }) => (parseSkew(flags.skew) === "zipf" ? "zipf" : undefined),
+  variant: ({ flags }) => describeVariant(flags),
   versions: ({ root, flags }) => (parsePeers(flags.peers).length === 0 ? {} : { "node-llama-cpp": peerVersion(root) }),
   async *run(options) {
     const { root, flags, numThreads, signal, expect, report } = options
@@ -80,6 +81,15 @@ export const engine: Suite = {
     }
     if (flags.ik !== undefined) yield* measureIk(model, flags.ik, work, options)
   },
+}
+
+/** Names what else than the model differs from run to run. */
+function describeVariant(flags: SuiteOptions["flags"]): string | undefined {
+  const parts = [
+    ...(parseSkew(flags.skew) === "zipf" ? ["zipf"] : []),
+    ...(parseDense(flags.dense) === "int4" ? ["dense-int4"] : []),
+  ]
+  return parts.length === 0 ? undefined : parts.join("-")
 }
 
 function promptLengthOf({ sourceDir }: EngineModel): number {

@@ -1,4 +1,4 @@
-import { ensurePrepared, loadModelConfig } from "@consilium/model"
+import { DENSE_FORMATS, type DenseFormat, ensurePrepared, loadModelConfig } from "@consilium/model"
 import { basename, join } from "node:path"
 import { generateModel } from "./generate/generateModel.ts"
 import { parseShape } from "./generate/parseShape.ts"
@@ -29,13 +29,17 @@ export interface EngineModel {
 export async function prepareEngineModel(options: SuiteOptions, withGguf: boolean): Promise<EngineModel> {
   const { flags, format, cacheDir, modelDir, signal, report } = options
   const common = { skew: parseSkew(flags.skew), seed: SEED, signal }
+  const dense = parseDense(flags.dense)
   if (flags.shape !== undefined) {
     const shape = parseShape(flags.shape)
     const dir = join(cacheDir, "generated")
-    return { ...(await generateModel(dir, { ...common, shape, format, withGguf, report })), ggufObstacle: undefined }
+    return {
+      ...(await generateModel(dir, { ...common, shape, format, dense, withGguf, report })),
+      ggufObstacle: undefined,
+    }
   }
   const { config } = loadModelConfig(modelDir)
-  const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {}, signal })
+  const { dir } = await ensurePrepared({ sourceDir: modelDir, format, dense, cacheDir, onProgress: () => {}, signal })
   const model = { preparedDir: dir, sourceDir: modelDir, ggufPath: undefined, ggufObstacle: undefined }
   const obstacle = ggufObstacle(config)
   if (!withGguf || obstacle !== undefined) return { ...model, ggufObstacle: obstacle }
@@ -44,4 +48,11 @@ export async function prepareEngineModel(options: SuiteOptions, withGguf: boolea
   report(`generating GGUF of ${name}'s shape`)
   await writeGguf(ggufPath, modelDir, common)
   return { ...model, ggufPath }
+}
+
+/** Parses `--dense`; 8 bits where it is absent. @throws Error on what is no format of dense parts */
+export function parseDense(text: string = DENSE_FORMATS[0]): DenseFormat {
+  const dense = DENSE_FORMATS.find((format) => format === text)
+  if (dense === undefined) throw new Error(`--dense ${text}: expected one of ${DENSE_FORMATS.join(", ")}`)
+  return dense
 }

@@ -16,7 +16,16 @@ let model: GeneratedModel
 
 beforeAll(async () => {
   const shape = parseShape("tiny-olmoe")
-  const common = { shape, skew: "uniform", seed: 1, format: "int8", withGguf: true, signal, report: () => {} } as const
+  const common = {
+    shape,
+    skew: "uniform",
+    seed: 1,
+    format: "int8",
+    dense: "int8",
+    withGguf: true,
+    signal,
+    report: () => {},
+  } as const
   model = await generateModel(workDir, common)
 })
 afterAll(() => rmSync(workDir, { recursive: true, force: true }))

@@ -1,5 +1,5 @@
-import { loadModelConfig } from "@consilium/model"
-import type { EngineModel } from "../engineModel.ts"
+import { formatsName, loadModelConfig, modelFormats } from "@consilium/model"
+import { type EngineModel, parseDense } from "../engineModel.ts"
 import type { SuiteOptions } from "../Suite.ts"
 import { peersDir } from "./installPeers.ts"
 import { type EngineSetup, type SpawnedEngine, spawnEngine } from "./spawnEngine.ts"
@@ -18,8 +18,8 @@ export interface EngineWork {
 export const LLAMA = "node-llama-cpp Q4_0"
 
 /** The recorded name of our engine. */
-function ourName({ backend, format }: Pick<SuiteOptions, "backend" | "format">): string {
-  return `${backend} ${format}`
+function ourName({ backend, format, flags }: Pick<SuiteOptions, "backend" | "format" | "flags">): string {
+  return `${backend} ${formatsName(modelFormats(format, parseDense(flags.dense)))}`
 }
 
 /**

@@ -9,7 +9,16 @@ const workDir = mkdtempSync(join(tmpdir(), "consilium-generate-"))
 afterAll(() => rmSync(workDir, { recursive: true, force: true }))
 
 function optionsOf(text: string, signal = new AbortController().signal): GenerateModelOptions {
-  return { shape: parseShape(text), skew: "uniform", seed: 1, format: "int8", withGguf: true, signal, report: () => {} }
+  return {
+    shape: parseShape(text),
+    skew: "uniform",
+    seed: 1,
+    format: "int8",
+    dense: "int8",
+    withGguf: true,
+    signal,
+    report: () => {},
+  }
 }
 
 function newDir(name: string): string {
@@ -39,9 +48,11 @@ test("generateModel: nothing is left when it is aborted in any of its stages", a
   }
 })
 
-test("generateModel: a disk that is too small is told before anything is written", async () => {
+test("generateModel: a model that fits neither memory nor disk is told before its weights are written", async () => {
   const dir = newDir("large")
   const generated = generateModel(dir, optionsOf("qwen3-30b-a3b,num_hidden_layers=1000"))
-  await expect(generated).rejects.toThrow(/expected \d+\.\d GB free, found .*set TMPDIR to a larger disk/)
+  await expect(generated).rejects.toThrow(
+    /as int8: expected at most \d+\.\d GB, this machine's memory, found \d+\.\d GB/,
+  )
   expect(existsSync(dir)).toBe(false)
 })

@@ -1,6 +1,7 @@
 import type { Format } from "@consilium/kernels"
-import { loadModelConfig, prepareModel } from "@consilium/model"
+import { type DenseFormat, loadModelConfig, modelFormats, prepareModel } from "@consilium/model"
 import { rmSync, statfsSync } from "node:fs"
+import { totalmem } from "node:os"
 import { join } from "node:path"
 import { planBytes, removeWeights, writeCheckpoint, writeConfig } from "./writeCheckpoint.ts"
 import type { ModelShape } from "./parseShape.ts"
@@ -9,6 +10,8 @@ import { ggufBytes, writeGguf } from "./writeGguf.ts"
 
 /** Between two words on how far it is: without a terminal, each is a line. */
 const PROGRESS_MS = 2000
+
+const CURE = "take a smaller --format, or fewer layers (--shape …,num_hidden_layers=4)"
 
 /** A shape's twins on disk: what an engine of ours loads, and what llama.cpp does. */
 export interface GeneratedModel {
@@ -24,6 +27,7 @@ export interface GenerateModelOptions {
   readonly skew: Skew
   readonly seed: number
   readonly format: Format
+  readonly dense: DenseFormat
   readonly withGguf: boolean
   readonly signal: AbortSignal
   readonly report: (line: string) => void
@@ -33,10 +37,10 @@ export interface GenerateModelOptions {
  * Generates a shape into `dir`, one format at a time: checkpoint, its prepared form, then, the checkpoint's weights removed, GGUF.
  *
  * @param dir a new directory, removed again if this throws
- * @throws Error where the disk is too small, before anything is written; the signal's reason when it is aborted
+ * @throws Error where memory or disk are too small, before weights are written; the signal's reason when it is aborted
  */
 export async function generateModel(dir: string, options: GenerateModelOptions): Promise<GeneratedModel> {
-  const { shape, skew, seed, format, withGguf, signal, report } = options
+  const { shape, skew, seed, format, dense, withGguf, signal, report } = options
   const common = { skew, seed, signal }
   const sourceDir = join(dir, shape.name)
   const onProgress = (what: string): ((doneBytes: number, totalBytes: number) => void) => {
@@ -49,11 +53,12 @@ export async function generateModel(dir: string, options: GenerateModelOptions):
   }
   try {
     writeConfig(sourceDir, shape)
-    checkFreeSpace(dir, neededBytes(sourceDir, options))
+    checkSize(dir, sourceDir, options)
     await writeCheckpoint(sourceDir, shape, { ...common, onProgress: onProgress("generating") })
     const preparedDir = await prepareModel({
       sourceDir,
       format,
+      dense,
       cacheDir: join(dir, "prepared"),
       onProgress: onProgress("preparing"),
       signal,
@@ -69,21 +74,20 @@ export async function generateModel(dir: string, options: GenerateModelOptions):
   }
 }
 
-/** The most that is on disk at one time. */
-function neededBytes(sourceDir: string, { format, withGguf }: GenerateModelOptions): number {
-  const { checkpoint, prepared } = planBytes(sourceDir)
+/** @throws Error where the model does not fit in memory, or what is on disk at one time not on the disk */
+function checkSize(dir: string, sourceDir: string, { shape, format, dense, withGguf }: GenerateModelOptions): void {
+  const { checkpoint, prepared } = planBytes(sourceDir, modelFormats(format, dense))
+  if (prepared > totalmem())
+    throw new Error(
+      `${shape.name} as ${format}: expected at most ${gigabytes(totalmem())}, this machine's memory, found ${gigabytes(prepared)}: ${CURE}`,
+    )
   const gguf = withGguf ? ggufBytes(loadModelConfig(sourceDir).config) : 0
-  return prepared(format) + Math.max(checkpoint, gguf)
-}
-
-/** @throws Error where fewer bytes than `neededBytes` are free */
-function checkFreeSpace(dir: string, neededBytes: number): void {
+  const neededBytes = prepared + Math.max(checkpoint, gguf)
   const { bavail, bsize } = statfsSync(dir)
-  const freeBytes = bavail * bsize
-  if (freeBytes >= neededBytes) return
-  throw new Error(
-    `${dir}: expected ${gigabytes(neededBytes)} free, found ${gigabytes(freeBytes)}: free some, set TMPDIR to a larger disk, or take fewer layers (--shape …,num_hidden_layers=4)`,
-  )
+  if (neededBytes > bavail * bsize)
+    throw new Error(
+      `${dir}: expected ${gigabytes(neededBytes)} free, found ${gigabytes(bavail * bsize)}: set TMPDIR to a larger disk, ${CURE}`,
+    )
 }
 
 function gigabytes(bytes: number): string {

@@ -1,9 +1,11 @@
-import { createArena } from "@consilium/kernels"
+import { createArena, type Format } from "@consilium/kernels"
 import {
   computeLogits,
+  type DenseFormat,
   encodeChat,
   loadChatTemplate,
   loadTokenizer,
+  modelFormats,
   type NamedTensor,
   openCheckpoint,
   openPreparedModel,
@@ -120,14 +122,16 @@ test("writeCheckpoint: the same seed gives the same bytes, another does not", as
 test("writeCheckpoint: what it takes is known before it is written", async () => {
   const dir = join(workDir, "config-only")
   writeConfig(dir, parseShape("tiny-qwen3"))
-  const { checkpoint, prepared } = planBytes(dir)
+  const { checkpoint } = planBytes(dir, modelFormats("int8"))
   const sourceDir = await generate("tiny-qwen3")
   const fileBytes = statSync(join(sourceDir, "model.safetensors")).size
   expect(fileBytes - checkpoint).toBeGreaterThan(0)
   // The header alone.
   expect(fileBytes - checkpoint).toBeLessThan(32_768)
-  expect(prepared("int4")).toBeLessThan(prepared("int8"))
-  expect(prepared("f32")).toBeGreaterThan(2 * checkpoint)
+  const bytesOf = (format: Format, dense?: DenseFormat): number => planBytes(dir, modelFormats(format, dense)).prepared
+  expect(bytesOf("int4", "int4")).toBeLessThan(bytesOf("int4"))
+  expect(bytesOf("int4")).toBeLessThan(bytesOf("int8"))
+  expect(bytesOf("f32")).toBeGreaterThan(2 * checkpoint)
 })
 
 test("writeCheckpoint: the service finds a tokenizer and a template that give each id a text", async () => {

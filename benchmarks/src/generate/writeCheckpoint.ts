@@ -1,5 +1,11 @@
-import type { Format } from "@consilium/kernels"
-import { loadModelConfig, type ModelConfig, modelFormats, planModel, storedParts } from "@consilium/model"
+import {
+  loadModelConfig,
+  type ModelConfig,
+  type ModelFormats,
+  modelFormats,
+  planModel,
+  storedParts,
+} from "@consilium/model"
 import { f32ToBf16, noise } from "@consilium/tensor"
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -27,8 +33,7 @@ interface PlannedTensor {
 /** What generating a model takes, in bytes of disk. */
 export interface PlannedBytes {
   readonly checkpoint: number
-  /** Of the prepared form. */
-  prepared(format: Format): number
+  readonly prepared: number
 }
 
 /**
@@ -78,21 +83,13 @@ export function removeWeights(dir: string): void {
   for (const name of readdirSync(dir)) if (name.endsWith(".safetensors")) rmSync(join(dir, name))
 }
 
-/** Returns what the checkpoint of the config.json in `dir`, and its prepared forms, take. @throws CheckpointError */
-export function planBytes(dir: string): PlannedBytes {
+/** Returns what the checkpoint of the config.json in `dir`, and its prepared form, take. @throws CheckpointError */
+export function planBytes(dir: string, formats: ModelFormats): PlannedBytes {
   const { family, config } = loadModelConfig(dir)
-  const checkpoint = listTensors(dir).reduce((sum, { shape }) => sum + numWeights(shape) * BF16_BYTES, 0)
+  const parts = storedParts(planModel(createRecorder(), family, config, formats))
   return {
-    checkpoint,
-    prepared: (format) =>
-      storedParts(
-        planModel(
-          recorder(() => {}),
-          family,
-          config,
-          modelFormats(format),
-        ),
-      ).reduce((sum, { bytes }) => sum + bytes, 0),
+    checkpoint: listTensors(dir).reduce((sum, { shape }) => sum + numWeights(shape) * BF16_BYTES, 0),
+    prepared: parts.reduce((sum, { bytes }) => sum + bytes, 0),
   }
 }
 
@@ -111,23 +108,20 @@ export function routerRows({ layers, hiddenSize }: ModelConfig, layer: number, s
 }
 
 /** Lists the tensors that our own loader looks for, in its order. */
-function listTensors(dir: string): PlannedTensor[] {
+function listTensors(dir: string): readonly PlannedTensor[] {
   const { family, config } = loadModelConfig(dir)
-  const tensors: PlannedTensor[] = []
-  planModel(
-    recorder((name, shape) => tensors.push({ name, shape })),
-    family,
-    config,
-    modelFormats("f32"),
-  )
-  return tensors
+  const recorder = createRecorder()
+  planModel(recorder, family, config, modelFormats("f32"))
+  return recorder.tensors
 }
 
-function recorder(check: (name: string, shape: readonly number[]) => void): Parameters<typeof planModel>[0] {
+/** A checkpoint that has whatever it is asked for, and remembers it. */
+function createRecorder(): Parameters<typeof planModel>[0] & { readonly tensors: readonly PlannedTensor[] } {
+  const tensors: PlannedTensor[] = []
   const read = (): never => {
     throw new Error("planning reads no weights")
   }
-  return { check, readTensor: read, readRows: read }
+  return { tensors, check: (name, shape) => tensors.push({ name, shape }), readTensor: read, readRows: read }
 }
 
 /** Returns fillers by deviation, which share one pool of noise. */

@@ -33,10 +33,13 @@ interface PlannedTensor extends GgufTensor {
 }
 
 /** Says why a checkpoint cannot be had as GGUF, or undefined where it can. */
-export function ggufObstacle({ family, layers }: ModelConfig): string | undefined {
+export function ggufObstacle(config: ModelConfig): string | undefined {
+  const { family, layers } = config
   if (ARCHITECTURES[family] === undefined)
     return `no GGUF is made for ${family}, only for ${Object.keys(ARCHITECTURES).join(" and ")}`
-  return layers.every(({ feedForward }) => feedForward.kind === "moe") ? undefined : "not all of its layers are MoE"
+  if (layers.some(({ feedForward }) => feedForward.kind === "dense")) return "not all of its layers are MoE"
+  const odd = listTensors(config).find(({ type, shape }) => shape.at(-1)! % GGML_TYPES[type].blockLength !== 0)
+  return odd && `${odd.name}: expected rows of a multiple of 32 for ${odd.type}, found ${odd.shape.at(-1)}`
 }
 
 /**
