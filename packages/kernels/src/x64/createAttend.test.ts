@@ -129,6 +129,20 @@ describe.each(isas)("attend on $name", (isa) => {
     fc.assert(fc.property(shapes, fc.array(steps, { minLength: 1, maxLength: 3 }), expectSameBits), { numRuns: 20 })
   })
 
+  test("what would run past its memory is refused", () => {
+    const layer = planLayer({ numKvHeads: 1, groupHeads: 2, headDim: 8, slidingWindow: 5, over: undefined })
+    const [qkv, out, keys, values] = [arena.rows(2, 32), arena.rows(2, 16), arena.rows(4, 8), arena.rows(4, 8)]
+    const slot = { firstRow: 0, numRows: 2, pastLength: 0, capacity: 4, keys, values }
+    const attend = (changes: Partial<SlotRows>) => one!.attend(out, qkv, [{ ...slot, ...changes }], layer)
+    attend({ pastLength: 2 })
+    expect(() => attend({ pastLength: 3 })).toThrow("expected at most 4 positions, found 5")
+    expect(() => attend({ firstRow: 1 })).toThrow("expected 3 rows of 32 values")
+    expect(() => attend({ capacity: 5 })).toThrow("expected 5 rows of 8 values")
+    const rope = { ...layer.rope!, cos: layer.rope!.cos.subarray(0, 7) }
+    expect(() => one!.attend(out, qkv, [slot], { ...layer, rope })).toThrow("expected rope tables of 2 positions")
+    for (const { span } of [qkv, out, keys, values]) arena.free(span)
+  })
+
   test("a key head may have more queries than a tile has room for", () => {
     const shape = { numKvHeads: 2, groupHeads: 100, headDim: 24, slidingWindow: 5, over: undefined }
     expectSameBits(shape, [

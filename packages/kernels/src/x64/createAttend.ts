@@ -1,11 +1,12 @@
 import { ptr } from "bun:ffi"
 import type { Rows } from "../Arena.ts"
 import type { AttentionLayer, SlotRows } from "../Backend.ts"
+import { checkNumRows } from "../slabChecks.ts"
 import { ATTEND } from "./attendArguments.ts"
 import { emitAttend } from "./attendKernel.ts"
 import { emitPrepare, PREPARE, type PrepareShape } from "./attendPrepareKernel.ts"
 import { type AttendTile, planAttendTile } from "./attendTile.ts"
-import { type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
+import type { PlacedRows, X64Context } from "./X64Context.ts"
 
 /** Values of q, k and v that are worth a task of their own. */
 const PREPARE_TASK_VALUES = 1 << 15
@@ -30,14 +31,33 @@ export function createAttend(
   return (out, qkv, slots, layer) => {
     let plan = plans.get(layer)
     if (plan === undefined) plans.set(layer, (plan = planLayer(context, layer)))
-    const rows = placeRows(context, qkv)
+    for (let s = 0; s < slots.length; s++) checkSlot(out, qkv, slots[s]!, layer)
+    const rows = { address: context.arena.address(qkv.span), width: qkvWidth(layer) }
     for (let s = 0; s < slots.length; s++) addPrepareTasks(context, rows, slots[s]!, layer, plan)
     hosts.run()
     hosts.reserveScratch(plan.tile.bytes)
-    const to = placeRows(context, out)
+    const to = { address: context.arena.address(out.span), width: layer.numHeads * layer.headDim }
     for (let s = 0; s < slots.length; s++) addAttendTasks(context, to, rows, slots[s]!, layer, plan)
     hosts.run()
   }
+}
+
+function qkvWidth({ numHeads, numKvHeads, headDim }: AttentionLayer): number {
+  return (numHeads + 2 * numKvHeads) * headDim
+}
+
+/** Throws unless all memory that the code will touch for a slot is there. */
+function checkSlot(out: Rows, qkv: Rows, slot: SlotRows, layer: AttentionLayer): void {
+  const { firstRow, numRows, pastLength, capacity, keys, values } = slot
+  const { numHeads, numKvHeads, headDim, rope } = layer
+  const length = pastLength + numRows
+  checkNumRows("attend", qkv, firstRow + numRows, qkvWidth(layer))
+  checkNumRows("attend", out, firstRow + numRows, numHeads * headDim)
+  checkNumRows("attend", keys, numKvHeads * capacity, headDim)
+  checkNumRows("attend", values, numKvHeads * capacity, headDim)
+  if (length > capacity) throw new Error(`attend: expected at most ${capacity} positions, found ${length}`)
+  if (rope !== undefined && (length * rope.rotaryDim) / 2 > Math.min(rope.cos.length, rope.sin.length))
+    throw new Error(`attend: expected rope tables of ${length} positions or more, found ${rope.cos.length} cosines`)
 }
 
 function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: AttentionLayer): LayerPlan {
@@ -100,11 +120,11 @@ function addAttendTasks(
     for (let end = numRows; end > 0; end -= mostPositions) {
       const first = Math.max(0, end - mostPositions)
       for (let head = 0; head < groupHeads; head += mostHeads) {
-        const values0 = (kvHead * groupHeads + head) * headDim
+        const firstValue = (kvHead * groupHeads + head) * headDim
         const at = hosts.add(attendCode)
-        records[at + ATTEND.queries] = qkv.address + ((firstRow + first) * qkv.width + values0) * 4
+        records[at + ATTEND.queries] = qkv.address + ((firstRow + first) * qkv.width + firstValue) * 4
         records[at + ATTEND.queryStride] = qkv.width * 4
-        records[at + ATTEND.out] = out.address + ((firstRow + first) * out.width + values0) * 4
+        records[at + ATTEND.out] = out.address + ((firstRow + first) * out.width + firstValue) * 4
         records[at + ATTEND.outStride] = out.width * 4
         records[at + ATTEND.keys] = arena.address(keys.span) + cache
         records[at + ATTEND.values] = arena.address(values.span) + cache
