@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@consilium/model"
-import type { StepModel } from "../src/engine/EngineCore.ts"
+import type { StepModel } from "../src/engine/StepModel.ts"
 
 /** A model that computes nothing. What it says next depends on every id that a slot holds: a wrong one shows in all that follows. */
 export interface FakeModel extends StepModel {

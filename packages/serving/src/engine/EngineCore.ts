@@ -4,8 +4,7 @@
  * A step is a transaction: until it is applied nothing but scratch has changed, so a failed one can be run again. Its buffers are allocated once:
  * what a step creates is what leaves the process.
  */
-import type { Backend } from "@consilium/kernels"
-import { createSampler, type TokenLogProbs, type Transformer } from "@consilium/model"
+import { createSampler, type TokenLogProbs } from "@consilium/model"
 import { createStepPlan, planStep } from "@consilium/scheduling"
 import type { EngineEvent, Generate } from "../protocol.ts"
 import { createPrefillPace } from "./PrefillPace.ts"
@@ -14,13 +13,8 @@ import { Sequence } from "./Sequence.ts"
 import { createSlotTable } from "./SlotTable.ts"
 import type { StepDone } from "./StepDone.ts"
 import { createStepInput } from "./StepInput.ts"
+import type { StepModel } from "./StepModel.ts"
 import { traceRows } from "./traceRows.ts"
-
-/** The part of a transformer that steps need. */
-export type StepModel = Pick<
-  Transformer,
-  "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
-> & { readonly backend: Pick<Backend, "kernelMs"> }
 
 /** A step that failed: nothing was applied. Later rungs of the ladder name layer, expert and host. */
 export interface StepFault {

@@ -1,4 +1,4 @@
-import type { StepModel } from "./EngineCore.ts"
+import type { StepModel } from "./StepModel.ts"
 import type { StepDone } from "./StepDone.ts"
 
 /** Most cells of a bar. */

@@ -1,5 +1,5 @@
 import type { EngineEvent, Generate } from "../protocol.ts"
-import type { StepModel } from "./EngineCore.ts"
+import type { StepModel } from "./StepModel.ts"
 
 type Refusal = Pick<Extract<EngineEvent, { type: "failed" }>, "code" | "message">
 

@@ -1,10 +1,11 @@
 import { Effect, Schema } from "effect"
 import { type EngineEvent, type EngineStatus, PROTOCOL_VERSION, type ToEngine, ToEngineEnvelope } from "../protocol.ts"
 import { countTokensPerExpert, describeStep } from "./describeStep.ts"
-import { createEngineCore, type StepModel } from "./EngineCore.ts"
+import { createEngineCore } from "./EngineCore.ts"
 import { createEngineLoop } from "./engineLoop.ts"
 import type { EngineStart } from "./EngineStart.ts"
 import type { StepDone } from "./StepDone.ts"
+import type { StepModel } from "./StepModel.ts"
 
 /** A model as a running engine needs it. */
 export interface RunnableModel {
