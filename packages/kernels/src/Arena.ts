@@ -16,12 +16,15 @@ export interface Rows {
   readonly width: number
 }
 
+/** How a span fills: `whole` is written as one, as a slab is, and lies in large pages where the system has them; `sparse` fills bit by bit, or not at all. */
+export type SpanUse = "whole" | "sparse"
+
 /** Memory outside the JavaScript heap, in segments of at most 2 GiB. No span crosses a segment. */
 export interface Arena {
   /** Bytes handed out and not yet freed, each span rounded up to 64. */
   readonly usedBytes: number
-  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws ArenaFullError when `limitBytes` would be passed */
-  allocate(bytes: number): Span
+  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws ArenaFullError when `limitBytes` would be passed; `sparse` unless given */
+  allocate(bytes: number, use?: SpanUse): Span
   /** Gives a span back; its pages go back to the system. @throws Error on a span that is not allocated */
   free(span: Span): void
   /** Returns a view of a span's bytes. Allocates a view object: not for the step loop. */

@@ -1,4 +1,4 @@
-import type { Arena, Rows, Span } from "./Arena.ts"
+import type { Arena, Rows, Span, SpanUse } from "./Arena.ts"
 import { ArenaFullError } from "./ArenaFullError.ts"
 import { createSegmentSource, type Segment } from "./segment.ts"
 
@@ -14,6 +14,7 @@ interface Gap {
 }
 
 interface OpenSegment extends Segment {
+  readonly use: SpanUse
   readonly gaps: Gap[]
   /** Bytes of each allocated span by offset. */
   readonly spans: Map<number, number>
@@ -41,9 +42,9 @@ export function createArena({
   const segments: OpenSegment[] = []
   let usedBytes = 0
 
-  const open = (bytes: number): OpenSegment => {
+  const open = (bytes: number, use: SpanUse): OpenSegment => {
     const size = Math.max(segmentBytes, bytes)
-    const segment = { ...openSegment(size), gaps: [{ offset: 0, bytes: size }], spans: new Map<number, number>() }
+    const segment = { ...openSegment(size, use), use, gaps: [{ offset: 0, bytes: size }], spans: new Map<number, number>() }
     segments.push(segment)
     return segment
   }
@@ -89,7 +90,7 @@ export function createArena({
     return segment
   }
 
-  const allocate = (wanted: number): Span => {
+  const allocate = (wanted: number, use: SpanUse = "sparse"): Span => {
     if (!Number.isSafeInteger(wanted) || wanted <= 0 || wanted > MAX_SEGMENT_BYTES) {
       throw new Error(`arena: expected 1 to ${MAX_SEGMENT_BYTES} bytes, found ${wanted}: split what is larger`)
     }
@@ -97,12 +98,12 @@ export function createArena({
     if (usedBytes + bytes > limitBytes) throw new ArenaFullError(bytes, usedBytes, limitBytes)
     const alignment = bytes >= PAGE ? PAGE : ALIGNMENT
     for (let s = 0; s < segments.length; s++) {
-      const offset = take(segments[s]!, bytes, alignment)
+      const offset = segments[s]!.use === use ? take(segments[s]!, bytes, alignment) : undefined
       if (offset === undefined) continue
       usedBytes += bytes
       return { segment: s, offset, bytes: wanted }
     }
-    const offset = take(open(bytes), bytes, alignment)
+    const offset = take(open(bytes, use), bytes, alignment)
     if (offset === undefined) throw new Error("arena: a new segment has no room")
     usedBytes += bytes
     return { segment: segments.length - 1, offset, bytes: wanted }

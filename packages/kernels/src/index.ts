@@ -6,7 +6,7 @@ export {
   expertActivation,
   type PlainActivation,
 } from "./Activation.ts"
-export type { Arena, Rows, Span } from "./Arena.ts"
+export type { Arena, Rows, Span, SpanUse } from "./Arena.ts"
 export type { AttentionLayer, Backend, BackendName, ExpertRows, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
 export type { BackendCase } from "./BackendCase.ts"
 export { BACKEND_CASES, checkBackend, checkCase, type FailedCase, failedCases } from "./backendCases.ts"

@@ -1,5 +1,7 @@
 import { dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi"
 
+import type { SpanUse } from "./Arena.ts"
+
 /** One piece of the arena's memory, all zeros at first. */
 export interface Segment {
   readonly buffer: ArrayBufferLike
@@ -16,10 +18,10 @@ export interface Segment {
 }
 
 /** Returns a function that opens segments: anonymous mappings on Linux, shared buffers elsewhere. Untouched pages cost nothing. */
-export function createSegmentSource(): (bytes: number) => Segment {
+export function createSegmentSource(): (bytes: number, use: SpanUse) => Segment {
   if (process.platform !== "linux") return openShared
   const libc = openLibc()
-  return libc === undefined ? openShared : (bytes) => openMapping(bytes, libc)
+  return libc === undefined ? openShared : (bytes, use) => openMapping(bytes, use, libc)
 }
 
 function openShared(bytes: number): Segment {
@@ -36,10 +38,11 @@ const PAGE = 4096
 const PROT_READ_WRITE = 1 | 2
 const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x02 | 0x20 | 0x4000
 const MADV_DONTNEED = 4
+const MADV_HUGEPAGE = 14
 
 type Libc = NonNullable<ReturnType<typeof openLibc>>
 
-function openMapping(bytes: number, libc: Libc): Segment {
+function openMapping(bytes: number, use: SpanUse, libc: Libc): Segment {
   const mapped = libc.mmap(null, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0)
   // MAP_FAILED is -1: as a pointer it is 2^64 - 1, far outside the address space of any process.
   const base = Number(mapped ?? 0)
@@ -48,6 +51,8 @@ function openMapping(bytes: number, libc: Libc): Segment {
       `arena: the system gives no ${bytes} bytes of address space: raise ulimit -v, or lower the memory setting`,
     )
   }
+  // Large pages are a wish: where there are none, nothing is lost but speed.
+  if (use === "whole") libc.madvise(base as Pointer, bytes, MADV_HUGEPAGE)
   const buffer = toArrayBuffer(base as Pointer, 0, bytes)
   const zero = (offset: number, length: number): void => void new Uint8Array(buffer, offset, length).fill(0)
   return {

@@ -52,7 +52,7 @@ export function loadWeights(
   const open = (entry: SlabEntry): Slab => {
     const { shape } = entry
     const layout = shape.kind === "matrix" ? planMatrixSlab(shape) : planExpertSlab(shape)
-    const span = arena.allocate(entry.bytes)
+    const span = arena.allocate(entry.bytes, "whole")
     let slab: Slab | undefined
     try {
       prepared.readSlab(arena.bytes(span), entry)
