@@ -44,7 +44,12 @@ export function createArena({
 
   const open = (bytes: number, use: SpanUse): OpenSegment => {
     const size = Math.max(segmentBytes, bytes)
-    const segment = { ...openSegment(size, use), use, gaps: [{ offset: 0, bytes: size }], spans: new Map<number, number>() }
+    const segment = {
+      ...openSegment(size, use),
+      use,
+      gaps: [{ offset: 0, bytes: size }],
+      spans: new Map<number, number>(),
+    }
     segments.push(segment)
     return segment
   }

@@ -9,7 +9,7 @@ import { emitTileConfig, TILE_ROWS } from "./tileSums.ts"
 /** Arguments: `from` and `bytes`, a multiple of `READ_STEP_BYTES`, of what is read; or how many `turns` a product loop takes. */
 export const LIMIT = { from: 1, bytes: 2, turns: 1 } as const
 
-export const READ_STEP_BYTES = 1024
+const READ_STEP_BYTES = 1024
 /** How far ahead of a read memory is asked for. */
 const PREFETCH_BYTES = 4096
 /** Independent sums: as many as hide the latency of a product on every processor. */
