@@ -187,11 +187,15 @@ describeHere("HostPool", () => {
     const open = openPool(3)
     for (let round = 0; round < 2; round++) {
       await untilAllTakePart(open)
-      await Bun.sleep(50)
-      const before = process.cpuUsage()
-      await Bun.sleep(300)
-      const { user, system } = process.cpuUsage(before)
-      expect((user + system) / 1000).toBeLessThan(60)
+      // The runtime compiles and collects garbage meanwhile: the quietest of some spells is the hosts' own. Spinning, they would fill each of them.
+      let leastMs = Number.POSITIVE_INFINITY
+      for (let spell = 0; spell < 6; spell++) {
+        const before = process.cpuUsage()
+        await Bun.sleep(100)
+        const { user, system } = process.cpuUsage(before)
+        leastMs = Math.min(leastMs, (user + system) / 1000)
+      }
+      expect(leastMs).toBeLessThan(20)
     }
     open.pool.close()
   })
