@@ -34,14 +34,30 @@ export function packExpertSlab(
   tensors: ExpertTensors,
 ): void {
   const { gateProj, upProj, downProj } = layout
-  const pack = (matrix: MatrixLayout, weights: Float32Array | undefined, bias: Float32Array | undefined): void =>
-    packMatrix(openMatrix(out, matrix), weights ?? new Float32Array(), bias)
-  if (gateProj !== undefined) pack(gateProj, tensors.gateProj, tensors.gateBias)
-  pack(upProj, tensors.upProj, tensors.upBias)
-  pack(downProj, tensors.downProj, tensors.downBias)
+  if (gateProj !== undefined) {
+    packMatrix(openMatrix(out, gateProj), tensors.gateProj ?? new Float32Array(), tensors.gateBias)
+  }
+  packMatrix(openMatrix(out, upProj), tensors.upProj, tensors.upBias)
+  const inputScales = layout.format === "int4" ? neuronScales(upProj, tensors) : undefined
+  packMatrix(openMatrix(out, downProj), tensors.downProj, tensors.downBias, inputScales)
 }
 
-function packMatrix(matrix: OpenMatrix, weights: Float32Array, bias: Float32Array | undefined): void {
+/**
+ * Estimates how large an expert's neurons become, `[intermediateSize]`: by the sizes of the rows that make them.
+ *
+ * Models tend to have a few neurons far larger than the rest ("massive activations", arXiv:2402.17762): errors in their columns of downProj
+ * cost more than all others together. This finds them without any data.
+ */
+function neuronScales({ numRows, numColumns }: MatrixLayout, { gateProj, upProj }: ExpertTensors): Float32Array {
+  const size = (weights: Float32Array, row: number): number => {
+    let squares = 0
+    for (let i = row * numColumns; i < (row + 1) * numColumns; i++) squares += weights[i]! * weights[i]!
+    return Math.sqrt(squares)
+  }
+  return Float32Array.from({ length: numRows }, (_, row) => size(upProj, row) * (gateProj ? size(gateProj, row) : 1))
+}
+
+function packMatrix(matrix: OpenMatrix, weights: Float32Array, bias?: Float32Array, inputScales?: Float32Array): void {
   const { format, numRows, numColumns, bias: biasOffset } = matrix.layout
   if (weights.length !== numRows * numColumns) {
     throw new RangeError(`expected ${numRows} × ${numColumns} weights, found ${weights.length}`)
@@ -52,7 +68,7 @@ function packMatrix(matrix: OpenMatrix, weights: Float32Array, bias: Float32Arra
     )
   }
   if (bias !== undefined) matrix.bias.set(bias)
-  PACK[format](matrix, weights)
+  PACK[format](matrix, weights, inputScales)
 }
 
 const PACK = { f32: packF32, int8: packInt8, int4: packInt4 } as const
@@ -80,9 +96,13 @@ function packInt8({ layout, words, scales }: OpenMatrix, weights: Float32Array):
   }
 }
 
-function packInt4({ layout, words, bytes, scales }: OpenMatrix, weights: Float32Array): void {
+function packInt4(
+  { layout, words, bytes, scales }: OpenMatrix,
+  weights: Float32Array,
+  inputScales: Float32Array | undefined,
+): void {
   const { numRows, numColumns, paddedRows, paddedColumns, groupStride } = layout
-  const { row, quantize } = createInt4Quantizer(paddedColumns)
+  const { row, quantize } = createInt4Quantizer(paddedColumns, inputScales)
   const padding = createInt4Row(paddedColumns)
   for (let r = 0; r < paddedRows; r++) {
     if (r < numRows) scales[r] = quantize(weights.subarray(r * numColumns, (r + 1) * numColumns))

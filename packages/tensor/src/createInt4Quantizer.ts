@@ -1,10 +1,12 @@
 import { INT4_KERNELS } from "./int4Kernels.ts"
 import {
   createInt4Row,
+  importanceOf,
   INT4_BLOCK,
   inverseOf,
   type Int4Row,
   MIDDLE,
+  MOST_IMPORTANT,
   quantizeInt4Row,
   scaleOf,
 } from "./quantizeInt4Row.ts"
@@ -20,7 +22,15 @@ export interface Int4Quantizer {
 
 interface Kernels {
   measure(weights: number, end: number, out: number): void
-  quantize(weights: number, end: number, inverse: number, values: number, multipliers: number, offsets: number): void
+  quantize(
+    weights: number,
+    end: number,
+    inverse: number,
+    importance: number,
+    values: number,
+    multipliers: number,
+    offsets: number,
+  ): void
 }
 
 const CODE = encodeModule(INT4_KERNELS)
@@ -28,15 +38,21 @@ const CODE = encodeModule(INT4_KERNELS)
 const MODULE = WebAssembly.validate(CODE) ? new WebAssembly.Module(CODE) : undefined
 const PAGE_BYTES = 65_536
 
-/** Creates a quantiser for rows of up to `length` weights, a multiple of 32: in WebAssembly where it has vectors. */
-export function createInt4Quantizer(length: number): Int4Quantizer {
+/**
+ * Creates a quantiser for rows of up to `length` weights, a multiple of 32: in WebAssembly where it has vectors.
+ *
+ * @param inputScales as `importanceOf` takes them; columns matter alike unless given
+ */
+export function createInt4Quantizer(length: number, inputScales?: Float32Array): Int4Quantizer {
+  const importance = inputScales && importanceOf(inputScales, length)
   if (MODULE === undefined) {
     const row = createInt4Row(length)
-    return { row, quantize: (weights) => quantizeInt4Row(row, weights) }
+    return { row, quantize: (weights) => quantizeInt4Row(row, weights, importance) }
   }
   const numBlocks = length / INT4_BLOCK
   const input = 16
-  const values = input + 4 * length
+  const factors = input + 4 * length
+  const values = factors + 2 * length
   const multipliers = values + length
   const offsets = multipliers + numBlocks
   const memory = new WebAssembly.Memory({ initial: Math.ceil((offsets + numBlocks) / PAGE_BYTES) })
@@ -44,6 +60,7 @@ export function createInt4Quantizer(length: number): Int4Quantizer {
   const { buffer } = memory
   const ranges = new Float32Array(buffer, 0, 2)
   const floats = new Float32Array(buffer, input, length)
+  new Int16Array(buffer, factors, length).set(importance ?? new Int16Array(length).fill(MOST_IMPORTANT))
   return {
     row: {
       values: new Uint8Array(buffer, values, length),
@@ -60,7 +77,7 @@ export function createInt4Quantizer(length: number): Int4Quantizer {
       const scale = scaleOf(ranges[0]!, ranges[1]!, weights)
       const inverse = inverseOf(scale)
       if (inverse === 0) floats.fill(0)
-      kernels.quantize(input, end, inverse, values, multipliers, offsets)
+      kernels.quantize(input, end, inverse, factors, values, multipliers, offsets)
       return inverse === 0 ? 0 : scale
     },
   }

@@ -54,12 +54,13 @@ const measure: FunctionSource = {
   },
 }
 
-/** `quantize(weights, end, inverse, values, multipliers, offsets)`: what follows the scale. */
+/** `quantize(weights, end, inverse, importance, values, multipliers, offsets)`: what follows the scale. */
 const quantize: FunctionSource = {
   name: "quantize",
-  parameters: ["i32", "i32", "f32", "i32", "i32", "i32"],
-  body([weights, end, inverse, values, multipliers, offsets], local) {
+  parameters: ["i32", "i32", "f32", "i32", "i32", "i32", "i32"],
+  body([weights, end, inverse, importance, values, multipliers, offsets], local) {
     const block = [local("v128"), local("v128"), local("v128"), local("v128")]
+    const factors = [local("v128"), local("v128"), local("v128"), local("v128")]
     const [vector, low, high] = [local("v128"), local("i32"), local("i32")]
     const [atLow, multiplier, finest, place] = [local("i32"), local("i32"), local("i32"), local("i32")]
     const best = { multiplier: local("i32"), offset: local("i32"), error: local("i32") }
@@ -85,7 +86,7 @@ const quantize: FunctionSource = {
           i32.lessThan(place.get, int(PLACES.first)),
         ),
       ),
-      ...tryGrid(grid, block, multiplier, best),
+      ...tryGrid(grid, block, factors, multiplier, best),
       advance(place, PLACES.step),
     ]
     const tryMultiplier = [
@@ -98,6 +99,7 @@ const quantize: FunctionSource = {
       doWhile(
         [
           ...block.map((part, i) => part.set(i16x8.narrow(quad(2 * i), quad(2 * i + 1)))),
+          ...factors.map((part, i) => part.set(v128.load(importance!.get, 16 * i))),
           ...across(i16x8.min, low),
           ...across(i16x8.max, high),
           atLow.set(clampOffset(i32.shiftRight(i32.add(low.get, int(FRACTIONS / 2)), int(4)))),
@@ -113,6 +115,7 @@ const quantize: FunctionSource = {
           i32.store8(multipliers!.get, best.multiplier.get),
           i32.store8(offsets!.get, i32.add(best.offset.get, int(MIDDLE))),
           advance(weights!, BLOCK_BYTES),
+          advance(importance!, BLOCK_BYTES / 2),
           advance(values!, BLOCK_BYTES / 4),
           advance(multipliers!, 1),
           advance(offsets!, 1),
@@ -140,10 +143,8 @@ function gridLocals(local: (type: "i32" | "v128") => Local) {
     most: local("v128"),
     value: local("v128"),
     rest: local("v128"),
-    sum: local("v128"),
+    counted: local("v128"),
     error: local("v128"),
-    move: local("i32"),
-    moved: local("i32"),
   }
 }
 
@@ -153,46 +154,34 @@ interface BestLocals {
   readonly error: Local
 }
 
-function tryGrid(grid: GridLocals, block: readonly Local[], multiplier: Local, best: BestLocals): readonly Code[] {
-  const { offset, step, value, rest, sum, error, move, moved } = grid
-  const ones = i16x8.splat(int(1))
+function tryGrid(
+  grid: GridLocals,
+  block: readonly Local[],
+  factors: readonly Local[],
+  multiplier: Local,
+  best: BestLocals,
+): readonly Code[] {
+  const { offset, step, value, rest, counted, error } = grid
   return [
     ...setOffset(grid, multiplier.get, offset.get),
-    sum.set(i32x4.splat(int(0))),
     error.set(i32x4.splat(int(0))),
-    ...block.flatMap((part) => [
+    ...block.flatMap((part, i) => [
       value.set(i16x8.sub(part.get, grid.middle.get)),
       rest.set(i16x8.sub(value.get, i16x8.mul(rounded(grid), step.get))),
-      sum.set(i32x4.add(sum.get, i32x4.dot(rest.get, ones))),
-      error.set(i32x4.add(error.get, i32x4.dot(rest.get, rest.get))),
+      counted.set(i16x8.mulRound15(rest.get, factors[i]!.get)),
+      error.set(i32x4.add(error.get, i32x4.dot(counted.get, counted.get))),
     ]),
-    ...acrossLanes(i32x4.add, sum, 4),
     ...acrossLanes(i32x4.add, error, 4),
-    move.set(
-      i32.sub(
-        clampOffset(i32.add(offset.get, i32.shiftRight(i32.add(i32x4.lane0(sum.get), int(256)), int(9)))),
-        offset.get,
-      ),
-    ),
-    moved.set(
-      i32.add(
-        i32x4.lane0(error.get),
-        i32.mul(
-          i32.mul(move.get, int(2 * FRACTIONS)),
-          i32.sub(i32.mul(move.get, int(16 * FRACTIONS)), i32x4.lane0(sum.get)),
-        ),
-      ),
-    ),
-    when(i32.lessThan(moved.get, best.error.get), [
+    when(i32.lessThan(i32x4.lane0(error.get), best.error.get), [
       best.multiplier.set(multiplier.get),
-      best.offset.set(i32.add(offset.get, move.get)),
-      best.error.set(moved.get),
+      best.offset.set(offset.get),
+      best.error.set(i32x4.lane0(error.get)),
     ]),
   ]
 }
 
 function packBlock(grid: GridLocals, block: readonly Local[], best: BestLocals, values: Local): readonly Code[] {
-  const { value, rest, sum } = grid
+  const { value, rest, counted } = grid
   const q = (part: Local): readonly Code[] => [
     value.set(i16x8.sub(part.get, grid.middle.get)),
     rest.set(i16x8.add(rounded(grid), i16x8.splat(int(MIDDLE_NIBBLE)))),
@@ -200,9 +189,9 @@ function packBlock(grid: GridLocals, block: readonly Local[], best: BestLocals, 
   const [a, b, c, d] = block
   const pair = (first: Local, second: Local, at: number): readonly Code[] => [
     ...q(first),
-    sum.set(rest.get),
+    counted.set(rest.get),
     ...q(second),
-    v128.store(values.get, i8x16.narrow(sum.get, rest.get), at),
+    v128.store(values.get, i8x16.narrow(counted.get, rest.get), at),
   ]
   return [
     ...setStep(grid, best.multiplier.get),

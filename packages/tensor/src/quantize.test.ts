@@ -5,6 +5,7 @@ import {
   createInt4Row,
   dequantizeInt4Row,
   dequantizeInt8Row,
+  importanceOf,
   noise,
   quantizeActivationRow,
   quantizeInt4Row,
@@ -89,22 +90,54 @@ describe("quantizeInt4Row", () => {
     )
   })
 
-  test("createInt4Quantizer: any row has the bits of the plain one, and its errors", () => {
-    const quantizer = createInt4Quantizer(128)
+  test("createInt4Quantizer: any row has the bits of the plain one, and its errors, columns of any importance", () => {
+    const scales = fc.option(fc.array(fc.float({ min: 0, max: 100, noNaN: true }), { minLength: 1, maxLength: 128 }))
     fc.assert(
-      fc.property(rows, (weights) => {
-        const row = createInt4Row(Math.ceil(weights.length / 32) * 32)
-        const { values, multipliers, offsets } = quantizer.row
-        const scale = quantizeInt4Row(row, weights)
-        expect(quantizer.quantize(weights)).toBe(scale)
-        expect(values.subarray(0, row.values.length)).toEqual(row.values)
-        expect(multipliers.subarray(0, row.multipliers.length)).toEqual(row.multipliers)
-        expect(offsets.subarray(0, row.offsets.length)).toEqual(row.offsets)
+      fc.property(fc.array(rows, { minLength: 1, maxLength: 4 }), scales, (matrix, sizes) => {
+        const inputScales = sizes === null ? undefined : Float32Array.from(sizes)
+        const quantizer = createInt4Quantizer(128, inputScales)
+        for (const weights of matrix) {
+          const row = createInt4Row(Math.ceil(weights.length / 32) * 32)
+          const { values, multipliers, offsets } = quantizer.row
+          const scale = quantizeInt4Row(row, weights, inputScales && importanceOf(inputScales, 128))
+          expect(quantizer.quantize(weights)).toBe(scale)
+          expect(values.subarray(0, row.values.length)).toEqual(row.values)
+          expect(multipliers.subarray(0, row.multipliers.length)).toEqual(row.multipliers)
+          expect(offsets.subarray(0, row.offsets.length)).toEqual(row.offsets)
+        }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
+    const quantizer = createInt4Quantizer(128)
     expect(() => quantizer.quantize(Float32Array.of(1, Number.NaN, 1))).toThrow("found NaN in column 1 of 3")
     expect(() => quantizer.quantize(Float32Array.of(1, 1, Number.NEGATIVE_INFINITY))).toThrow("in column 2 of 3")
+  })
+
+  test("a column that matters more than its neighbours has less error, and they have hardly more than without it", () => {
+    const weights = noise(32 * 200, 7, 1)
+    const inputScales = new Float32Array(weights.length).fill(1)
+    const isLarge = (i: number): boolean => i % 32 === 9
+    inputScales.forEach((_, i) => isLarge(i) && (inputScales[i] = 30))
+    const errors = (importance?: Int16Array): { large: number; others: number } => {
+      const row = createInt4Row(weights.length)
+      const scale = quantizeInt4Row(row, weights, importance)
+      const back = new Float32Array(weights.length)
+      dequantizeInt4Row(back, row, scale)
+      const squares = back.map((value, i) => (value - weights[i]!) ** 2)
+      const sum = (isIn: (i: number) => boolean): number => squares.reduce((all, e, i) => all + (isIn(i) ? e : 0), 0)
+      return { large: sum(isLarge), others: sum((i) => !isLarge(i)) }
+    }
+    const [alike, weighed] = [errors(), errors(importanceOf(inputScales, weights.length))]
+    expect(weighed.large).toBeLessThan(alike.large / 20)
+    expect(weighed.others).toBeLessThan(alike.others * 1.35)
+  })
+
+  test("importanceOf: shares of a block's most important column, from a sixteenth on; alike where there are none", () => {
+    const scales = new Float32Array(70)
+    scales.set([2, 1, 0.001])
+    const importance = importanceOf(scales, 96)
+    expect([...importance.subarray(0, 4)]).toEqual([32767, 16384, 2048, 2048])
+    expect([...new Set(importance.subarray(32))]).toEqual([32767])
   })
 
   test("a row on a grid of its own comes back exactly", () => {

@@ -37,23 +37,26 @@ export function createInt4Row(length: number): Int4Row {
  * Quantises one weight row into the first blocks of `out`, and returns its scale (f32).
  *
  * The scale is the smallest that reaches the largest weight and the widest block: finer blocks then have many multipliers to choose from. Each
- * block takes the grid of least squared error among some: two steps, the one that spans the block and the next finer one, at six places each.
+ * block takes the grid of least squared error among some: two steps, the one that spans the block and the next finer one, at seven places each.
  * The first is plain rounding, so no block is worse. A row too small for an f32 scale and its inverse has scale 0 and is zeros.
  *
- * @param weights at most as many as `out` has values; what they leave of their last block counts as zeros
+ * @param weights    at most as many as `out` has values; what they leave of their last block counts as zeros
+ * @param importance of the columns, as `importanceOf` gives it: what errors are multiplied by; all the same unless given
  * @throws RangeError on a NaN or infinite weight, naming its column
  */
-export function quantizeInt4Row(out: Int4Row, weights: Float32Array): number {
+export function quantizeInt4Row(out: Int4Row, weights: Float32Array, importance?: Int16Array): number {
   const scale = rowScale(weights)
   const inverse = inverseOf(scale)
   const block = new Int32Array(INT4_BLOCK)
+  const factors = new Int16Array(INT4_BLOCK).fill(MOST_IMPORTANT)
   const grid: Grid = { multiplier: 0, offset: 0, error: 0 }
   for (let first = 0; first < weights.length; first += INT4_BLOCK) {
     const end = Math.min(first + INT4_BLOCK, weights.length)
     block.fill(0)
     if (inverse > 0)
       for (let i = first; i < end; i++) block[i - first] = roundHalfEven(Math.fround(weights[i]! * inverse))
-    searchGrid(grid, block)
+    if (importance !== undefined) factors.set(importance.subarray(first, first + INT4_BLOCK))
+    searchGrid(grid, block, factors)
     out.multipliers[first / INT4_BLOCK] = grid.multiplier
     out.offsets[first / INT4_BLOCK] = grid.offset + MIDDLE
     packBlock(out.values, first, block, grid)
@@ -72,10 +75,7 @@ export function dequantizeInt4Row(out: Float32Array, { values, multipliers, offs
 /** The search works in integers, sixteenths of the scale: exact, so that any way of computing it gives the same bits. */
 const FRACTION_BITS = 4
 export const FRACTIONS = 1 << FRACTION_BITS
-/** Bits of the fixed-point inverse of a step. */
-const INVERSE_BITS = 15
-
-/** A grid `q · multiplier + offset`, q 0..15, in units of the scale; `offset` is c - 128, `error` the sum of squared sixteenths. */
+/** A grid `q · multiplier + offset`, q 0..15, in units of the scale; `offset` is c - 128, `error` what it costs the block. */
 interface Grid {
   multiplier: number
   offset: number
@@ -122,10 +122,36 @@ export function inverseOf(scale: number): number {
   return Number.isFinite(inverse) ? inverse : 0
 }
 
-/** Places of a grid that are tried, in 128ths of its step from where it lies in the block's middle. */
-export const PLACES = { first: -52, step: 26, last: 52 } as const
+/** The importance of a block's most important column. */
+export const MOST_IMPORTANT = 2 ** 15 - 1
+/** An estimate is not trusted to say that a column matters less than this share of the block's most important one. */
+const LEAST_SHARE = 1 / 16
 
-function searchGrid(grid: Grid, block: Int32Array): void {
+/**
+ * Returns how much columns matter, as shares of the most important one of their block.
+ *
+ * A weight's error counts by what it is multiplied with, so a column matters as much as its inputs are large.
+ *
+ * @param inputScales about the size of each column's inputs, in any unit: finite, none negative
+ * @param length      of the result, a multiple of 32: columns beyond `inputScales` matter least
+ */
+export function importanceOf(inputScales: Float32Array, length: number): Int16Array {
+  const importance = new Int16Array(length)
+  for (let first = 0; first < length; first += INT4_BLOCK) {
+    const block = inputScales.subarray(first, first + INT4_BLOCK)
+    const largest = block.reduce((most, scale) => Math.max(most, scale), 0)
+    for (let i = 0; i < INT4_BLOCK; i++) {
+      const share = largest > 0 ? (block[i] ?? 0) / largest : 1
+      importance[first + i] = Math.round(MOST_IMPORTANT * Math.max(LEAST_SHARE, share))
+    }
+  }
+  return importance
+}
+
+/** Places of a grid that are tried, in 128ths of its step from where it lies in the block's middle. */
+export const PLACES = { first: -55, step: 22, last: 55 } as const
+
+function searchGrid(grid: Grid, block: Int32Array, factors: Int16Array): void {
   let low = block[0]!
   let high = low
   for (let i = 1; i < INT4_BLOCK; i++) {
@@ -138,35 +164,31 @@ function searchGrid(grid: Grid, block: Int32Array): void {
   grid.error = Number.POSITIVE_INFINITY
   const widest = Math.min(LARGEST_MULTIPLIER, Math.ceil((high - low) / (LARGEST_NIBBLE * FRACTIONS)))
   for (let multiplier = widest; multiplier >= Math.max(1, widest - 1); multiplier--) {
-    tryGrid(grid, block, multiplier, atLow)
+    tryGrid(grid, block, factors, multiplier, atLow)
     for (let place: number = PLACES.first; place <= PLACES.last; place += PLACES.step) {
       // In 128ths of the scale: the block's middle, less half of the grid's 15 steps.
       const offset = 4 * (low + high) + (place - 64 * LARGEST_NIBBLE) * multiplier
-      tryGrid(grid, block, multiplier, clampOffset((offset + 64) >> 7))
+      tryGrid(grid, block, factors, multiplier, clampOffset((offset + 64) >> 7))
     }
   }
 }
 
-/** Keeps the grid if its error is the smallest so far, at the offset that suits the values it rounds to. */
-function tryGrid(grid: Grid, block: Int32Array, multiplier: number, offset: number): void {
+/** Keeps the grid if its error is the smallest so far. */
+function tryGrid(grid: Grid, block: Int32Array, factors: Int16Array, multiplier: number, offset: number): void {
   const inverse = stepInverse(multiplier)
   const middle = middleOf(multiplier, offset)
   const most = largestNibble(multiplier, offset)
-  let sum = 0
   let error = 0
   for (let i = 0; i < INT4_BLOCK; i++) {
     const value = block[i]! - middle
     const rest = value - roundToGrid(value, inverse, most) * multiplier * FRACTIONS
-    sum += rest
-    error += rest * rest
+    const counted = roundShift(rest * factors[i]!)
+    error += counted * counted
   }
-  // Their mean, rounded; and Σ (rest - move)².
-  const move = clampOffset(offset + ((sum + 256) >> 9)) - offset
-  const moved = error + 2 * FRACTIONS * move * (INT4_BLOCK * (FRACTIONS / 2) * move - sum)
-  if (moved >= grid.error) return
+  if (error >= grid.error) return
   grid.multiplier = multiplier
-  grid.offset = offset + move
-  grid.error = moved
+  grid.offset = offset
+  grid.error = error
 }
 
 function packBlock(out: Uint8Array, first: number, block: Int32Array, { multiplier, offset }: Grid): void {
@@ -186,13 +208,17 @@ function middleOf(multiplier: number, offset: number): number {
 
 /** The q nearest to a value above the grid's middle, less 8. */
 function roundToGrid(value: number, inverse: number, most: number): number {
-  const q = (value * inverse + (1 << (INVERSE_BITS - 1))) >> INVERSE_BITS
-  return Math.min(Math.max(q, -MIDDLE_NIBBLE), most - MIDDLE_NIBBLE)
+  return Math.min(Math.max(roundShift(value * inverse), -MIDDLE_NIBBLE), most - MIDDLE_NIBBLE)
+}
+
+/** A product of 15 fractional bits, rounded. */
+function roundShift(product: number): number {
+  return (product + 2 ** 14) >> 15
 }
 
 /** A step's inverse in fixed point; of a block without steps, 0. */
 function stepInverse(multiplier: number): number {
-  return multiplier === 0 ? 0 : Math.floor((2 ** (INVERSE_BITS - FRACTION_BITS + 1) + multiplier) / (2 * multiplier))
+  return multiplier === 0 ? 0 : Math.floor((2 ** (16 - FRACTION_BITS) + multiplier) / (2 * multiplier))
 }
 
 /** The largest q whose integer is at most 255. */
