@@ -42,9 +42,11 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     arena,
     supports(op, format) {
       // All experts at once is for who also has the single one: that is where slabs go.
-      if (op === "experts")
-        return backends.find((backend) => backend.supports("expert", format))?.supports(op, format) === true
-      return backends.some((backend) => backend.supports(op, format))
+      const wanted = op === "experts" ? "expert" : op
+      for (let b = 0; b < backends.length; b++) {
+        if (backends[b]!.supports(wanted, format)) return backends[b]!.supports(op, format)
+      }
+      return false
     },
     openSlab(span, layout) {
       const ops = OPS[layout.kind]
@@ -66,8 +68,9 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     expert: (out, x, firstRow, numRows, slab) => ownerOf(slab).expert(out, x, firstRow, numRows, slab),
     experts(out, outputs, x, plan, slabs) {
       // Slabs of one format have one owner. One without rows may be closed.
-      const first = slabs.findIndex((_, e) => plan.offsets[e + 1]! > plan.offsets[e]!)
-      const owner = ownerOf(slabs[Math.max(0, first)]!)
+      let first = 0
+      while (first < slabs.length && plan.offsets[first + 1] === plan.offsets[first]) first++
+      const owner = ownerOf(slabs[first] ?? slabs[0]!)
       if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
       owner.experts(out, outputs, x, plan, slabs)
     },

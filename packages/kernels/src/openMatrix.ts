@@ -76,8 +76,11 @@ function readInt4Row(out: Int32Array, { layout, words, bytes }: OpenMatrix, grou
   }
 }
 
-/** Returns what reads rows of a matrix, dequantised, to `out[outOffset ..]`. */
-function createRowReader(matrix: OpenMatrix): (out: Float32Array, outOffset: number, row: number) => void {
+/** Writes row `row` of a matrix, dequantised, to `out[outOffset ..]`. */
+export type RowReader = (out: Float32Array, outOffset: number, row: number) => void
+
+/** Returns what reads rows of a matrix; it has memory of its own. */
+export function createRowReader(matrix: OpenMatrix): RowReader {
   const { format, numColumns, paddedColumns } = matrix.layout
   if (format === "f32") return (out, outOffset, row) => readF32Row(out, outOffset, matrix, row)
   const words = new Int32Array(paddedColumns / 4)
@@ -89,10 +92,20 @@ function createRowReader(matrix: OpenMatrix): (out: Float32Array, outOffset: num
   }
 }
 
-/** Writes row `ids[i]` of a matrix, dequantised, to row `i` of `out`, `numIds` of them. @throws Error on an id that is not a row */
-export function embedRows(out: Float32Array, ids: Int32Array, numIds: number, matrix: OpenMatrix): void {
+/**
+ * Writes row `ids[i]` of a matrix, dequantised, to row `i` of `out`, `numIds` of them.
+ *
+ * @param readRow the matrix's reader, where the caller keeps one: the call then allocates nothing
+ * @throws Error on an id that is not a row
+ */
+export function embedRows(
+  out: Float32Array,
+  ids: Int32Array,
+  numIds: number,
+  matrix: OpenMatrix,
+  readRow: RowReader = createRowReader(matrix),
+): void {
   const { numRows, numColumns } = matrix.layout
-  const readRow = createRowReader(matrix)
   for (let i = 0; i < numIds; i++) {
     const id = ids[i]!
     if (id < 0 || id >= numRows) throw new Error(`embed: id ${id} is outside the ${numRows} rows`)

@@ -1,6 +1,6 @@
 import type { CodeSpace } from "./executableMemory.ts"
 
-/** Kernels by name: each is emitted and placed when it is first wanted. */
+/** Kernels by name: each is emitted and placed when it is first wanted. For who opens slabs and plans layers; steps keep the addresses. */
 export interface KernelCache {
   /** Returns the address of the kernel `name`, which `emit` writes where it is not there yet. */
   address(name: string, emit: () => Uint8Array): number

@@ -3,12 +3,14 @@ import type { Assembler } from "./Assembler.ts"
 import type { HostPool } from "./HostPool.ts"
 import type { Isa } from "./Isa.ts"
 import type { KernelCache } from "./KernelCache.ts"
+import type { RowKernels } from "./placeRowKernels.ts"
 
 /** What the operations of the x64 backend share. */
 export interface X64Context {
   readonly arena: Arena
   readonly isa: Isa
   readonly kernels: KernelCache
+  readonly codes: RowKernels
   readonly hosts: HostPool
   /** What products are written with. */
   createAssembler(): Assembler
@@ -23,15 +25,21 @@ export interface GrowingMemory {
   free(): void
 }
 
-/** f32 rows in memory, one behind the other. */
+/** f32 rows in memory, one behind the other. Written anew by each call. */
 export interface PlacedRows {
-  readonly address: number
-  readonly width: number
+  address: number
+  width: number
 }
 
-/** Returns where rows from `firstRow` on are. */
-export function placeRows({ arena }: X64Context, { span, width }: Rows, firstRow = 0): PlacedRows {
-  return { address: arena.address(span) + firstRow * width * 4, width }
+export function createPlacedRows(): PlacedRows {
+  return { address: 0, width: 0 }
+}
+
+/** Writes where rows from `firstRow` on are; returns `to`. */
+export function placeRows(to: PlacedRows, { arena }: X64Context, rows: Rows, firstRow = 0): PlacedRows {
+  to.address = arena.address(rows.span) + firstRow * rows.width * 4
+  to.width = rows.width
+  return to
 }
 
 /** Creates memory that is allocated with its first use. */

@@ -1,66 +1,102 @@
-import { activationName } from "../Activation.ts"
+import { activationName, expertActivation } from "../Activation.ts"
 import type { Slab } from "../Backend.ts"
-import { type OpenMatrix, openMatrix } from "../openMatrix.ts"
+import { createRowReader, type OpenMatrix, openMatrix, type RowReader } from "../openMatrix.ts"
 import { GROUP_ROWS, groupBytes, type MatrixLayout, type SlabLayout } from "../SlabLayout.ts"
+import { productCode } from "./productCode.ts"
+import type { X64Context } from "./X64Context.ts"
 
 /** A packed matrix as machine code reads it: addresses instead of views. */
 export interface PlacedMatrix {
   readonly layout: MatrixLayout
+  /** Address of the kernel for products with it alone. */
+  readonly code: number
   /** Address of the first group. */
   readonly weights: number
   /** Bytes to the next group: where gate and up projection take turns, it is the other's. */
   readonly groupBytes: number
   /** Pairs of groups, 32 output columns each. */
   readonly numPairs: number
+  readonly numRows: number
+  /** Columns that the kernel reads: in 8 and 4 bits padded ones too. */
+  readonly readColumns: number
   /** Addresses; 0 where there is none. */
   readonly scales: number
   readonly bias: number
 }
 
+/** What experts must share to be run together; one object for all that do. */
+export interface ExpertKind {
+  readonly shape: string
+  /** Address of the kernel for the gate and up projections with their activation. */
+  readonly innerCode: number
+  readonly isQuantized: boolean
+}
+
 /** A slab that machine code computes with where it lies in the arena. */
 export interface X64Slab extends Slab {
-  /** What experts must share to be run together. */
-  readonly shape: string
+  readonly kind: ExpertKind | undefined
   readonly matrix: PlacedMatrix | undefined
   readonly gateProj: PlacedMatrix | undefined
   readonly upProj: PlacedMatrix | undefined
   readonly downProj: PlacedMatrix | undefined
-  /** Views of a matrix slab, for `embed`. */
+  /** Views of a matrix slab and what reads its rows, for `embed`. */
   readonly open: OpenMatrix | undefined
+  readonly readRow: RowReader | undefined
 }
 
-/** Opens a slab whose bytes begin at `address`. */
-export function openX64Slab(layout: SlabLayout, address: number, bytes: Uint8Array): X64Slab {
-  const isExpert = layout.kind === "expert"
-  const place = (matrix: MatrixLayout | undefined): PlacedMatrix | undefined => matrix && placeMatrix(matrix, address)
-  return {
-    backend: "x64",
-    layout,
-    readsArena: true,
-    shape: describeShape(layout),
-    matrix: isExpert ? undefined : place(layout.matrix),
-    gateProj: isExpert ? place(layout.gateProj) : undefined,
-    upProj: isExpert ? place(layout.upProj) : undefined,
-    downProj: isExpert ? place(layout.downProj) : undefined,
-    open: isExpert ? undefined : openMatrix(bytes, layout.matrix),
+type ExpertLayout = Extract<SlabLayout, { kind: "expert" }>
+
+/** Returns what opens slabs, of which the bytes begin at an address. Kernels that they need are emitted where they are not there yet. */
+export function createSlabOpener(
+  context: X64Context,
+): (layout: SlabLayout, address: number, bytes: Uint8Array) => X64Slab {
+  const kinds = new Map<string, ExpertKind>()
+  const kindOf = (layout: ExpertLayout): ExpertKind => {
+    const shape = describeShape(layout)
+    let kind = kinds.get(shape)
+    if (kind === undefined) kinds.set(shape, (kind = createKind(context, layout, shape)))
+    return kind
+  }
+  return (layout, address, bytes) => {
+    const isExpert = layout.kind === "expert"
+    const place = (matrix: MatrixLayout | undefined): PlacedMatrix | undefined =>
+      matrix && placeMatrix(context, matrix, address)
+    const open = isExpert ? undefined : openMatrix(bytes, layout.matrix)
+    return {
+      backend: "x64",
+      layout,
+      readsArena: true,
+      kind: isExpert ? kindOf(layout) : undefined,
+      matrix: isExpert ? undefined : place(layout.matrix),
+      gateProj: isExpert ? place(layout.gateProj) : undefined,
+      upProj: isExpert ? place(layout.upProj) : undefined,
+      downProj: isExpert ? place(layout.downProj) : undefined,
+      open,
+      readRow: open && createRowReader(open),
+    }
   }
 }
 
-function describeShape(layout: SlabLayout): string {
-  const { format } = layout
-  if (layout.kind === "matrix") return `${format} matrix`
-  const { activation, gateProj, upProj, downProj } = layout
+function createKind(context: X64Context, { format, activation, gateProj }: ExpertLayout, shape: string): ExpertKind {
+  const innerCode = productCode(context, format, expertActivation(activation, gateProj !== undefined))
+  return { shape, innerCode, isQuantized: format !== "f32" }
+}
+
+function describeShape({ format, activation, gateProj, upProj, downProj }: ExpertLayout): string {
   const sizes = `${upProj.numColumns} → ${upProj.numRows} → ${downProj.numRows}`
   return `${format} ${activationName(activation)}${gateProj === undefined ? "" : " gated"} ${sizes}`
 }
 
-function placeMatrix(layout: MatrixLayout, address: number): PlacedMatrix {
-  const { format, values, paddedRows, paddedColumns, scales, bias } = layout
+function placeMatrix(context: X64Context, layout: MatrixLayout, address: number): PlacedMatrix {
+  const { format, values, numRows, numColumns, paddedRows, paddedColumns, scales, bias } = layout
   return {
     layout,
+    code: productCode(context, format),
     weights: address + values,
     groupBytes: groupBytes(format, paddedColumns),
     numPairs: paddedRows / (2 * GROUP_ROWS),
+    numRows,
+    readColumns: format === "f32" ? numColumns : paddedColumns,
     scales: scales === undefined ? 0 : address + scales,
     bias: bias === undefined ? 0 : address + bias,
   }

@@ -6,7 +6,7 @@ import { ATTEND } from "./attendArguments.ts"
 import { emitAttend } from "./attendKernel.ts"
 import { emitPrepare, PREPARE, type PrepareShape } from "./attendPrepareKernel.ts"
 import { type AttendTile, planAttendTile } from "./attendTile.ts"
-import type { PlacedRows, X64Context } from "./X64Context.ts"
+import { createPlacedRows, type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
 
 /** Values of q, k and v that are worth a task of their own. */
 const PREPARE_TASK_VALUES = 1 << 15
@@ -28,16 +28,19 @@ export function createAttend(
 ): (out: Rows, qkv: Rows, slots: readonly SlotRows[], layer: AttentionLayer) => void {
   const { hosts } = context
   const plans = new WeakMap<AttentionLayer, LayerPlan>()
+  const from = createPlacedRows()
+  const to = createPlacedRows()
   return (out, qkv, slots, layer) => {
     let plan = plans.get(layer)
     if (plan === undefined) plans.set(layer, (plan = planLayer(context, layer)))
     for (let s = 0; s < slots.length; s++) checkSlot(out, qkv, slots[s]!, layer)
-    const rows = { address: context.arena.address(qkv.span), width: qkvWidth(layer) }
-    for (let s = 0; s < slots.length; s++) addPrepareTasks(context, rows, slots[s]!, layer, plan)
+    // The buffers may be wider: rows lie as this layer's widths have them.
+    placeRows(from, context, qkv).width = qkvWidth(layer)
+    placeRows(to, context, out).width = layer.numHeads * layer.headDim
+    for (let s = 0; s < slots.length; s++) addPrepareTasks(context, from, slots[s]!, layer, plan)
     hosts.run()
     hosts.reserveScratch(plan.tile.bytes)
-    const to = { address: context.arena.address(out.span), width: layer.numHeads * layer.headDim }
-    for (let s = 0; s < slots.length; s++) addAttendTasks(context, to, rows, slots[s]!, layer, plan)
+    for (let s = 0; s < slots.length; s++) addAttendTasks(context, to, from, slots[s]!, layer, plan)
     hosts.run()
   }
 }

@@ -13,11 +13,12 @@ import { createCodeSpace } from "./executableMemory.ts"
 import { createHostPool } from "./HostPool.ts"
 import type { Isa } from "./Isa.ts"
 import { createKernelCache } from "./KernelCache.ts"
-import { type RowPlan, runExperts } from "./runExperts.ts"
+import { placeRowKernels } from "./placeRowKernels.ts"
+import { createExpertMemory, runExperts } from "./runExperts.ts"
+import { createProductMemory, runProduct } from "./runProduct.ts"
 import { runAddScaled, runCombine, runNorm } from "./runRows.ts"
-import { runProduct } from "./runProduct.ts"
-import { createGrowingMemory, type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
-import { openX64Slab, type X64Slab } from "./X64Slab.ts"
+import { createPlacedRows, type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
+import { createSlabOpener, type X64Slab } from "./X64Slab.ts"
 
 export interface X64Options {
   readonly isa: Isa
@@ -32,9 +33,12 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
   const { isa, numThreads, createAssembler = () => new Assembler(isa.vectorBytes) } = options
   const space = createCodeSpace()
   const kernels = createKernelCache(space)
-  const context: X64Context = { arena, isa, kernels, hosts: createHostPool(arena, space, numThreads), createAssembler }
-  const memories = [0, 1, 2].map(() => createGrowingMemory(arena))
-  const memory = { activations: memories[0]!, tokens: memories[1]!, inner: memories[2]! }
+  const codes = placeRowKernels(space, isa)
+  const hosts = createHostPool(arena, space, numThreads)
+  const context: X64Context = { arena, isa, kernels, codes, hosts, createAssembler }
+  const openSlab = createSlabOpener(context)
+  const products = createProductMemory(context)
+  const memory = createExpertMemory(context, products)
   const open = new WeakSet<Slab>()
 
   const opened = (slab: Slab): X64Slab => {
@@ -42,17 +46,18 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     return slab as X64Slab
   }
 
-  const place = (op: Op, rows: Rows, numRows: number, width = rows.width): PlacedRows => {
+  // What calls are described with, written anew by each: the step loop allocates nothing.
+  const to = createPlacedRows()
+  const from = createPlacedRows()
+  const perExpert = createPlacedRows()
+  const place = (placed: PlacedRows, op: Op, rows: Rows, numRows: number, width = rows.width): void => {
     checkNumRows(op, rows, numRows, width)
-    return placeRows(context, rows)
+    placeRows(placed, context, rows)
   }
 
-  let order = new Int32Array()
   /** The plan of one expert that runs all rows. */
-  const inOrder = (numRows: number): RowPlan => {
-    if (order.length < numRows) order = Int32Array.from({ length: numRows }, (_, row) => row)
-    return { numTokens: numRows, topK: 1, order, offsets: Int32Array.of(0, numRows) }
-  }
+  const inOrder = { numTokens: 0, topK: 1, order: new Int32Array(), offsets: new Int32Array(2) }
+  const onlyExpert: X64Slab[] = []
 
   return {
     name: "x64",
@@ -61,7 +66,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`x64: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
-      const slab = openX64Slab(layout, arena.address(span), arena.bytes(span))
+      const slab = openSlab(layout, arena.address(span), arena.bytes(span))
       open.add(slab)
       return slab
     },
@@ -70,20 +75,27 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     embed(out, ids, numIds, slab) {
       const { numColumns } = matrixOf(slab)
       checkNumRows("embed", out, numIds, numColumns)
-      embedRows(out.values, ids, numIds, opened(slab).open!)
+      const { open: matrix, readRow } = opened(slab)
+      embedRows(out.values, ids, numIds, matrix!, readRow)
     },
     matmul(out, x, numRows, slab) {
       const { numRows: outWidth, numColumns } = matrixOf(slab)
       checkWidths("matmul", out, outWidth, x, numColumns)
-      const [to, from] = [place("matmul", out, numRows), place("matmul", x, numRows)]
-      runProduct(context, memory.activations, to, from, numRows, opened(slab).matrix!)
+      place(to, "matmul", out, numRows)
+      place(from, "matmul", x, numRows)
+      runProduct(context, products, to, from, numRows, opened(slab).matrix!)
     },
     expert(out, x, firstRow, numRows, slab) {
       const { upProj, downProj } = expertOf(slab)
       checkWidths("expert", out, downProj.numRows, x, upProj.numColumns)
-      for (const rows of [out, x]) checkNumRows("expert", rows, firstRow + numRows, rows.width)
-      const [to, from] = [placeRows(context, out, firstRow), placeRows(context, x, firstRow)]
-      runExperts(context, memory, to, from, inOrder(numRows), [opened(slab)])
+      checkNumRows("expert", out, firstRow + numRows, out.width)
+      checkNumRows("expert", x, firstRow + numRows, x.width)
+      placeRows(to, context, out, firstRow)
+      placeRows(from, context, x, firstRow)
+      if (inOrder.order.length < numRows) inOrder.order = Int32Array.from({ length: numRows }, (_, row) => row)
+      inOrder.numTokens = inOrder.offsets[1] = numRows
+      onlyExpert[0] = opened(slab)
+      runExperts(context, memory, to, from, inOrder, onlyExpert)
     },
     experts(out, outputs, x, plan, slabs) {
       const { numTokens, topK, offsets, rows, weights } = plan
@@ -91,32 +103,36 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
         // An expert without rows may be closed: it sleeps.
         if (offsets[e] === offsets[e + 1]) continue
         const { upProj, downProj } = expertOf(opened(slabs[e]!))
-        for (const to of [out, outputs]) checkWidths("experts", to, downProj.numRows, x, upProj.numColumns)
+        checkWidths("experts", out, downProj.numRows, x, upProj.numColumns)
+        checkWidths("experts", outputs, downProj.numRows, x, upProj.numColumns)
       }
       if (Math.min(rows.length, weights.length) < numTokens * topK)
         throw new Error(
           `experts: expected ${numTokens * topK} assignments, found ${rows.length}, ${weights.length} weights`,
         )
-      const to = place("experts", out, numTokens)
-      const [perExpert, from] = [place("experts", outputs, offsets[slabs.length]!), place("experts", x, numTokens)]
+      place(to, "experts", out, numTokens)
+      place(perExpert, "experts", outputs, offsets[slabs.length]!)
+      place(from, "experts", x, numTokens)
       runExperts(context, memory, perExpert, from, plan, slabs as readonly X64Slab[])
       runCombine(context, to, perExpert, plan)
     },
     attend: createAttend(context),
     norm(out, x, numRows, weight, epsilon) {
-      const [to, from] = [place("norm", out, numRows, weight.length), place("norm", x, numRows, weight.length)]
+      place(to, "norm", out, numRows, weight.length)
+      place(from, "norm", x, numRows, weight.length)
       runNorm(context, to, from, numRows, weight, epsilon)
     },
     addScaled(out, x, numRows, factors) {
-      const [to, from] = [place("addScaled", out, numRows), place("addScaled", x, numRows, out.width)]
+      place(to, "addScaled", out, numRows)
+      place(from, "addScaled", x, numRows, out.width)
       if (factors !== undefined && factors.length < numRows)
         throw new Error(`addScaled: expected ${numRows} factors, found ${factors.length}`)
       runAddScaled(context, to, from, numRows, factors)
     },
-    kernelMs: () => context.hosts.elapsedMs,
+    kernelMs: () => hosts.elapsedMs,
     close() {
-      context.hosts.close()
-      for (const { free } of memories) free()
+      hosts.close()
+      for (const { free } of [products.activations, memory.tokens, memory.inner]) free()
       space.close()
     },
   }

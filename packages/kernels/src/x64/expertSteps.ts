@@ -3,76 +3,75 @@
  *
  *     [gather rows of x] → gate, up → activation          [quantise] → down
  */
-import { expertActivation } from "../Activation.ts"
-import { expertOf } from "../slabChecks.ts"
-import { emitGatherRows, GATHER_ROWS } from "./gatherRowsKernel.ts"
+import { GATHER_ROWS } from "./gatherRowsKernel.ts"
 import { RECORD_VALUES, scratchAddress } from "./kernelAbi.ts"
-import { productKernel, writeProduct } from "./planProduct.ts"
 import { productWorkBytes } from "./productArguments.ts"
-import { quantizeKernel, writeQuantize } from "./quantizeActivations.ts"
+import { createRowsToQuantize, type RowsToQuantize, writeQuantize } from "./quantizeActivations.ts"
 import { quantizedRowBytes } from "./quantizedRows.ts"
-import type { ProductInput } from "./runProduct.ts"
-import type { PlacedRows, X64Context } from "./X64Context.ts"
+import { createProductRows, type ProductInput, type ProductRows, writeProduct } from "./writeProduct.ts"
+import { createPlacedRows, type PlacedRows, type X64Context } from "./X64Context.ts"
 import type { X64Slab } from "./X64Slab.ts"
 
-/** What the tasks of one call share. */
+/** What the tasks of one call share. It is made once and written anew by each call, down to each record's rows, so that a call allocates nothing. */
 export interface ExpertCall {
   readonly context: X64Context
-  readonly codes: ExpertCodes
   readonly scratch: TaskScratch
   /** The rows of x, as products read them. */
   readonly input: ProductInput
   /** The row of x that each row of the plan reads, and where these numbers lie. */
-  readonly tokens: Int32Array
-  readonly tokensAddress: number
-  readonly outputs: PlacedRows
+  tokens: Int32Array
+  tokensAddress: number
+  outputs: PlacedRows
+  /** The rows that the next records run. */
+  readonly part: ExpertPart
+  readonly product: ProductRows
+  readonly toQuantize: RowsToQuantize
 }
 
 /** Rows `firstRow .. firstRow + numRows` of the plan, which one expert runs. */
 export interface ExpertPart {
-  readonly slab: X64Slab
-  readonly firstRow: number
-  readonly numRows: number
+  firstRow: number
+  numRows: number
   /** Whether its rows of x must be gathered: they do not lie side by side. */
-  readonly isGathered: boolean
+  isGathered: boolean
   /** Where its rows between up and down projection are, `innerRowBytes` apart: an address, or a place in a host's scratch memory. */
-  readonly inner: number
-}
-
-/** Addresses of the kernels that experts of one shape run; `quantize` is undefined in f32. */
-export interface ExpertCodes {
-  readonly gather: number
-  readonly inner: number
-  readonly quantize: number | undefined
-  readonly down: number
-}
-
-/** Returns the codes that an expert runs; emits those that are not there yet. */
-export function expertCodes(context: X64Context, slab: X64Slab): ExpertCodes {
-  const { format, activation, gateProj } = expertOf(slab)
-  return {
-    gather: context.kernels.address("gatherRows", () => emitGatherRows(context.isa)),
-    inner: productKernel(context, format, expertActivation(activation, gateProj !== undefined)),
-    quantize: format === "f32" ? undefined : quantizeKernel(context),
-    down: productKernel(context, format),
-  }
+  inner: number
 }
 
 /** Where a task keeps what in its host's scratch memory, in bytes: gathered rows first. */
 export interface TaskScratch {
-  readonly inner: number
-  readonly quantized: number
-  readonly work: number
-  readonly bytes: number
+  inner: number
+  quantized: number
+  work: number
+  bytes: number
+}
+
+export function createExpertCall(context: X64Context): ExpertCall {
+  return {
+    context,
+    scratch: { inner: 0, quantized: 0, work: 0, bytes: 0 },
+    input: { x: 0, xStride: 0 },
+    tokens: new Int32Array(),
+    tokensAddress: 0,
+    outputs: createPlacedRows(),
+    part: { firstRow: 0, numRows: 0, isGathered: false, inner: 0 },
+    product: createProductRows(),
+    toQuantize: createRowsToQuantize(),
+  }
 }
 
 /** Lays out the scratch of tasks of at most `numRows` rows. */
-export function planTaskScratch({ upProj, downProj }: X64Slab, xStride: number, numRows: number): TaskScratch {
+export function planTaskScratch(
+  out: TaskScratch,
+  { upProj, downProj }: X64Slab,
+  xStride: number,
+  numRows: number,
+): void {
   const columns = Math.max(upProj!.layout.paddedColumns, downProj!.layout.paddedColumns)
-  const inner = roundUp(numRows * xStride)
-  const quantized = inner + numRows * innerRowBytes(upProj!.layout.paddedRows)
-  const work = quantized + numRows * quantizedRowBytes(downProj!.layout.paddedColumns)
-  return { inner, quantized, work, bytes: work + productWorkBytes(columns) }
+  out.inner = roundUp(numRows * xStride)
+  out.quantized = out.inner + numRows * innerRowBytes(upProj!.layout.paddedRows)
+  out.work = out.quantized + numRows * quantizedRowBytes(downProj!.layout.paddedColumns)
+  out.bytes = out.work + productWorkBytes(columns)
 }
 
 /** Bytes from one inner row to the next, a line more than it needs: rows shall not fall on the same cache sets. */
@@ -80,8 +79,16 @@ export function innerRowBytes(paddedSize: number): number {
   return paddedSize * 4 + 64
 }
 
+/** Sets the rows that the next records run. */
+export function setPart({ part, tokens }: ExpertCall, firstRow: number, numRows: number, inner: number): void {
+  part.firstRow = firstRow
+  part.numRows = numRows
+  part.isGathered = needsGather(tokens, firstRow, numRows)
+  part.inner = inner
+}
+
 /** Whether rows of x must be gathered. They lie side by side where each token is the one behind the last. */
-export function needsGather({ tokens }: ExpertCall, firstRow: number, numRows: number): boolean {
+function needsGather(tokens: Int32Array, firstRow: number, numRows: number): boolean {
   for (let row = firstRow + 1; row < firstRow + numRows; row++) {
     if (tokens[row] !== tokens[row - 1]! + 1) return true
   }
@@ -93,69 +100,69 @@ export function numInnerPairs({ gateProj, upProj }: X64Slab): number {
   return gateProj === undefined ? upProj!.numPairs : 2 * upProj!.numPairs
 }
 
-export function numInnerSteps({ isGathered }: ExpertPart): number {
-  return isGathered ? 2 : 1
+export function numInnerSteps({ part }: ExpertCall): number {
+  return part.isGathered ? 2 : 1
 }
 
-export function numDownSteps({ codes: { quantize } }: ExpertCall): number {
-  return quantize === undefined ? 1 : 2
+export function numDownSteps({ kind }: X64Slab): number {
+  return kind!.isQuantized ? 2 : 1
 }
 
 /** Writes the first half's records from `at` on: some pairs of gate and up projection. */
 export function writeInnerSteps(
-  { context, codes, scratch, input, tokens, tokensAddress }: ExpertCall,
+  call: ExpertCall,
   at: number,
-  { slab, firstRow, numRows, isGathered, inner }: ExpertPart,
+  slab: X64Slab,
   firstPair: number,
   numPairs: number,
 ): void {
+  const { context, scratch, input, tokens, part, product } = call
+  if (part.isGathered) writeGather(call, at)
+  product.x = part.isGathered ? scratchAddress(0) : input.x + tokens[part.firstRow]! * input.xStride
+  product.xStride = input.xStride
+  product.numRows = part.numRows
+  product.out = part.inner
+  product.outStride = innerRowBytes(slab.upProj!.layout.paddedRows)
+  product.expanded = scratchAddress(scratch.work)
+  const next = part.isGathered ? at + RECORD_VALUES : at
+  writeProduct(context, next, slab.kind!.innerCode, slab.upProj!, slab.gateProj, firstPair, numPairs, product)
+}
+
+function writeGather({ context, input, tokensAddress, part }: ExpertCall, at: number): void {
   const { records } = context.hosts
-  const { x, xStride } = input
-  if (isGathered) {
-    records[at] = codes.gather
-    records[at + GATHER_ROWS.x] = x
-    records[at + GATHER_ROWS.xStride] = xStride
-    records[at + GATHER_ROWS.rows] = tokensAddress + firstRow * 4
-    records[at + GATHER_ROWS.numRows] = numRows
-    records[at + GATHER_ROWS.out] = scratchAddress(0)
-    records[at + GATHER_ROWS.rowBytes] = xStride
-  }
-  const product = isGathered ? at + RECORD_VALUES : at
-  writeProduct(context, product, codes.inner, slab.upProj!, slab.gateProj, firstPair, numPairs, {
-    x: isGathered ? scratchAddress(0) : x + tokens[firstRow]! * xStride,
-    xStride,
-    numRows,
-    out: inner,
-    outStride: innerRowBytes(slab.upProj!.layout.paddedRows),
-    expanded: scratchAddress(scratch.work),
-  })
+  records[at] = context.codes.gather
+  records[at + GATHER_ROWS.x] = input.x
+  records[at + GATHER_ROWS.xStride] = input.xStride
+  records[at + GATHER_ROWS.rows] = tokensAddress + part.firstRow * 4
+  records[at + GATHER_ROWS.numRows] = part.numRows
+  records[at + GATHER_ROWS.out] = scratchAddress(0)
+  records[at + GATHER_ROWS.rowBytes] = input.xStride
 }
 
 /** Writes the second half's records from `at` on: some pairs of the down projection. */
-export function writeDownSteps(
-  { context, codes, scratch, outputs }: ExpertCall,
-  at: number,
-  { slab, firstRow, numRows, inner }: ExpertPart,
-  firstPair: number,
-  numPairs: number,
-): void {
-  const { quantize, down } = codes
+export function writeDownSteps(call: ExpertCall, at: number, slab: X64Slab, firstPair: number, numPairs: number): void {
+  const { context, scratch, outputs, part, product, toQuantize } = call
   const { numColumns, paddedColumns } = slab.downProj!.layout
-  const innerStride = innerRowBytes(slab.upProj!.layout.paddedRows)
-  const quantized = scratchAddress(scratch.quantized)
-  if (quantize !== undefined) {
-    const rows = { x: inner, xStride: innerStride, numColumns, paddedColumns, out: quantized, numRows }
-    writeQuantize(context, at, quantize, rows)
+  product.x = part.inner
+  product.xStride = innerRowBytes(slab.upProj!.layout.paddedRows)
+  product.numRows = part.numRows
+  product.out = outputs.address + part.firstRow * outputs.width * 4
+  product.outStride = outputs.width * 4
+  product.expanded = scratchAddress(scratch.work)
+  let next = at
+  if (slab.kind!.isQuantized) {
+    toQuantize.x = product.x
+    toQuantize.xStride = product.xStride
+    toQuantize.numColumns = numColumns
+    toQuantize.paddedColumns = paddedColumns
+    toQuantize.out = scratchAddress(scratch.quantized)
+    toQuantize.numRows = part.numRows
+    writeQuantize(context, at, toQuantize)
+    product.x = toQuantize.out
+    product.xStride = quantizedRowBytes(paddedColumns)
+    next += RECORD_VALUES
   }
-  const product = quantize === undefined ? at : at + RECORD_VALUES
-  writeProduct(context, product, down, slab.downProj!, undefined, firstPair, numPairs, {
-    x: quantize === undefined ? inner : quantized,
-    xStride: quantize === undefined ? innerStride : quantizedRowBytes(paddedColumns),
-    numRows,
-    out: outputs.address + firstRow * outputs.width * 4,
-    outStride: outputs.width * 4,
-    expanded: scratchAddress(scratch.work),
-  })
+  writeProduct(context, next, slab.downProj!.code, slab.downProj!, undefined, firstPair, numPairs, product)
 }
 
 function roundUp(bytes: number): number {

@@ -1,31 +1,25 @@
-import { emitQuantizeRows, QUANTIZE_ROWS } from "./quantizeRowsKernel.ts"
+import { countRowParts, partStart } from "./countParts.ts"
 import { quantizedRowBytes } from "./quantizedRows.ts"
-import { runRowParts } from "./runRowParts.ts"
+import { QUANTIZE_ROWS } from "./quantizeRowsKernel.ts"
 import type { X64Context } from "./X64Context.ts"
 
-/** f32 rows that become 8 bits. */
+/** f32 rows that become 8 bits: addresses, or places in a host's scratch memory. Written anew for each quantisation. */
 export interface RowsToQuantize {
-  readonly x: number
-  readonly xStride: number
-  readonly numColumns: number
-  readonly paddedColumns: number
-  readonly out: number
-  readonly numRows: number
+  x: number
+  xStride: number
+  numColumns: number
+  paddedColumns: number
+  out: number
+  numRows: number
 }
 
-/** Returns the address of the kernel that quantises rows. */
-export function quantizeKernel({ isa, kernels }: X64Context): number {
-  return kernels.address("quantizeRows", () => emitQuantizeRows(isa))
+export function createRowsToQuantize(): RowsToQuantize {
+  return { x: 0, xStride: 0, numColumns: 0, paddedColumns: 0, out: 0, numRows: 0 }
 }
 
-/** Writes the record at `at` that quantises rows. */
-export function writeQuantize(
-  { hosts: { records } }: X64Context,
-  at: number,
-  code: number,
-  rows: RowsToQuantize,
-): void {
-  records[at] = code
+/** Writes the record at `at` that quantises all of `rows`. */
+export function writeQuantize({ hosts: { records }, codes }: X64Context, at: number, rows: RowsToQuantize): void {
+  records[at] = codes.quantize
   records[at + QUANTIZE_ROWS.x] = rows.x
   records[at + QUANTIZE_ROWS.xStride] = rows.xStride
   records[at + QUANTIZE_ROWS.out] = rows.out
@@ -35,16 +29,19 @@ export function writeQuantize(
   records[at + QUANTIZE_ROWS.paddedColumns] = rows.paddedColumns
 }
 
-/** Quantises rows, cut over the hosts; they are there when it returns. */
+/** Quantises rows that have addresses, cut over the hosts; they are there when it returns. */
 export function quantizeActivations(context: X64Context, rows: RowsToQuantize): void {
+  const { hosts, codes } = context
+  const { records } = hosts
   const { x, xStride, out, numRows, numColumns, paddedColumns } = rows
-  const code = quantizeKernel(context)
-  runRowParts(context, code, numRows, numColumns, (at, first, count) =>
-    writeQuantize(context, at, code, {
-      ...rows,
-      x: x + first * xStride,
-      out: out + first * quantizedRowBytes(paddedColumns),
-      numRows: count,
-    }),
-  )
+  const numParts = countRowParts(hosts.numHosts, numRows, numColumns)
+  for (let part = 0; part < numParts; part++) {
+    const first = partStart(numRows, part, numParts)
+    const at = hosts.add(codes.quantize)
+    writeQuantize(context, at, rows)
+    records[at + QUANTIZE_ROWS.x] = x + first * xStride
+    records[at + QUANTIZE_ROWS.out] = out + first * quantizedRowBytes(paddedColumns)
+    records[at + QUANTIZE_ROWS.numRows] = partStart(numRows, part + 1, numParts) - first
+  }
+  hosts.run()
 }

@@ -6,33 +6,43 @@
  * Where experts are few, as in a dense layer's single network, their matrices are cut by columns instead, in two phases.
  */
 import type { ExpertRows } from "../Backend.ts"
+import { countProductParts, partStart } from "./countParts.ts"
 import {
+  createExpertCall,
   type ExpertCall,
-  expertCodes,
-  type ExpertPart,
   innerRowBytes,
-  needsGather,
   numDownSteps,
   numInnerPairs,
   numInnerSteps,
   planTaskScratch,
+  setPart,
   writeDownSteps,
   writeInnerSteps,
 } from "./expertSteps.ts"
 import { RECORD_VALUES, scratchAddress } from "./kernelAbi.ts"
-import { forEachPart } from "./planProduct.ts"
-import { placeActivations } from "./runProduct.ts"
-import type { GrowingMemory, PlacedRows, X64Context } from "./X64Context.ts"
+import { placeActivations, type ProductMemory } from "./runProduct.ts"
+import { createGrowingMemory, type GrowingMemory, type PlacedRows, type X64Context } from "./X64Context.ts"
 import type { X64Slab } from "./X64Slab.ts"
 
-/** Memory of this operation. */
+/** Memory of this operation, kept from call to call. */
 export interface ExpertMemory {
-  /** 8-bit rows of x. */
-  readonly activations: GrowingMemory
+  /** What it shares with products: 8-bit rows of x. */
+  readonly products: ProductMemory
   /** The row of x that each assignment reads, int32. */
   readonly tokens: GrowingMemory
   /** f32 rows between up and down projection, where experts are cut by columns. */
   readonly inner: GrowingMemory
+  readonly call: ExpertCall
+}
+
+export function createExpertMemory(context: X64Context, products: ProductMemory): ExpertMemory {
+  const { arena } = context
+  return {
+    products,
+    tokens: createGrowingMemory(arena),
+    inner: createGrowingMemory(arena),
+    call: createExpertCall(context),
+  }
 }
 
 /** Most rows of one task: more would not fit the core's own cache. */
@@ -58,12 +68,13 @@ export function runExperts(
   const first = firstWithRows(plan, slabs)
   const rowsPerTask = chooseRowsPerTask(numRows, hosts.numHosts)
   const isByRows = numRows > MOST_ROWS || keepsHostsBusy(countTasks(plan, slabs.length, rowsPerTask), hosts.numHosts)
-  const codes = expertCodes(context, first)
-  const input = placeActivations(context, memory.activations, x, plan.numTokens, first.upProj!)
-  const scratch = planTaskScratch(first, input.xStride, isByRows ? rowsPerTask : numRows)
-  hosts.reserveScratch(scratch.bytes)
-  const tokensAddress = placeTokens(memory.tokens, plan, numRows)
-  const call: ExpertCall = { context, codes, scratch, input, tokens: memory.tokens.words(), tokensAddress, outputs }
+  const { call } = memory
+  placeActivations(call.input, context, memory.products, x, plan.numTokens, first.upProj!)
+  planTaskScratch(call.scratch, first, call.input.xStride, isByRows ? rowsPerTask : numRows)
+  hosts.reserveScratch(call.scratch.bytes)
+  call.tokensAddress = placeTokens(memory.tokens, plan, numRows)
+  call.tokens = memory.tokens.words()
+  call.outputs = outputs
   if (isByRows) runByRows(call, plan, slabs, rowsPerTask)
   else runByColumns(call, plan, slabs, memory.inner.address(numRows * innerRowBytes(first.upProj!.layout.paddedRows)))
 }
@@ -74,8 +85,9 @@ function firstWithRows({ offsets }: RowPlan, slabs: readonly X64Slab[]): X64Slab
   for (let e = 0; e < slabs.length; e++) {
     if (offsets[e] === offsets[e + 1]) continue
     first ??= slabs[e]!
-    const { shape } = slabs[e]!
-    if (shape !== first.shape) throw new Error(`x64: expected experts alike, found ${first.shape} and ${shape}`)
+    const kind = slabs[e]!.kind!
+    if (kind !== first.kind)
+      throw new Error(`x64: expected experts alike, found ${first.kind!.shape} and ${kind.shape}`)
   }
   return first!
 }
@@ -108,15 +120,14 @@ function runByRows(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Sl
   const { hosts } = call.context
   const inner = scratchAddress(call.scratch.inner)
   for (let e = 0; e < slabs.length; e++) {
-    const slab = slabs[e]!
     const end = offsets[e + 1]!
     for (let firstRow = offsets[e]!; firstRow < end; firstRow += rowsPerTask) {
-      const numRows = Math.min(rowsPerTask, end - firstRow)
-      const part: ExpertPart = { slab, firstRow, numRows, isGathered: needsGather(call, firstRow, numRows), inner }
-      const numFirst = numInnerSteps(part)
-      const at = hosts.addSequence(numFirst + numDownSteps(call))
-      writeInnerSteps(call, at, part, 0, numInnerPairs(slab))
-      writeDownSteps(call, at + numFirst * RECORD_VALUES, part, 0, slab.downProj!.numPairs)
+      const slab = slabs[e]!
+      setPart(call, firstRow, Math.min(rowsPerTask, end - firstRow), inner)
+      const numFirst = numInnerSteps(call)
+      const at = hosts.addSequence(numFirst + numDownSteps(slab))
+      writeInnerSteps(call, at, slab, 0, numInnerPairs(slab))
+      writeDownSteps(call, at + numFirst * RECORD_VALUES, slab, 0, slab.downProj!.numPairs)
     }
   }
   hosts.run()
@@ -125,33 +136,37 @@ function runByRows(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Sl
 /** Two phases, each matrix cut by columns: all gate and up projections, then all down projections. Inner rows lie at `inner`, in order of the plan. */
 function runByColumns(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Slab[], inner: number): void {
   const { hosts } = call.context
-  const parts: ExpertPart[] = []
   for (let e = 0; e < slabs.length; e++) {
-    const slab = slabs[e]!
-    const [firstRow, numRows] = [offsets[e]!, offsets[e + 1]! - offsets[e]!]
-    if (numRows === 0) continue
-    const isGathered = needsGather(call, firstRow, numRows)
-    parts.push({
-      slab,
-      firstRow,
-      numRows,
-      isGathered,
-      inner: inner + firstRow * innerRowBytes(slab.upProj!.layout.paddedRows),
-    })
-  }
-  for (const part of parts) {
-    const { slab, numRows } = part
-    forEachPart(hosts.numHosts, slab.upProj!, numInnerPairs(slab), numRows, (firstPair, numPairs) =>
-      writeInnerSteps(call, hosts.addSequence(numInnerSteps(part)), part, firstPair, numPairs),
-    )
+    if (offsets[e] !== offsets[e + 1]) addInnerTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
   }
   hosts.run()
-  for (const part of parts) {
-    const { slab, numRows } = part
-    // Each task quantises the rows again: that is cheaper than another phase.
-    forEachPart(hosts.numHosts, slab.downProj!, slab.downProj!.numPairs, numRows, (firstPair, numPairs) =>
-      writeDownSteps(call, hosts.addSequence(numDownSteps(call)), part, firstPair, numPairs),
-    )
+  for (let e = 0; e < slabs.length; e++) {
+    if (offsets[e] !== offsets[e + 1]) addDownTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
   }
   hosts.run()
+}
+
+function addInnerTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
+  const { hosts } = call.context
+  const numPairs = numInnerPairs(slab)
+  setPart(call, firstRow, endRow - firstRow, inner + firstRow * innerRowBytes(slab.upProj!.layout.paddedRows))
+  const numParts = countProductParts(hosts.numHosts, slab.upProj!, numPairs, endRow - firstRow)
+  for (let part = 0; part < numParts; part++) {
+    const first = partStart(numPairs, part, numParts)
+    const count = partStart(numPairs, part + 1, numParts) - first
+    writeInnerSteps(call, hosts.addSequence(numInnerSteps(call)), slab, first, count)
+  }
+}
+
+/** Each task quantises the rows again: that is cheaper than another phase. */
+function addDownTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
+  const { hosts } = call.context
+  const { numPairs } = slab.downProj!
+  setPart(call, firstRow, endRow - firstRow, inner + firstRow * innerRowBytes(slab.upProj!.layout.paddedRows))
+  const numParts = countProductParts(hosts.numHosts, slab.downProj!, numPairs, endRow - firstRow)
+  for (let part = 0; part < numParts; part++) {
+    const first = partStart(numPairs, part, numParts)
+    const count = partStart(numPairs, part + 1, numParts) - first
+    writeDownSteps(call, hosts.addSequence(numDownSteps(slab)), slab, first, count)
+  }
 }

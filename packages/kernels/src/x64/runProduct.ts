@@ -1,18 +1,28 @@
+import { countProductParts, partStart } from "./countParts.ts"
 import { scratchAddress } from "./kernelAbi.ts"
-import { forEachPart, productKernel, type ProductRows, writeProduct } from "./planProduct.ts"
 import { productWorkBytes } from "./productArguments.ts"
-import { quantizeActivations } from "./quantizeActivations.ts"
+import { createRowsToQuantize, quantizeActivations, type RowsToQuantize } from "./quantizeActivations.ts"
 import { quantizedRowBytes } from "./quantizedRows.ts"
-import type { GrowingMemory, PlacedRows, X64Context } from "./X64Context.ts"
+import { createProductRows, type ProductInput, type ProductRows, writeProduct } from "./writeProduct.ts"
+import { createGrowingMemory, type GrowingMemory, type PlacedRows, type X64Context } from "./X64Context.ts"
 import type { PlacedMatrix } from "./X64Slab.ts"
 
-/** Rows that products read: f32, or `quantizedRows`. */
-export type ProductInput = Pick<ProductRows, "x" | "xStride">
+/** Memory of products, kept from call to call: a call allocates nothing. */
+export interface ProductMemory {
+  /** 8-bit rows of x. */
+  readonly activations: GrowingMemory
+  readonly rows: ProductRows
+  readonly toQuantize: RowsToQuantize
+}
+
+export function createProductMemory({ arena }: X64Context): ProductMemory {
+  return { activations: createGrowingMemory(arena), rows: createProductRows(), toQuantize: createRowsToQuantize() }
+}
 
 /** Runs `out[t] = W · x[t] (+ bias)`, cut over the hosts by output columns. */
 export function runProduct(
   context: X64Context,
-  activations: GrowingMemory,
+  memory: ProductMemory,
   out: PlacedRows,
   x: PlacedRows,
   numRows: number,
@@ -20,29 +30,41 @@ export function runProduct(
 ): void {
   if (numRows === 0) return
   const { hosts } = context
-  const { layout, numPairs } = matrix
-  const code = productKernel(context, layout.format)
-  const input = placeActivations(context, activations, x, numRows, matrix)
+  const { code, numPairs, layout } = matrix
+  const { rows } = memory
+  placeActivations(rows, context, memory, x, numRows, matrix)
   hosts.reserveScratch(productWorkBytes(layout.paddedColumns))
-  const rows = { ...input, numRows, out: out.address, outStride: out.width * 4, expanded: scratchAddress(0) }
-  forEachPart(hosts.numHosts, matrix, numPairs, numRows, (first, count) =>
-    writeProduct(context, hosts.add(code), code, matrix, undefined, first, count, rows),
-  )
+  rows.numRows = numRows
+  rows.out = out.address
+  rows.outStride = out.width * 4
+  rows.expanded = scratchAddress(0)
+  const numParts = countProductParts(hosts.numHosts, matrix, numPairs, numRows)
+  for (let part = 0; part < numParts; part++) {
+    const first = partStart(numPairs, part, numParts)
+    const count = partStart(numPairs, part + 1, numParts) - first
+    writeProduct(context, hosts.add(code), code, matrix, undefined, first, count, rows)
+  }
   hosts.run()
 }
 
-/** Returns the rows that products with `matrix` read: `x` itself, or its 8-bit form. */
+/** Writes to `to` which rows products with `matrix` read: `x` itself, or its 8-bit form, which is there when it returns. */
 export function placeActivations(
+  to: ProductInput,
   context: X64Context,
-  activations: GrowingMemory,
+  { activations, toQuantize }: ProductMemory,
   x: PlacedRows,
   numRows: number,
-  { layout: { format, numColumns, paddedColumns } }: PlacedMatrix,
-): ProductInput {
-  const fromStride = x.width * 4
-  if (format === "f32") return { x: x.address, xStride: fromStride }
-  const xStride = quantizedRowBytes(paddedColumns)
-  const out = activations.address(numRows * xStride)
-  quantizeActivations(context, { x: x.address, xStride: fromStride, numColumns, paddedColumns, out, numRows })
-  return { x: out, xStride }
+  { layout }: PlacedMatrix,
+): void {
+  to.x = x.address
+  to.xStride = x.width * 4
+  if (layout.format === "f32") return
+  toQuantize.x = to.x
+  toQuantize.xStride = to.xStride
+  toQuantize.numColumns = layout.numColumns
+  toQuantize.paddedColumns = layout.paddedColumns
+  toQuantize.numRows = numRows
+  to.xStride = quantizedRowBytes(layout.paddedColumns)
+  to.x = toQuantize.out = activations.address(numRows * to.xStride)
+  quantizeActivations(context, toQuantize)
 }

@@ -1,0 +1,27 @@
+import { emitAddScaled } from "./addScaledKernel.ts"
+import { emitCombine } from "./combineKernel.ts"
+import type { CodeSpace } from "./executableMemory.ts"
+import { emitGatherRows } from "./gatherRowsKernel.ts"
+import type { Isa } from "./Isa.ts"
+import { emitNormRows } from "./normRowsKernel.ts"
+import { emitQuantizeRows } from "./quantizeRowsKernel.ts"
+
+/** Addresses of the kernels that go row by row, whatever the model. */
+export interface RowKernels {
+  readonly norm: number
+  readonly addScaled: number
+  readonly combine: number
+  readonly gather: number
+  readonly quantize: number
+}
+
+/** Emits them and places them in `space`. */
+export function placeRowKernels(space: CodeSpace, isa: Isa): RowKernels {
+  return {
+    norm: space.place(emitNormRows(isa)),
+    addScaled: space.place(emitAddScaled(isa)),
+    combine: space.place(emitCombine(isa)),
+    gather: space.place(emitGatherRows(isa)),
+    quantize: space.place(emitQuantizeRows(isa)),
+  }
+}
