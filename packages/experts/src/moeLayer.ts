@@ -19,6 +19,8 @@ import { routerLogits } from "./routerLogits.ts"
 import { runExperts } from "./runExperts.ts"
 import { runsTogether, runTogether } from "./runTogether.ts"
 
+const NO_OPTIONS: MoeOptions = {}
+
 /**
  * Writes the layer's output for tokens `0 .. numTokens`, without the residual, and returns how they were routed.
  *
@@ -34,7 +36,7 @@ export function moeLayer(
   numTokens: number,
   layer: MoeLayer,
   scratch: MoeScratch,
-  options: MoeOptions = {},
+  options: MoeOptions = NO_OPTIONS,
 ): Routing {
   const { config, sharedExpert } = layer
 

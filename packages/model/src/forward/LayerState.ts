@@ -49,7 +49,8 @@ export function createKvState(
   return {
     slotRows(batch) {
       active.length = 0
-      for (const { slotId, firstRow, numRows, pastLength } of batch.slots) {
+      for (let s = 0; s < batch.slots.length; s++) {
+        const { slotId, firstRow, numRows, pastLength } = batch.slots[s]!
         const slot = all[slotId]
         if (slot === undefined) throw new Error(`slot ${slotId} is none of the ${numSlots}`)
         if (pastLength + numRows > capacity) {

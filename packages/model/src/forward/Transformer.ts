@@ -12,6 +12,7 @@ import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import { createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
+import { copyValues } from "./copyValues.ts"
 import { embedIds, headLogits } from "./vocabulary.ts"
 
 /** What an observer sees of a layer that has just run. Views of scratch: copy what is kept. */
@@ -33,7 +34,7 @@ export interface Transformer {
   readonly maxRows: number
   /** Bytes that the weights hold, as the backend counts them. */
   readonly weightBytes: number
-  /** Runs one batch. Writes scratch and the slots' state past their lengths only: a failed run can be repeated. */
+  /** Runs one batch; allocates nothing unless `onLayer` is given. Writes scratch and the slots' state past their lengths only: a failed run can be repeated. */
   run(batch: StepBatch, onLayer?: (layer: number, view: LayerView) => void): void
   /** Returns the logits `[V]` of the last row of `batch.slots[index]`; valid until the next run. */
   logits(index: number): Float32Array
@@ -72,6 +73,8 @@ interface Scratch {
   readonly branch: Rows
   readonly qkv: Rows
   readonly attended: Rows
+  /** Ids within one part of a vocabulary matrix that is split. */
+  readonly ids: Int32Array
   readonly headRows: Rows
   readonly logits: Rows
   /** One per part of a head that is split, else empty. */
@@ -89,11 +92,13 @@ export function createTransformer(options: TransformerOptions): Transformer {
     scratch.logits.values.subarray(i * config.vocabSize, (i + 1) * config.vocabSize),
   )
   const logitRow = new Int32Array(numSlots)
+  const limits = { maxRows, numSlots, maxLogitRows }
 
   const runLayer = (layer: Layer, batch: StepBatch): void => {
     const { hidden, normed, branch, qkv, attended } = scratch
     const { numRows } = batch
-    const { prepared: vectors, ...slabs } = layer.slabs
+    const { slabs } = layer
+    const vectors = slabs.prepared
 
     backend.norm(normed, hidden, numRows, vectors.attentionNorm, config.normEpsilon)
     backend.matmul(qkv, normed, numRows, slabs.qkv)
@@ -112,7 +117,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
     const { hidden, headRows } = scratch
     const { hiddenSize } = config
     if (wantsAllLogits === true) {
-      headRows.values.set(hidden.values.subarray(0, numRows * hiddenSize))
+      copyValues(headRows.values, 0, hidden.values, 0, numRows * hiddenSize)
       return numRows
     }
     let n = 0
@@ -120,8 +125,8 @@ export function createTransformer(options: TransformerOptions): Transformer {
       const slot = slots[i]!
       logitRow[i] = slot.wantsLogits ? n : -1
       if (!slot.wantsLogits) continue
-      const last = (slot.firstRow + slot.numRows - 1) * hiddenSize
-      headRows.values.set(hidden.values.subarray(last, last + hiddenSize), n * hiddenSize)
+      const last = slot.firstRow + slot.numRows - 1
+      copyValues(headRows.values, n * hiddenSize, hidden.values, last * hiddenSize, hiddenSize)
       n++
     }
     return n
@@ -135,16 +140,12 @@ export function createTransformer(options: TransformerOptions): Transformer {
     maxRows,
     weightBytes: weights.numBytes,
     run(batch, onLayer) {
-      checkBatch(batch, { maxRows, numSlots, maxLogitRows })
-      embedIds(scratch.hidden, batch.ids, batch.numRows, weights.embedding, backend, scratch.normed)
-      layers.forEach((layer, l) => {
-        runLayer(layer, batch)
-        onLayer?.(l, {
-          hidden: scratch.hidden.values,
-          routerLogits: layer.moe?.scratch.logits.values,
-          routing: layer.moe?.routing,
-        })
-      })
+      checkBatch(batch, limits)
+      embedIds(scratch.hidden, batch.ids, batch.numRows, weights.embedding, backend, scratch.normed, scratch.ids)
+      for (let l = 0; l < layers.length; l++) {
+        runLayer(layers[l]!, batch)
+        onLayer?.(l, viewLayer(layers[l]!, scratch))
+      }
       const numLogits = gatherHeadRows(batch)
       if (numLogits === 0) return
       backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
@@ -164,6 +165,10 @@ export function createTransformer(options: TransformerOptions): Transformer {
       weights.close()
     },
   }
+}
+
+function viewLayer({ moe }: Layer, { hidden }: Scratch): LayerView {
+  return { hidden: hidden.values, routerLogits: moe?.scratch.logits.values, routing: moe?.routing }
 }
 
 function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
@@ -227,6 +232,7 @@ function createScratch(
       maxRows,
       widest(({ numHeads, headDim }) => numHeads * headDim),
     ),
+    ids: new Int32Array(maxRows),
     headRows: arena.rows(maxLogitRows, hiddenSize),
     logits: arena.rows(maxLogitRows, vocabSize),
     partLogits: head.parts.length === 1 ? [] : head.parts.map(({ numRows }) => arena.rows(maxLogitRows, numRows)),
@@ -243,7 +249,7 @@ function copyRouting(out: Routing, { numTokens, topK, expertIds, weights }: Rout
 
 function checkBatch(
   { numRows, slots, wantsAllLogits }: StepBatch,
-  { maxRows, numSlots, maxLogitRows }: { maxRows: number; numSlots: number; maxLogitRows: number },
+  { maxRows, numSlots, maxLogitRows }: Required<Pick<TransformerOptions, "maxRows" | "numSlots" | "maxLogitRows">>,
 ): void {
   if (numRows > maxRows) throw new Error(`a batch of ${numRows} rows exceeds maxRows ${maxRows}`)
   if (slots.length > numSlots) throw new Error(`a batch of ${slots.length} entries exceeds the ${numSlots} slots`)

@@ -4,7 +4,14 @@ import type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "../pr
 /** A vocabulary matrix whose rows may be spread over several slabs. */
 export interface VocabularyMatrix {
   readonly numRows: number
-  readonly parts: readonly { readonly firstRow: number; readonly numRows: number; readonly slab: Slab }[]
+  readonly parts: readonly VocabularyPart[]
+}
+
+/** Rows `firstRow .. firstRow + numRows` of a vocabulary matrix. */
+export interface VocabularyPart {
+  readonly firstRow: number
+  readonly numRows: number
+  readonly slab: Slab
 }
 
 /** One layer's open slabs. Vectors (norms, gates) stay in `prepared`. */

@@ -1,39 +1,51 @@
 import type { Backend, Rows } from "@consilium/kernels"
-import type { VocabularyMatrix } from "./loadWeights.ts"
+import { copyValues } from "./copyValues.ts"
+import type { VocabularyMatrix, VocabularyPart } from "./loadWeights.ts"
 
 /**
  * Writes the embeddings of `ids` to the first rows of `out` `[T, H]`.
  *
  * @param spare rows that a matrix of several parts needs for gathering; unused, and may be anything, for one part
+ * @param spareIds room for as many ids, likewise
  * @throws Error on an id outside the vocabulary
  */
 export function embedIds(
   out: Rows,
   ids: Int32Array,
   numIds: number,
-  matrix: VocabularyMatrix,
+  { parts, numRows }: VocabularyMatrix,
   backend: Backend,
   spare: Rows,
+  spareIds: Int32Array,
 ): void {
   for (let i = 0; i < numIds; i++) {
-    if (ids[i]! < 0 || ids[i]! >= matrix.numRows)
-      throw new Error(`id ${ids[i]} is outside the vocabulary of ${matrix.numRows}`)
+    if (ids[i]! < 0 || ids[i]! >= numRows) throw new Error(`id ${ids[i]} is outside the vocabulary of ${numRows}`)
   }
-  const [only] = matrix.parts
-  if (matrix.parts.length === 1) return backend.embed(out, ids, numIds, only!.slab)
+  if (parts.length === 1) return backend.embed(out, ids, numIds, parts[0]!.slab)
+  for (let p = 0; p < parts.length; p++) embedPart(out, ids, numIds, parts[p]!, backend, spare, spareIds)
+}
 
+/** Embeds those of `ids` that the part has, side by side, and puts each in its row of `out`. */
+function embedPart(
+  out: Rows,
+  ids: Int32Array,
+  numIds: number,
+  { firstRow, numRows, slab }: VocabularyPart,
+  backend: Backend,
+  spare: Rows,
+  spareIds: Int32Array,
+): void {
   const { width } = out
-  const places = new Int32Array(numIds)
-  const local = new Int32Array(numIds)
-  for (const { firstRow, numRows, slab } of matrix.parts) {
-    let n = 0
-    for (let i = 0; i < numIds; i++) {
-      if (ids[i]! < firstRow || ids[i]! >= firstRow + numRows) continue
-      places[n] = i
-      local[n++] = ids[i]! - firstRow
-    }
-    backend.embed(spare, local, n, slab)
-    for (let i = 0; i < n; i++) out.values.set(spare.values.subarray(i * width, (i + 1) * width), places[i]! * width)
+  let numOwn = 0
+  for (let i = 0; i < numIds; i++) {
+    const own = ids[i]! - firstRow
+    if (own >= 0 && own < numRows) spareIds[numOwn++] = own
+  }
+  backend.embed(spare, spareIds, numOwn, slab)
+  let next = 0
+  for (let i = 0; i < numIds; i++) {
+    const own = ids[i]! - firstRow
+    if (own >= 0 && own < numRows) copyValues(out.values, i * width, spare.values, next++ * width, width)
   }
 }
 
@@ -50,14 +62,13 @@ export function headLogits(
   backend: Backend,
   partLogits: readonly Rows[],
 ): void {
-  const [only] = matrix.parts
-  if (matrix.parts.length === 1) return backend.matmul(logits, x, numRows, only!.slab)
+  const { parts } = matrix
+  if (parts.length === 1) return backend.matmul(logits, x, numRows, parts[0]!.slab)
 
-  matrix.parts.forEach(({ firstRow, numRows: width, slab }, p) => {
-    const part = partLogits[p]!
-    backend.matmul(part, x, numRows, slab)
-    for (let t = 0; t < numRows; t++) {
-      logits.values.set(part.values.subarray(t * width, (t + 1) * width), t * matrix.numRows + firstRow)
-    }
-  })
+  for (let p = 0; p < parts.length; p++) {
+    const { firstRow, numRows: width, slab } = parts[p]!
+    const { values } = partLogits[p]!
+    backend.matmul(partLogits[p]!, x, numRows, slab)
+    for (let t = 0; t < numRows; t++) copyValues(logits.values, t * matrix.numRows + firstRow, values, t * width, width)
+  }
 }
