@@ -4,6 +4,11 @@ import type { RouterConfig, TopKRouterConfig } from "./RouterConfig.ts"
 import type { RouteOptions, RouteScratch } from "./RouteScratch.ts"
 import type { Routing } from "./Routing.ts"
 import { routeSparsemixer } from "./routeSparsemixer.ts"
+import { selectLogits } from "./selectLogits.ts"
+
+const NO_OPTIONS: RouteOptions = {}
+/** How far below a token's chosen logits the next one's are looked for at first, in parts of their range: lower costs comparisons, higher a second look. */
+const FLOOR_MARGIN = 0.4
 
 /**
  * Chooses each token's experts and their weights, best first, ties to the lower id.
@@ -20,25 +25,60 @@ export function route(
   numTokens: number,
   config: RouterConfig,
   scratch: RouteScratch,
-  options: RouteOptions = {},
+  options: RouteOptions = NO_OPTIONS,
 ): Routing {
-  const { numExperts, counts } = scratch
+  const { numExperts } = scratch
   checkShapes(out, logits, numTokens, config, numExperts)
   checkPerExpert("availability", options.availability, numExperts)
   checkPerExpert("selectionBias", options.selectionBias, numExperts)
   out.numTokens = numTokens
-  counts.fill(0)
+  if (config.kind === "top-k" && choosesByLogitsAlone(config, options)) {
+    routeByLogits(out, logits, numTokens, config, scratch)
+    return out
+  }
+  scratch.counts.fill(0)
   for (let t = 0; t < numTokens; t++) {
     checkRow(logits, t, numExperts, options.availability)
     if (config.kind === "sparsemixer") routeSparsemixer(out, t, logits, config, scratch, options)
     else routeToken(out, t, logits, config, scratch, options)
-    const first = t * out.topK
-    for (let k = 0; k < out.topK; k++) {
-      const id = out.expertIds[first + k]!
-      if (id >= 0) counts[id]!++
-    }
+    countChosen(scratch, out, t)
   }
   return out
+}
+
+/** Whether each token's experts are those of its largest logits, whatever other tokens chose: nearly always. */
+function choosesByLogitsAlone(config: TopKRouterConfig, options: RouteOptions): boolean {
+  const { selectionBias, availability, capacity = Number.POSITIVE_INFINITY } = options
+  const isBare = selectionBias === undefined && availability === undefined && capacity === Number.POSITIVE_INFINITY
+  return isBare && config.groups === undefined && choosesByLogits(config, selectionBias)
+}
+
+/** As `routeToken`, for all tokens, in one pass over the logits. Tokens are alike: what the last one's best were above nearly bounds the next one's. */
+function routeByLogits(
+  out: Routing,
+  logits: Float32Array,
+  numTokens: number,
+  config: TopKRouterConfig,
+  scratch: RouteScratch,
+): void {
+  const { numExperts, choice: best } = scratch
+  const { expertIds, topK } = out
+  let floor = Number.NEGATIVE_INFINITY
+  for (let t = 0; t < numTokens; t++) {
+    const first = t * topK
+    const row = t * numExperts
+    let numChosen = selectLogits(expertIds, first, logits, row, numExperts, topK, floor, best)
+    if (numChosen < topK && floor !== Number.NEGATIVE_INFINITY)
+      numChosen = selectLogits(expertIds, first, logits, row, numExperts, topK, Number.NEGATIVE_INFINITY, best)
+    if (numChosen < 0) checkRow(logits, t, numExperts, undefined)
+    weighChosen(out, first, numChosen, logits, row, config, scratch, undefined)
+    const least = best[topK - 1]!
+    floor = numChosen < topK ? Number.NEGATIVE_INFINITY : least - FLOOR_MARGIN * (best[0]! - least)
+  }
+}
+
+function countChosen({ counts }: RouteScratch, { expertIds, topK }: Routing, t: number): void {
+  for (let a = t * topK; a < (t + 1) * topK; a++) if (expertIds[a]! >= 0) counts[expertIds[a]!]!++
 }
 
 function routeToken(
@@ -92,17 +132,23 @@ function chooseBy(
   scratch: RouteScratch,
   logits: Float32Array,
   row: number,
-  { score, choosesByLogits = false, groups }: TopKRouterConfig,
+  config: TopKRouterConfig,
   { selectionBias, availability }: RouteOptions,
 ): void {
   const { numExperts, scores, choice } = scratch
-  // A softmax orders as its logits do, and these keep apart what an exponential would round together; sums of two they do not order.
-  const isOrderOnly = score === "softmax" && selectionBias === undefined && groups?.score !== "two-best"
-  const byLogits = choosesByLogits || isOrderOnly
-  if (!byLogits) scoreExperts(scratch, logits, row, score, 1, availability)
+  const byLogits = choosesByLogits(config, selectionBias)
+  if (!byLogits) scoreExperts(scratch, logits, row, config.score, 1, availability)
   for (let e = 0; e < numExperts; e++) {
     choice[e] = (byLogits ? logits[row + e]! : scores[e]!) + (selectionBias?.[e] ?? 0)
   }
+}
+
+/** A softmax orders as its logits do, and these keep apart what an exponential would round together; sums of two they do not order. */
+function choosesByLogits(
+  { score, choosesByLogits: isTrainedSo = false, groups }: TopKRouterConfig,
+  selectionBias: Float32Array | undefined,
+): boolean {
+  return isTrainedSo || (score === "softmax" && selectionBias === undefined && groups?.score !== "two-best")
 }
 
 /** Writes `scores` = softmax or sigmoid of the logits over `temperature`. Unavailable experts take no part in a softmax. */
