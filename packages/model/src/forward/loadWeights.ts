@@ -1,4 +1,4 @@
-import { type Backend, planExpertSlab, planMatrixSlab, type Slab } from "@consilium/kernels"
+import { type Backend, planExpertSlab, planMatrixSlab, type Slab, type Span } from "@consilium/kernels"
 import type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "../prepared/PreparedModel.ts"
 
 /** A vocabulary matrix whose rows may be spread over several slabs. */
@@ -36,9 +36,9 @@ export interface Weights {
 }
 
 /**
- * Reads every slab into the arena, verifies it and opens it; slabs that the backend keeps in a form of its own give their bytes back at once.
+ * Reads every slab into the arena, verifies it and opens it; slabs that the backend keeps in a form of its own give their bytes back then.
  *
- * @param onProgress called with bytes read so far and in all, after each slab
+ * @param onProgress called with bytes done so far and in all: half of a slab's are done when it is read, half when it is open
  * @throws PreparedModelError on a damaged slab; everything opened until then is closed
  */
 export function loadWeights(
@@ -47,35 +47,49 @@ export function loadWeights(
   onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
 ): Weights {
   const { arena } = backend
+  const entries = slabEntries(prepared)
   const totalBytes = weightBytes(prepared)
-  const releases: (() => void)[] = []
+  const spans = new Map<SlabEntry, Span>()
+  const slabs: Slab[] = []
   let doneBytes = 0
   let numBytes = 0
 
   const close = (): void => {
-    for (const release of releases.splice(0).reverse()) release()
+    for (const slab of slabs.splice(0)) backend.closeSlab(slab)
+    for (const span of spans.values()) arena.free(span)
+    spans.clear()
+  }
+  const addProgress = (bytes: number): void => {
+    doneBytes += bytes / 2
+    onProgress(doneBytes, totalBytes)
+  }
+
+  const readAll = (): void => {
+    for (const entry of entries) spans.set(entry, arena.allocate(entry.bytes, "whole"))
+    let numRead = 0
+    prepared.readSlabs(
+      arena,
+      [...spans].map(([entry, span]) => ({ entry, span })),
+      (numDone) => {
+        // They are read about in order.
+        while (numRead < numDone) addProgress(entries[numRead++]!.bytes)
+      },
+    )
+    while (numRead < entries.length) addProgress(entries[numRead++]!.bytes)
   }
 
   const open = (entry: SlabEntry): Slab => {
     const { shape } = entry
-    const layout = shape.kind === "matrix" ? planMatrixSlab(shape) : planExpertSlab(shape)
-    const span = arena.allocate(entry.bytes, "whole")
-    let slab: Slab | undefined
-    try {
-      prepared.readSlab(arena.bytes(span), entry)
-      slab = backend.openSlab(span, layout)
-    } finally {
-      if (slab?.readsArena !== true) arena.free(span)
+    const span = spans.get(entry)!
+    const slab = backend.openSlab(span, shape.kind === "matrix" ? planMatrixSlab(shape) : planExpertSlab(shape))
+    slabs.push(slab)
+    if (!slab.readsArena) {
+      spans.delete(entry)
+      arena.free(span)
     }
-    const opened = slab
-    releases.push(() => {
-      backend.closeSlab(opened)
-      if (opened.readsArena) arena.free(span)
-    })
-    numBytes += backend.numBytes(opened)
-    doneBytes += entry.bytes
-    onProgress(doneBytes, totalBytes)
-    return opened
+    numBytes += backend.numBytes(slab)
+    addProgress(entry.bytes)
+    return slab
   }
   const openIf = (entry: SlabEntry | undefined): Slab | undefined => (entry === undefined ? undefined : open(entry))
 
@@ -89,6 +103,7 @@ export function loadWeights(
   }
 
   try {
+    readAll()
     const embedding = openMatrix(prepared.embedding)
     const layers = prepared.layers.map((layer): LayerSlabs => ({
       prepared: layer,
@@ -106,12 +121,23 @@ export function loadWeights(
   }
 }
 
-/** Bytes of all slabs of a prepared model, each counted once. */
+/** Bytes of all slabs of a prepared model. */
 export function weightBytes(prepared: PreparedModel): number {
-  const ofMatrix = ({ parts }: SplitMatrix): number => parts.reduce((sum, { slab }) => sum + slab.bytes, 0)
-  const vocabulary = prepared.head === prepared.embedding ? [prepared.embedding] : [prepared.embedding, prepared.head]
-  const layers = prepared.layers.flatMap(({ qkv, outProj, router, experts, sharedExpert }) =>
-    [qkv, outProj, router, sharedExpert, ...experts].map((entry) => entry?.bytes ?? 0),
-  )
-  return [...vocabulary.map(ofMatrix), ...layers].reduce((sum, bytes) => sum + bytes, 0)
+  return slabEntries(prepared).reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** Lists all slabs of a prepared model, each once, in the order in which they are opened. */
+function slabEntries({ embedding, head, layers }: PreparedModel): SlabEntry[] {
+  const vocabulary = ({ parts }: SplitMatrix): SlabEntry[] => parts.map(({ slab }) => slab)
+  return [
+    ...vocabulary(embedding),
+    ...layers.flatMap(({ qkv, outProj, router, experts, sharedExpert }) => [
+      qkv,
+      outProj,
+      ...(router === undefined ? [] : [router]),
+      ...experts,
+      ...(sharedExpert === undefined ? [] : [sharedExpert]),
+    ]),
+    ...(head === embedding ? [] : vocabulary(head)),
+  ]
 }

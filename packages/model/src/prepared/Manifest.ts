@@ -6,7 +6,7 @@ import { PreparedModelError } from "./PreparedModelError.ts"
 export interface ManifestPart {
   readonly offset: number
   readonly bytes: number
-  /** xxHash64, 16 hexadecimal digits. */
+  /** xxHash3 of 64 bits, 16 hexadecimal digits. */
   readonly checksum: string
 }
 
@@ -67,7 +67,12 @@ function isPart(value: unknown): value is ManifestPart {
   )
 }
 
-/** xxHash64 of some bytes, as manifests write it. */
+/** xxHash3 (64 bits) of some bytes, as manifests write it. */
 export function checksumOf(bytes: Uint8Array): string {
-  return Bun.hash.xxHash64(bytes).toString(16).padStart(16, "0")
+  return checksumText(Bun.hash.xxHash3(bytes))
+}
+
+/** A checksum as manifests write it. */
+export function checksumText(checksum: bigint): string {
+  return checksum.toString(16).padStart(16, "0")
 }

@@ -1,4 +1,4 @@
-import type { ExpertShape, MatrixShape } from "@consilium/kernels"
+import type { Arena, ExpertShape, MatrixShape, Span } from "@consilium/kernels"
 import type { ModelConfig } from "../ModelConfig.ts"
 import type { ModelFormats } from "./ModelFormats.ts"
 
@@ -7,9 +7,15 @@ export interface SlabEntry {
   /** Byte offset in the file, a multiple of 4096. */
   readonly offset: number
   readonly bytes: number
-  /** xxHash64 of the bytes, 16 hexadecimal digits. */
+  /** xxHash3 (64 bits) of the bytes, 16 hexadecimal digits. */
   readonly checksum: string
   readonly shape: ({ readonly kind: "matrix" } & MatrixShape) | ({ readonly kind: "expert" } & ExpertShape)
+}
+
+/** A slab to read, and the span that takes it. */
+export interface SlabTarget {
+  readonly entry: SlabEntry
+  readonly span: Span
 }
 
 /** A matrix too large for one segment is split by rows. */
@@ -47,5 +53,12 @@ export interface PreparedModel extends ModelFormats {
   readonly layers: readonly PreparedLayer[]
   /** Reads one slab into `out` (of `entry.bytes`) and verifies it. @throws PreparedModelError on a short read or a wrong checksum, naming the slab */
   readSlab(out: Uint8Array, entry: SlabEntry): void
+  /**
+   * Reads many slabs into spans of their size and verifies them, on several threads where there is much to read.
+   *
+   * @param onSlab called now and then with the number of slabs that are read
+   * @throws PreparedModelError as `readSlab`
+   */
+  readSlabs(arena: Arena, slabs: readonly SlabTarget[], onSlab: (numDone: number) => void): void
   close(): void
 }

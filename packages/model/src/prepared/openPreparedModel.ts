@@ -1,15 +1,17 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync, utimesSync } from "node:fs"
+import { readInto, readSpans } from "@consilium/kernels"
+import { closeSync, fstatSync, openSync, readFileSync, utimesSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
-import { checksumOf, MANIFEST_FILE, type ManifestPart, parseManifest, SLABS_FILE } from "./Manifest.ts"
+import { checksumOf, checksumText, MANIFEST_FILE, type ManifestPart, parseManifest, SLABS_FILE } from "./Manifest.ts"
 import type { LayerRecipe, ModelRecipe, SlabRecipe, TensorReader, VectorRecipe } from "./planModel.ts"
 import { planModel } from "./planModel.ts"
 import type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./PreparedModel.ts"
 import { PreparedModelError } from "./PreparedModelError.ts"
 import { storedParts } from "./storedParts.ts"
 
-/** Most bytes of one read. */
-const WINDOW_BYTES = 2 ** 30
+/** Threads that read: more than these wait for memory, or the disk. */
+const MAX_READERS = 4
 
 const NO_READER: TensorReader = {
   check: () => {},
@@ -54,18 +56,23 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     names.set(part.offset, name)
   })
 
-  const read = (out: Uint8Array, { offset, bytes, checksum }: ManifestPart): void => {
-    for (let done = 0; done < bytes;) {
-      const count = readSync(handle, out, done, Math.min(bytes - done, WINDOW_BYTES), offset + done)
-      if (count === 0)
-        throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${done}`)
-      done += count
-    }
-    const found = checksumOf(out.subarray(0, bytes))
+  const verify = (part: ManifestPart, numBytes: number, found: string): void => {
+    const { offset, bytes, checksum } = part
+    if (numBytes < bytes)
+      throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${numBytes}`)
     if (found === checksum) return
     throw new PreparedModelError(
       `${slabsPath}: ${names.get(offset)}: expected checksum ${checksum}, found ${found}: remove ${dir} and start again`,
     )
+  }
+  const read = (out: Uint8Array, part: ManifestPart): void => {
+    const bytes = out.subarray(0, part.bytes)
+    verify(part, readInto(handle, bytes, part.offset), checksumOf(bytes))
+  }
+  const readSlabs: PreparedModel["readSlabs"] = (arena, slabs, onSlab) => {
+    const runs = slabs.map(({ entry, span }) => ({ span, offset: entry.offset }))
+    const results = readSpans(arena, handle, runs, Math.min(MAX_READERS, availableParallelism()), onSlab)
+    results.forEach(({ numBytes, checksum }, i) => verify(slabs[i]!.entry, numBytes, checksumText(checksum)))
   }
 
   // Parts come in the order of `storedParts`, which is the order in which these take them.
@@ -121,6 +128,7 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
       finalNorm,
       layers,
       readSlab: read,
+      readSlabs,
       close: () => closeSync(handle),
     }
   } catch (error) {

@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { createArena, LAYOUT_VERSION, planExpertSlab, unpackMatrix } from "@consilium/kernels"
+import { createArena, createReferenceBackend, LAYOUT_VERSION, planExpertSlab, unpackMatrix } from "@consilium/kernels"
 import { fixturePath, maxError } from "@consilium/testing"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openCheckpoint } from "../checkpoint/index.ts"
 import { loadModelConfig } from "../families/index.ts"
+import { createTransformer } from "../forward/index.ts"
 import { ensurePrepared, listCache, openPreparedModel, prepareModel, pruneCache } from "./index.ts"
 
 const workDir = mkdtempSync(join(tmpdir(), "consilium-prepare-"))
@@ -140,9 +141,17 @@ describe("openPreparedModel", () => {
     prepared.close()
     writeFileSync(path, bytes)
     const damaged = openPreparedModel(dir, sourceDir)
-    expect(() => damaged.readSlab(new Uint8Array(entry.bytes), entry)).toThrow(
-      /layer 1 expert 2: expected checksum [0-9a-f]{16}, found/,
-    )
+    const says = /layer 1 expert 2: expected checksum [0-9a-f]{16}, found/
+    expect(() => damaged.readSlab(new Uint8Array(entry.bytes), entry)).toThrow(says)
+
+    const arena = createArena()
+    const targets = damaged.layers[1]!.experts.map((entry) => ({ entry, span: arena.allocate(entry.bytes) }))
+    expect(() => damaged.readSlabs(arena, targets, () => {})).toThrow(says)
+    const backend = createReferenceBackend(arena)
+    const before = arena.usedBytes
+    expect(() => createTransformer({ prepared: damaged, backend, numSlots: 1, capacity: 8, maxRows: 8 })).toThrow(says)
+    expect(arena.usedBytes).toBe(before)
+    arena.close()
     damaged.close()
   })
 
