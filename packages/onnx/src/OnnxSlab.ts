@@ -88,7 +88,7 @@ function copyMatrix(arena: Arena, spans: Span[], slab: Uint8Array, layout: Matri
   const { format, paddedRows, paddedColumns } = layout
   const packed = openMatrix(slab, layout)
   const take = (bytes: number): Uint8Array => {
-    const span = arena.allocate(bytes)
+    const span = arena.allocate(bytes, "whole")
     spans.push(span)
     return arena.bytes(span)
   }

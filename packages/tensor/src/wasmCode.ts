@@ -4,7 +4,7 @@
 export type Code = readonly number[]
 
 const VALUE_TYPES = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const
-export type ValueType = keyof typeof VALUE_TYPES
+type ValueType = keyof typeof VALUE_TYPES
 
 /** A local variable of a function, or a parameter. */
 export interface Local {

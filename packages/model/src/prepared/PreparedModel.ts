@@ -13,7 +13,7 @@ export interface SlabEntry {
 }
 
 /** A slab to read, and the span that takes it. */
-export interface SlabTarget {
+interface SlabTarget {
   readonly entry: SlabEntry
   readonly span: Span
 }
