@@ -24,9 +24,16 @@ export interface PlacedMatrix {
   readonly bias: number
 }
 
-/** What experts must share to be run together; one object for all that do. */
+/** What experts share that can be run together; one object for all of them, so that a step touches little memory. */
 export interface ExpertKind {
   readonly shape: string
+  /** Widths of x, of the rows between up and down projection, and of the output. */
+  readonly numColumns: number
+  readonly innerColumns: number
+  readonly paddedInnerColumns: number
+  readonly outColumns: number
+  /** Bytes from one inner row to the next. */
+  readonly innerStride: number
   /** Address of the kernel for the gate and up projections with their activation. */
   readonly innerCode: number
   readonly isQuantized: boolean
@@ -34,6 +41,8 @@ export interface ExpertKind {
 
 /** A slab that machine code computes with where it lies in the arena. */
 export interface X64Slab extends Slab {
+  /** Whose it is; undefined once it is closed. */
+  openIn: X64Context | undefined
   readonly kind: ExpertKind | undefined
   readonly matrix: PlacedMatrix | undefined
   readonly gateProj: PlacedMatrix | undefined
@@ -66,6 +75,7 @@ export function createSlabOpener(
       backend: "x64",
       layout,
       readsArena: true,
+      openIn: context,
       kind: isExpert ? kindOf(layout) : undefined,
       matrix: isExpert ? undefined : place(layout.matrix),
       gateProj: isExpert ? place(layout.gateProj) : undefined,
@@ -77,9 +87,19 @@ export function createSlabOpener(
   }
 }
 
-function createKind(context: X64Context, { format, activation, gateProj }: ExpertLayout, shape: string): ExpertKind {
-  const innerCode = productCode(context, format, expertActivation(activation, gateProj !== undefined))
-  return { shape, innerCode, isQuantized: format !== "f32" }
+function createKind(context: X64Context, layout: ExpertLayout, shape: string): ExpertKind {
+  const { format, activation, gateProj, upProj, downProj } = layout
+  return {
+    shape,
+    numColumns: upProj.numColumns,
+    innerColumns: downProj.numColumns,
+    paddedInnerColumns: downProj.paddedColumns,
+    outColumns: downProj.numRows,
+    // A line more than it needs: rows shall not fall on the same cache sets.
+    innerStride: upProj.paddedRows * 4 + 64,
+    innerCode: productCode(context, format, expertActivation(activation, gateProj !== undefined)),
+    isQuantized: format !== "f32",
+  }
 }
 
 function describeShape({ format, activation, gateProj, upProj, downProj }: ExpertLayout): string {

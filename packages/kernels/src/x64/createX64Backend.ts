@@ -6,7 +6,7 @@
 import type { Arena, Rows } from "../Arena.ts"
 import type { Backend, Op, Slab } from "../Backend.ts"
 import { embedRows } from "../openMatrix.ts"
-import { checkNumRows, checkWidths, expertOf, matrixOf } from "../slabChecks.ts"
+import { checkNumRows, checkWidths, matrixOf } from "../slabChecks.ts"
 import { Assembler } from "./Assembler.ts"
 import { createAttend } from "./createAttend.ts"
 import { createCodeSpace } from "./executableMemory.ts"
@@ -18,7 +18,7 @@ import { createExpertMemory, runExperts } from "./runExperts.ts"
 import { createProductMemory, runProduct } from "./runProduct.ts"
 import { runAddScaled, runCombine, runNorm } from "./runRows.ts"
 import { createPlacedRows, type PlacedRows, placeRows, type X64Context } from "./X64Context.ts"
-import { createSlabOpener, type X64Slab } from "./X64Slab.ts"
+import { createSlabOpener, type ExpertKind, type X64Slab } from "./X64Slab.ts"
 
 export interface X64Options {
   readonly isa: Isa
@@ -39,11 +39,15 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
   const openSlab = createSlabOpener(context)
   const products = createProductMemory(context)
   const memory = createExpertMemory(context, products)
-  const open = new WeakSet<Slab>()
 
   const opened = (slab: Slab): X64Slab => {
-    if (!open.has(slab)) throw new Error("x64: this slab is not open")
+    if ((slab as X64Slab).openIn !== context) throw new Error("x64: this slab is not open")
     return slab as X64Slab
+  }
+  const openedExpert = (slab: Slab): ExpertKind => {
+    const { kind } = opened(slab)
+    if (kind === undefined) throw new Error("expected an expert slab, found a matrix")
+    return kind
   }
 
   // What calls are described with, written anew by each: the step loop allocates nothing.
@@ -66,12 +70,13 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`x64: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
-      const slab = openSlab(layout, arena.address(span), arena.bytes(span))
-      open.add(slab)
-      return slab
+      return openSlab(layout, arena.address(span), arena.bytes(span))
     },
     numBytes: ({ layout }) => layout.bytes,
-    closeSlab: (slab) => void open.delete(slab),
+    closeSlab(slab) {
+      const own = slab as X64Slab
+      if (own.openIn === context) own.openIn = undefined
+    },
     embed(out, ids, numIds, slab) {
       const { numColumns } = matrixOf(slab)
       checkNumRows("embed", out, numIds, numColumns)
@@ -86,15 +91,15 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       runProduct(context, products, to, from, numRows, opened(slab).matrix!)
     },
     expert(out, x, firstRow, numRows, slab) {
-      const { upProj, downProj } = expertOf(slab)
-      checkWidths("expert", out, downProj.numRows, x, upProj.numColumns)
+      const { numColumns, outColumns } = openedExpert(slab)
+      checkWidths("expert", out, outColumns, x, numColumns)
       checkNumRows("expert", out, firstRow + numRows, out.width)
       checkNumRows("expert", x, firstRow + numRows, x.width)
       placeRows(to, context, out, firstRow)
       placeRows(from, context, x, firstRow)
       if (inOrder.order.length < numRows) inOrder.order = Int32Array.from({ length: numRows }, (_, row) => row)
       inOrder.numTokens = inOrder.offsets[1] = numRows
-      onlyExpert[0] = opened(slab)
+      onlyExpert[0] = slab as X64Slab
       runExperts(context, memory, to, from, inOrder, onlyExpert)
     },
     experts(out, outputs, x, plan, slabs) {
@@ -102,9 +107,9 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       for (let e = 0; e < slabs.length; e++) {
         // An expert without rows may be closed: it sleeps.
         if (offsets[e] === offsets[e + 1]) continue
-        const { upProj, downProj } = expertOf(opened(slabs[e]!))
-        checkWidths("experts", out, downProj.numRows, x, upProj.numColumns)
-        checkWidths("experts", outputs, downProj.numRows, x, upProj.numColumns)
+        const { numColumns, outColumns } = openedExpert(slabs[e]!)
+        checkWidths("experts", out, outColumns, x, numColumns)
+        checkWidths("experts", outputs, outColumns, x, numColumns)
       }
       if (Math.min(rows.length, weights.length) < numTokens * topK)
         throw new Error(

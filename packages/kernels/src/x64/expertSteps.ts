@@ -34,7 +34,7 @@ export interface ExpertPart {
   numRows: number
   /** Whether its rows of x must be gathered: they do not lie side by side. */
   isGathered: boolean
-  /** Where its rows between up and down projection are, `innerRowBytes` apart: an address, or a place in a host's scratch memory. */
+  /** Where its rows between up and down projection are, `innerStride` of their kind apart: an address, or a place in a host's scratch memory. */
   inner: number
 }
 
@@ -63,20 +63,15 @@ export function createExpertCall(context: X64Context): ExpertCall {
 /** Lays out the scratch of tasks of at most `numRows` rows. */
 export function planTaskScratch(
   out: TaskScratch,
-  { upProj, downProj }: X64Slab,
+  { kind, upProj, downProj }: X64Slab,
   xStride: number,
   numRows: number,
 ): void {
   const columns = Math.max(upProj!.layout.paddedColumns, downProj!.layout.paddedColumns)
   out.inner = roundUp(numRows * xStride)
-  out.quantized = out.inner + numRows * innerRowBytes(upProj!.layout.paddedRows)
-  out.work = out.quantized + numRows * quantizedRowBytes(downProj!.layout.paddedColumns)
+  out.quantized = out.inner + numRows * kind!.innerStride
+  out.work = out.quantized + numRows * quantizedRowBytes(kind!.paddedInnerColumns)
   out.bytes = out.work + productWorkBytes(columns)
-}
-
-/** Bytes from one inner row to the next, a line more than it needs: rows shall not fall on the same cache sets. */
-export function innerRowBytes(paddedSize: number): number {
-  return paddedSize * 4 + 64
 }
 
 /** Sets the rows that the next records run. */
@@ -122,7 +117,7 @@ export function writeInnerSteps(
   product.xStride = input.xStride
   product.numRows = part.numRows
   product.out = part.inner
-  product.outStride = innerRowBytes(slab.upProj!.layout.paddedRows)
+  product.outStride = slab.kind!.innerStride
   product.expanded = scratchAddress(scratch.work)
   const next = part.isGathered ? at + RECORD_VALUES : at
   writeProduct(context, next, slab.kind!.innerCode, slab.upProj!, slab.gateProj, firstPair, numPairs, product)
@@ -142,24 +137,24 @@ function writeGather({ context, input, tokensAddress, part }: ExpertCall, at: nu
 /** Writes the second half's records from `at` on: some pairs of the down projection. */
 export function writeDownSteps(call: ExpertCall, at: number, slab: X64Slab, firstPair: number, numPairs: number): void {
   const { context, scratch, outputs, part, product, toQuantize } = call
-  const { numColumns, paddedColumns } = slab.downProj!.layout
+  const { innerStride, innerColumns, paddedInnerColumns, isQuantized } = slab.kind!
   product.x = part.inner
-  product.xStride = innerRowBytes(slab.upProj!.layout.paddedRows)
+  product.xStride = innerStride
   product.numRows = part.numRows
   product.out = outputs.address + part.firstRow * outputs.width * 4
   product.outStride = outputs.width * 4
   product.expanded = scratchAddress(scratch.work)
   let next = at
-  if (slab.kind!.isQuantized) {
+  if (isQuantized) {
     toQuantize.x = product.x
     toQuantize.xStride = product.xStride
-    toQuantize.numColumns = numColumns
-    toQuantize.paddedColumns = paddedColumns
+    toQuantize.numColumns = innerColumns
+    toQuantize.paddedColumns = paddedInnerColumns
     toQuantize.out = scratchAddress(scratch.quantized)
     toQuantize.numRows = part.numRows
     writeQuantize(context, at, toQuantize)
     product.x = toQuantize.out
-    product.xStride = quantizedRowBytes(paddedColumns)
+    product.xStride = quantizedRowBytes(paddedInnerColumns)
     next += RECORD_VALUES
   }
   writeProduct(context, next, slab.downProj!.code, slab.downProj!, undefined, firstPair, numPairs, product)

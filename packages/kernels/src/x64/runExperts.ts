@@ -10,7 +10,6 @@ import { countProductParts, partStart } from "./countParts.ts"
 import {
   createExpertCall,
   type ExpertCall,
-  innerRowBytes,
   numDownSteps,
   numInnerPairs,
   numInnerSteps,
@@ -76,7 +75,7 @@ export function runExperts(
   call.tokens = memory.tokens.words()
   call.outputs = outputs
   if (isByRows) runByRows(call, plan, slabs, rowsPerTask)
-  else runByColumns(call, plan, slabs, memory.inner.address(numRows * innerRowBytes(first.upProj!.layout.paddedRows)))
+  else runByColumns(call, plan, slabs, memory.inner.address(numRows * first.kind!.innerStride))
 }
 
 /** Returns the first expert that has rows. @throws Error where another one that has some is not like it */
@@ -149,7 +148,7 @@ function runByColumns(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X6
 function addInnerTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
   const { hosts } = call.context
   const numPairs = numInnerPairs(slab)
-  setPart(call, firstRow, endRow - firstRow, inner + firstRow * innerRowBytes(slab.upProj!.layout.paddedRows))
+  setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
   const numParts = countProductParts(hosts.numHosts, slab.upProj!, numPairs, endRow - firstRow)
   for (let part = 0; part < numParts; part++) {
     const first = partStart(numPairs, part, numParts)
@@ -162,7 +161,7 @@ function addInnerTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow
 function addDownTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
   const { hosts } = call.context
   const { numPairs } = slab.downProj!
-  setPart(call, firstRow, endRow - firstRow, inner + firstRow * innerRowBytes(slab.upProj!.layout.paddedRows))
+  setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
   const numParts = countProductParts(hosts.numHosts, slab.downProj!, numPairs, endRow - firstRow)
   for (let part = 0; part < numParts; part++) {
     const first = partStart(numPairs, part, numParts)
