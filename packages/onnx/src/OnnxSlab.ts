@@ -109,14 +109,22 @@ function copyMatrix(arena: Arena, spans: Span[], slab: Uint8Array, layout: Matri
   return { layout, values, scales: copyVector(packed.scales), bias: copyVector(packed.bias) }
 }
 
+/** Rows that are transposed together, so that neither side is walked in long strides; rows are padded to a multiple of it. */
+const TILE = 32
+
 /** @param out `[paddedColumns, paddedRows]` */
 function transposeIntegers(out: Int8Array, matrix: OpenMatrix): void {
   const { paddedRows, paddedColumns } = matrix.layout
-  const words = new Int32Array(paddedColumns / 4)
-  const integers = new Uint8Array(words.buffer)
-  for (let row = 0; row < paddedRows; row++) {
-    readIntegerRow(words, matrix, row)
-    for (let k = 0; k < paddedColumns; k++) out[k * paddedRows + row] = integers[k]! - 128
+  // Rows of the tile do not lie a power of two apart: they would push each other out of the cache.
+  const stride = paddedColumns + 64
+  const tile = new Uint8Array(TILE * stride)
+  const rows = Array.from({ length: TILE }, (_, r) => new Int32Array(tile.buffer, r * stride, paddedColumns / 4))
+  for (let first = 0; first < paddedRows; first += TILE) {
+    for (let r = 0; r < TILE; r++) readIntegerRow(rows[r]!, matrix, first + r)
+    for (let k = 0; k < paddedColumns; k++) {
+      const to = k * paddedRows + first
+      for (let r = 0; r < TILE; r++) out[to + r] = tile[r * stride + k]! - 128
+    }
   }
 }
 
