@@ -67,12 +67,12 @@ function isPart(value: unknown): value is ManifestPart {
   )
 }
 
-/** xxHash3 (64 bits) of some bytes, as manifests write it. */
-export function checksumOf(bytes: Uint8Array): string {
-  return checksumText(Bun.hash.xxHash3(bytes))
+/** Returns the xxHash3 (64 bits) of some bytes. */
+export function checksumOf(bytes: Uint8Array): bigint {
+  return Bun.hash.xxHash3(bytes)
 }
 
-/** A checksum as manifests write it. */
+/** Writes a checksum as manifests have it. */
 export function checksumText(checksum: bigint): string {
   return checksum.toString(16).padStart(16, "0")
 }

@@ -56,8 +56,9 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     names.set(part.offset, name)
   })
 
-  const verify = (part: ManifestPart, numBytes: number, found: string): void => {
+  const verify = (part: ManifestPart, numBytes: number, foundChecksum: bigint): void => {
     const { offset, bytes, checksum } = part
+    const found = checksumText(foundChecksum)
     if (numBytes < bytes)
       throw new PreparedModelError(`${slabsPath}: ${names.get(offset)}: expected ${bytes} bytes, found ${numBytes}`)
     if (found === checksum) return
@@ -72,7 +73,7 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
   const readSlabs: PreparedModel["readSlabs"] = (arena, slabs, onSlab) => {
     const runs = slabs.map(({ entry, span }) => ({ span, offset: entry.offset }))
     const results = readSpans(arena, handle, runs, Math.min(MAX_READERS, availableParallelism()), onSlab)
-    results.forEach(({ numBytes, checksum }, i) => verify(slabs[i]!.entry, numBytes, checksumText(checksum)))
+    results.forEach(({ numBytes, checksum }, i) => verify(slabs[i]!.entry, numBytes, checksum))
   }
 
   // Parts come in the order of `storedParts`, which is the order in which these take them.

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { createArena, createReferenceBackend, LAYOUT_VERSION, planExpertSlab, unpackMatrix } from "@consilium/kernels"
 import { fixturePath, maxError } from "@consilium/testing"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { openCheckpoint } from "../checkpoint/index.ts"
@@ -46,6 +46,37 @@ describe("prepareModel", () => {
       })
     })
     for (const open of [prepared, checkpoint, arena]) open.close()
+  })
+
+  test("a larger model, which workers help with, has every part at its place; a damaged one is told of in the same words", async () => {
+    const mini = join(import.meta.dir, "../../../../models/consilium-mini")
+    const made = { ...options(), sourceDir: mini }
+    const prepared = openPreparedModel(await prepareModel(made), mini)
+    const checkpoint = openCheckpoint(mini)
+    const { family } = loadModelConfig(mini)
+    prepared.layers.forEach(({ experts }, l) => {
+      experts.forEach((entry, e) => {
+        if (entry.shape.kind !== "expert") throw new Error("expected an expert")
+        const { downProj } = planExpertSlab(entry.shape)
+        const bytes = new Uint8Array(entry.bytes)
+        prepared.readSlab(bytes, entry)
+        const found = new Float32Array(downProj.numRows * downProj.numColumns)
+        unpackMatrix(found, bytes, downProj)
+        const name = family.layer(l).expert(e).downProj
+        expect(maxError(found, checkpoint.readTensor(name, [downProj.numRows, downProj.numColumns]))).toBe(0)
+      })
+    })
+    for (const open of [prepared, checkpoint]) open.close()
+
+    const sourceDir = join(workDir, "damaged-mini")
+    cpSync(mini, sourceDir, { recursive: true })
+    const path = join(sourceDir, "model.safetensors")
+    const bytes = readFileSync(path)
+    bytes.fill(0xff, bytes.length - 1000)
+    writeFileSync(path, bytes)
+    const error = await prepareModel({ ...made, sourceDir }).catch((thrown: Error) => thrown.message)
+    expect(error).toMatch(/model\.safetensors: .*: expected finite weights, found NaN/)
+    expect(readdirSync(made.cacheDir).length).toBe(1)
   })
 
   test("is made once, listed, and pruned when it is stale or unwanted", async () => {

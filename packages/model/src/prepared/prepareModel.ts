@@ -12,14 +12,16 @@ import {
   statfsSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from "node:fs"
+import { availableParallelism } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { openCheckpoint } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
-import { checksumOf, type Manifest, MANIFEST_FILE, type ManifestPart, PART_ALIGNMENT, SLABS_FILE } from "./Manifest.ts"
-import { type DenseFormat, formatsName, modelFormats } from "./ModelFormats.ts"
+import { checksumOf, checksumText, type Manifest, MANIFEST_FILE, type ManifestPart, SLABS_FILE } from "./Manifest.ts"
+import { type DenseFormat, formatsName, type ModelFormats, modelFormats } from "./ModelFormats.ts"
 import { openPreparedModel } from "./openPreparedModel.ts"
+import { alignPart, createPackTable, createPartPacker, partOffsets } from "./packParts.ts"
+import type { PackStart } from "./packWorker.ts"
 import { planModel } from "./planModel.ts"
 import { PreparedModelError } from "./PreparedModelError.ts"
 import { removeAbandoned } from "./removeAbandoned.ts"
@@ -27,6 +29,10 @@ import { type StoredPart, storedParts } from "./storedParts.ts"
 
 /** A slab crosses no segment of the arena. */
 const SEGMENT_BYTES = 2 ** 31
+/** Threads that pack: each has a part in memory, of the vocabulary up to some GB. */
+const MAX_PACKERS = 8
+/** Bytes that are worth a thread of their own: it takes some 100 ms to come. */
+const BYTES_PER_PACKER = 2 ** 24
 
 export interface PrepareOptions {
   readonly sourceDir: string
@@ -63,7 +69,7 @@ export async function ensurePrepared(
 /**
  * Packs a checkpoint for one format into the cache and returns its directory.
  *
- * All or nothing: it is written beside its place and renamed at the end. One part at a time is in memory.
+ * All or nothing: it is written beside its place and renamed at the end. Each thread that packs has one part at a time in memory.
  *
  * @throws CheckpointError on a damaged checkpoint, PreparedModelError when the disk is too small or the cache cannot be written
  */
@@ -76,14 +82,14 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
   const partial = `${dir}.partial-${process.pid}-${crypto.randomUUID().slice(0, 8)}`
   try {
     const parts = storedParts(planModel(checkpoint, family, config, formats))
-    const totalBytes = parts.reduce((sum, { bytes }) => sum + roundUp(bytes), 0)
+    const totalBytes = parts.reduce((sum, { bytes }) => sum + alignPart(bytes), 0)
     checkPartSizes(parts, options)
     makeDirectory(cacheDir)
     removeAbandoned(cacheDir)
     checkFreeSpace(cacheDir, totalBytes)
     makeDirectory(partial)
 
-    const written = await writeParts(join(partial, SLABS_FILE), parts, totalBytes, options)
+    const written = await writeParts(join(partial, SLABS_FILE), parts, options, formats)
     signal?.throwIfAborted()
     const manifest: Manifest = {
       layoutVersion: LAYOUT_VERSION,
@@ -103,38 +109,63 @@ export async function prepareModel(options: PrepareOptions): Promise<string> {
   }
 }
 
+/** Packs all parts into a new file: this thread, and workers where there is much to do. */
 async function writeParts(
   path: string,
   parts: readonly StoredPart[],
-  totalBytes: number,
-  { onProgress, signal }: PrepareOptions,
+  { sourceDir, onProgress, signal }: PrepareOptions,
+  formats: ModelFormats,
 ): Promise<ManifestPart[]> {
-  const largest = parts.reduce((most, { bytes }) => Math.max(most, bytes), 0)
-  const buffer = new Uint8Array(roundUp(largest))
-  const file = openSync(path, "wx")
-  const written: ManifestPart[] = []
-  let offset = 0
+  const totalBytes = parts.reduce((sum, { bytes }) => sum + alignPart(bytes), 0)
+  const handle = openSync(path, "wx")
+  const table = createPackTable(parts.length)
+  const packer = createPartPacker(parts, handle, table)
+  const packed = startWorkers({ sourceDir, formats, handle, table }, totalBytes)
+  const tellProgress = (): void => {
+    const doneBytes = parts.reduce((sum, { bytes }, i) => sum + table.isDone[i]! * alignPart(bytes), 0)
+    onProgress(doneBytes, totalBytes)
+  }
   let breathedAt = performance.now()
   try {
-    for (const part of parts) {
+    while (packer.packNext()) {
       signal?.throwIfAborted()
-      const slot = buffer.subarray(0, roundUp(part.bytes)).fill(0)
-      part.write(slot)
-      for (let done = 0; done < slot.length;) done += writeSync(file, slot, done, slot.length - done, offset + done)
-      written.push({ offset, bytes: part.bytes, checksum: checksumOf(slot.subarray(0, part.bytes)) })
-      offset += slot.length
-      onProgress(offset, totalBytes)
+      tellProgress()
       // Lets a progress bar paint and an abort arrive.
-      if (performance.now() - breathedAt > 50) {
-        await new Promise((done) => setImmediate(done))
-        breathedAt = performance.now()
-      }
+      if (performance.now() - breathedAt < 50) continue
+      await new Promise((done) => setImmediate(done))
+      signal?.throwIfAborted()
+      breathedAt = performance.now()
     }
-    fsyncSync(file)
-    return written
+    await packed
+    for (const [i, isDone] of table.isDone.entries()) if (isDone === 0) packer.pack(i)
+    tellProgress()
+    fsyncSync(handle)
+    const offsets = partOffsets(parts)
+    return parts.map(({ bytes }, i) => ({
+      offset: offsets[i]!,
+      bytes,
+      checksum: checksumText(table.checksums[i]!),
+    }))
   } finally {
-    closeSync(file)
+    Atomics.store(table.taken, 0, parts.length)
+    await packed
+    closeSync(handle)
   }
+}
+
+/** Starts the workers that help; resolves when the last has ended, whether it did anything or failed. */
+async function startWorkers(start: PackStart, totalBytes: number): Promise<void> {
+  const count = Math.min(availableParallelism(), MAX_PACKERS, Math.ceil(totalBytes / BYTES_PER_PACKER)) - 1
+  await Promise.all(
+    Array.from({ length: Math.max(0, count) }, () => {
+      const worker = new Worker(new URL("./packWorker.ts", import.meta.url).href)
+      const ended = new Promise((resolve) => worker.addEventListener("close", resolve))
+      worker.addEventListener("error", () => {})
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
+      worker.postMessage(start)
+      return ended
+    }),
+  )
 }
 
 /** Two at once do no harm: what is there already, and whole, has the same bytes. */
@@ -214,13 +245,9 @@ function fingerprintOf(sourceDir: string): string {
     config.family,
     files,
   ])
-  return checksumOf(new TextEncoder().encode(text))
+  return checksumText(checksumOf(new TextEncoder().encode(text)))
 }
 
 function modelName(sourceDir: string): string {
   return basename(resolve(sourceDir)).replaceAll(/[^\w.-]/g, "_")
-}
-
-function roundUp(bytes: number): number {
-  return Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT
 }
