@@ -12,7 +12,7 @@ import { createOnnxBackend } from "@consilium/onnx"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { openPreparedModel, prepareModel, type PreparedModel } from "../src/index.ts"
+import { type DenseFormat, openPreparedModel, prepareModel, type PreparedModel } from "../src/index.ts"
 
 const ALL_BACKENDS = ["reference", "onnx", "x64"] as const
 export type TestedBackend = (typeof ALL_BACKENDS)[number]
@@ -26,10 +26,11 @@ export async function withPrepared<T>(
   sourceDir: string,
   format: Format,
   body: (prepared: PreparedModel) => T | Promise<T>,
+  dense: DenseFormat = "int8",
 ): Promise<T> {
   const cacheDir = mkdtempSync(join(tmpdir(), "consilium-test-"))
   try {
-    const dir = await prepareModel({ sourceDir, format, cacheDir, onProgress: () => {} })
+    const dir = await prepareModel({ sourceDir, format, dense, cacheDir, onProgress: () => {} })
     const prepared = openPreparedModel(dir, sourceDir)
     try {
       return await body(prepared)
