@@ -55,7 +55,6 @@ export const engine: Suite = {
   async *run(options) {
     const { root, flags, numThreads, signal, expect, report } = options
     const obstacle = parsePeers(flags.peers).length === 0 ? "not asked for" : installPeers(root, report)
-    const limits = measureLimits(numThreads)
     const model = await prepareEngineModel(options, obstacle === undefined || flags.ik !== undefined)
     if (flags.peers !== undefined) tellSkipped(LLAMA, obstacle ?? model.ggufObstacle)
 
@@ -64,15 +63,19 @@ export const engine: Suite = {
     const readers = { name: MACHINE, contender: `read, ${numThreads} threads` }
     const rivals = [...[...engines.keys()].slice(1), ...(flags.ik === undefined ? [] : [IK])]
     try {
-      const numOthers = (limits === undefined ? 0 : 1) + (flags.ik === undefined ? 0 : 2)
+      const numOthers = 1 + (flags.ik === undefined ? 0 : 2)
       expect(engines.size * (RACES.length + 3) + RACES.length + numOthers)
-      if (limits !== undefined) yield { ...readers, unit: "GB/s", samples: limits.readAllThreads }
       for (const { numStreams, numRounds } of RACES) {
         report(`warming up, ${describeStreams(numStreams)}`)
         await warmUp(engines, numStreams, work.promptLength, signal)
         if (numStreams === 1) yield* memoryMeasurements(await readMemory(engines), rivals)
+        const before = numStreams === 1 ? measureLimits(numThreads) : undefined
         report(`prefill ${work.promptLength} and decode, ${describeStreams(numStreams)}`)
         const race = await raceEngines(engines, { ...work, numStreams, numRounds, signal })
+        // Memory's speed moves with whoever else uses it: it is taken right before and right after what is held against it.
+        const after = numStreams === 1 ? measureLimits(numThreads) : undefined
+        if (before !== undefined && after !== undefined)
+          yield { ...readers, unit: "GB/s", samples: [...before.readAllThreads, ...after.readAllThreads] }
         if (numStreams === 1) yield* prefillMeasurements(race, work.promptLength, rivals)
         yield* decodeMeasurements(race, numStreams, rivals, readers)
       }

@@ -1,4 +1,6 @@
 const PEER = ["--peers", "node-llama-cpp"]
+/** All weights in 4 bits, as the peers have them. */
+const ALL_INT4 = ["--format", "int4", "--dense", "int4"]
 
 /**
  * The runs behind the README's figures, as arguments of `bun run bench`, in the order that `bun run bench figures` takes them.
@@ -14,8 +16,6 @@ export const FIGURES: readonly (readonly string[])[] = [
   ["kernels"],
   ["layer"],
   ["sparse"],
-  ["engine", "--shape", "olmoe-1b-7b", "--format", "int4", ...PEER],
-  ["engine", "--shape", "olmoe-1b-7b", "--format", "int8", ...PEER],
-  ["engine", "--shape", "qwen3-30b-a3b", "--format", "int4", ...PEER],
-  ["engine", "--shape", "qwen3-30b-a3b", "--format", "int8", ...PEER],
+  ["engine", "--shape", "olmoe-1b-7b", ...ALL_INT4, ...PEER],
+  ["engine", "--shape", "qwen3-30b-a3b", ...ALL_INT4, ...PEER],
 ]
