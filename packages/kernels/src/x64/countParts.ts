@@ -32,3 +32,13 @@ export function countProductParts(
 export function partStart(total: number, part: number, numParts: number): number {
   return Math.floor((total * part) / numParts)
 }
+
+/**
+ * The same with parts that become smaller: taken in order, they keep every host busy to the end, and the long ones read long runs of memory.
+ *
+ * @see guided self-scheduling: Polychronopoulos & Kuck, IEEE Trans. Computers 1987
+ */
+export function guidedStart(total: number, part: number, numParts: number): number {
+  const left = 1 - part / numParts
+  return Math.floor(total * (1 - left * left))
+}

@@ -6,7 +6,7 @@
  * Where experts are few, as in a dense layer's single network, their matrices are cut by columns instead, in two phases.
  */
 import type { ExpertRows } from "../Backend.ts"
-import { countProductParts, partStart } from "./countParts.ts"
+import { countProductParts, guidedStart } from "./countParts.ts"
 import {
   createExpertCall,
   type ExpertCall,
@@ -151,8 +151,9 @@ function addInnerTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow
   setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
   const numParts = countProductParts(hosts.numHosts, slab.upProj!, numPairs, endRow - firstRow)
   for (let part = 0; part < numParts; part++) {
-    const first = partStart(numPairs, part, numParts)
-    const count = partStart(numPairs, part + 1, numParts) - first
+    const first = guidedStart(numPairs, part, numParts)
+    const count = guidedStart(numPairs, part + 1, numParts) - first
+    if (count === 0) continue
     writeInnerSteps(call, hosts.addSequence(numInnerSteps(call)), slab, first, count)
   }
 }
@@ -164,8 +165,9 @@ function addDownTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow:
   setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
   const numParts = countProductParts(hosts.numHosts, slab.downProj!, numPairs, endRow - firstRow)
   for (let part = 0; part < numParts; part++) {
-    const first = partStart(numPairs, part, numParts)
-    const count = partStart(numPairs, part + 1, numParts) - first
+    const first = guidedStart(numPairs, part, numParts)
+    const count = guidedStart(numPairs, part + 1, numParts) - first
+    if (count === 0) continue
     writeDownSteps(call, hosts.addSequence(numDownSteps(slab)), slab, first, count)
   }
 }

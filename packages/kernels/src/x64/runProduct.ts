@@ -1,4 +1,4 @@
-import { countProductParts, partStart } from "./countParts.ts"
+import { countProductParts, guidedStart } from "./countParts.ts"
 import { scratchAddress } from "./kernelAbi.ts"
 import { productWorkBytes } from "./productArguments.ts"
 import { createRowsToQuantize, quantizeActivations, type RowsToQuantize } from "./quantizeActivations.ts"
@@ -40,8 +40,9 @@ export function runProduct(
   rows.expanded = scratchAddress(0)
   const numParts = countProductParts(hosts.numHosts, matrix, numPairs, numRows)
   for (let part = 0; part < numParts; part++) {
-    const first = partStart(numPairs, part, numParts)
-    const count = partStart(numPairs, part + 1, numParts) - first
+    const first = guidedStart(numPairs, part, numParts)
+    const count = guidedStart(numPairs, part + 1, numParts) - first
+    if (count === 0) continue
     writeProduct(context, hosts.add(code), code, matrix, undefined, first, count, rows)
   }
   hosts.run()
