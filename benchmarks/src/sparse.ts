@@ -112,11 +112,12 @@ interface Network extends LayerRun {
 }
 
 function openNetworks(backend: Backend, { expert, denseOfAll, denseOfActive }: PackedNetworks): readonly Network[] {
-  const { numExperts } = SHAPE
+  const { numExperts, topK } = SHAPE
   // All are copies of one, so that one expert is the reference of any choice.
   const experts = openSlabPool(backend, expert, POOL_BYTES, numExperts).slabs
-  const layers = Array.from({ length: experts.length / numExperts }, (_, l) =>
-    experts.slice(l * numExperts, (l + 1) * numExperts),
+  // A row always chooses the same experts: each layer gives them other copies, or they would come from the cache after the first call.
+  const layers = Array.from({ length: experts.length / topK }, (_, l) =>
+    Array.from({ length: numExperts }, (_, e) => experts[(l * topK + e) % experts.length]!),
   )
   const dense = (packed: PackedSlab): LayerRun =>
     createDenseRun(backend, openSlabPool(backend, packed, POOL_BYTES).slabs)
