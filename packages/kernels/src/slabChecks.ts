@@ -9,7 +9,7 @@ export function matrixOf({ layout }: Slab): MatrixLayout {
 }
 
 /** Returns the layout of an expert slab. @throws Error on a matrix slab */
-export function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
+function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
   if (layout.kind !== "expert") throw new Error("expected an expert slab, found a matrix")
   return layout
 }

@@ -3,7 +3,7 @@ import { dlopen, FFIType, type Pointer, toArrayBuffer } from "bun:ffi"
 type Values = Float64Array | Float32Array | Int32Array | Int16Array | Uint16Array | Int8Array | Uint8Array
 
 /** Values in memory that emitted code reads and writes by address. */
-export interface Guarded<T extends Values> {
+interface Guarded<T extends Values> {
   readonly address: number
   readonly values: T
 }

@@ -29,7 +29,7 @@ export interface ExpertCall {
 }
 
 /** Rows `firstRow .. firstRow + numRows` of the plan, which one expert runs. */
-export interface ExpertPart {
+interface ExpertPart {
   firstRow: number
   numRows: number
   /** Whether its rows of x must be gathered: they do not lie side by side. */
