@@ -1,17 +1,11 @@
 import type { Rows } from "./Arena.ts"
 import type { Slab } from "./Backend.ts"
-import type { MatrixLayout, SlabLayout } from "./SlabLayout.ts"
+import type { MatrixLayout } from "./SlabLayout.ts"
 
 /** Returns the matrix of a matrix slab. @throws Error on an expert slab */
 export function matrixOf({ layout }: Slab): MatrixLayout {
   if (layout.kind !== "matrix") throw new Error("expected a matrix slab, found an expert")
   return layout.matrix
-}
-
-/** Returns the layout of an expert slab. @throws Error on a matrix slab */
-function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
-  if (layout.kind !== "expert") throw new Error("expected an expert slab, found a matrix")
-  return layout
 }
 
 /** Throws unless rows are as wide as the slab's matrix wants them. */
