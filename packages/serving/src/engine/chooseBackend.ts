@@ -19,7 +19,7 @@ type Wanted = Pick<EngineStart, "backend" | "numThreads">
  */
 export async function chooseBackend(arena: Arena, { backend: wanted, numThreads }: Wanted): Promise<ChosenBackend> {
   const reference = createReferenceBackend(arena)
-  if (wanted === "reference") return { backend: reference, reason: "reference: as asked" }
+  if (wanted === "reference") return { backend: reference, reason: "reference: as asked", isSecondBest: false }
   const openOnnx = (): Promise<Backend> => openTestedOnnx(arena, reference, numThreads)
   if (wanted !== "onnx") {
     const isas = runnableIsas()
@@ -31,12 +31,13 @@ export async function chooseBackend(arena: Arena, { backend: wanted, numThreads 
       )
   }
   try {
-    return { backend: await openOnnx(), reason: `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}` }
+    const reason = `onnx: ${wanted === "onnx" ? "as asked" : "passed its self-test"}`
+    return { backend: await openOnnx(), reason, isSecondBest: false }
   } catch (error) {
     const { message } = error as Error
     if (wanted === "onnx")
       throw new Error(`the onnx backend cannot run here: ${message}; try --backend reference`, { cause: error })
-    return { backend: reference, reason: `reference: onnx failed (${message})` }
+    return { backend: reference, reason: `reference: onnx failed (${message})`, isSecondBest: true }
   }
 }
 

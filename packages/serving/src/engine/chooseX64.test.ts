@@ -58,13 +58,15 @@ function openSlabs(backend: Backend): void {
 
 test("chooseX64: the best instruction set that passes, with nothing else opened", async () => {
   const source = createSource({})
-  const { backend, reason } = await chooseX64(arena, reference, [BEST, OTHER], source)
+  const { backend, reason, isSecondBest } = await chooseX64(arena, reference, [BEST, OTHER], source)
   expect([backend.name, reason, source.events]).toEqual(["x64", "x64 (avx512): passed its self-test", ["open avx512"]])
+  expect(isSecondBest).toBe(false)
 })
 
 test("chooseX64: the next instruction set where the best one is wrong, and a line that says so", async () => {
   const source = createSource({ avx512: wrongNorm })
-  const { backend, reason } = await chooseX64(arena, reference, [BEST, OTHER], source)
+  const { backend, reason, isSecondBest } = await chooseX64(arena, reference, [BEST, OTHER], source)
+  expect(isSecondBest).toBe(true)
   expect(source.events).toEqual(["open avx512", "close avx512", "open avx2"])
   expect(reason).toMatch(
     /^x64 \(avx2\): passed its self-test; avx512 failed \(norm: largest error NaN, bound [0-9.]+\)$/,
@@ -75,7 +77,8 @@ test("chooseX64: the next instruction set where the best one is wrong, and a lin
 
 test("chooseX64: where all are wrong, onnx does what failed, and the best one the rest", async () => {
   const source = createSource({ avx512: wrongInt8(), avx2: wrongNorm })
-  const { backend, reason } = await chooseX64(arena, reference, [BEST, OTHER], source)
+  const { backend, reason, isSecondBest } = await chooseX64(arena, reference, [BEST, OTHER], source)
+  expect(isSecondBest).toBe(true)
   expect(source.events).toEqual(["open avx512", "close avx512", "open avx2", "close avx2", "open onnx", "open avx512"])
   expect(reason).toMatch(
     /^x64 \(avx512\) without matmul int8, for which onnx stands in: matmul int8 1 × 64 → 64: largest error 1[^\n]*$/,

@@ -12,6 +12,8 @@ import {
 export interface ChosenBackend {
   readonly backend: Backend
   readonly reason: string
+  /** Something better failed its self-test: the reason is told whether anybody asks or not. */
+  readonly isSecondBest: boolean
 }
 
 /** How backends are made: machine code for an instruction set, and what stands in for it. */
@@ -38,7 +40,7 @@ export async function chooseX64(
     const failed = failedCases(x64, reference)
     if (failed.length === 0) {
       const reason = [`x64 (${isa.name}): passed its self-test`, ...failures.map(describeFailure)].join("; ")
-      return { backend: composeBackends(arena, [x64, reference]), reason }
+      return { backend: composeBackends(arena, [x64, reference]), reason, isSecondBest: failures.length > 0 }
     }
     x64.close()
     failures.push({ isa, failed })
@@ -53,6 +55,7 @@ export async function chooseX64(
   return {
     backend: composeBackends(arena, [x64, other]),
     reason: `x64 (${isa.name}) without ${ops}, for which ${other.name} stands in: ${failed[0]!.problem}`,
+    isSecondBest: true,
   }
 }
 

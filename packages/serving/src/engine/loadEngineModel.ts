@@ -19,6 +19,7 @@ export interface EngineModel {
   readonly format: string
   /** Which backend, and why. */
   readonly reason: string
+  readonly isSecondBest: boolean
   close(): void
 }
 
@@ -52,6 +53,7 @@ export async function loadEngineModel(
       backend,
       format: formatsName(prepared),
       reason: chosen.reason,
+      isSecondBest: chosen.isSecondBest,
       close() {
         transformer.close()
         opened.close()

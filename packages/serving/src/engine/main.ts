@@ -24,8 +24,8 @@ const main = Effect.gen(function* () {
     }),
     (model) => Effect.sync(model.close),
   )
-  const { transformer, backend, format, reason } = loaded
-  if (start.debug >= 1)
+  const { transformer, backend, format, reason, isSecondBest } = loaded
+  if (start.debug >= 1 || isSecondBest)
     console.error(
       `backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`,
     )
