@@ -34,7 +34,6 @@ export const NOT_INSTRUCTIONS = [
   "times",
   "push",
   "pop",
-  "reserve",
 ] as const satisfies readonly (keyof Assembler)[]
 
 export type InstructionName = Exclude<keyof Assembler, (typeof NOT_INSTRUCTIONS)[number]>
@@ -68,10 +67,8 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
     store32: form("store32", "m e", "mov {0},{1}"),
     lea: form("lea", "r m"),
     add: form("add", "r r|m|imm"),
-    or: form("or", "r r|m|imm"),
     and: form("and", "r r|m|imm"),
     sub: form("sub", "r r|m|imm"),
-    xor: form("xor", "r r|m|imm"),
     cmp: form("cmp", "r r|m|imm"),
     test: form("test", "r r"),
     neg: form("neg", "r"),
@@ -89,17 +86,12 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
 
     vmovups: form("vmovups", "v v|m"),
     vstoreups: form("vstoreups", "m v", "vmovups {0},{1}"),
-    vstoreHalf: form("vstoreHalf", "m h", "vmovups {0},{1}"),
-    vloadHalf: form("vloadHalf", "h m", "vmovups {0},{1}"),
-    vloadss: form("vloadss", "x m", "vmovss {0},{1}"),
     vstoress: form("vstoress", "m x", "vmovss {0},{1}"),
     vcvtsd2ss: form("vcvtsd2ss", "x m", "vcvtsd2ss {0},{0},{1}"),
     vbroadcastss: form("vbroadcastss", "v x|m"),
     vmovdToGpr: form("vmovdToGpr", "e x", "vmovd {0},{1}"),
     vmovdFromGpr: form("vmovdFromGpr", "x e", "vmovd {0},{1}"),
     vpmovzxbd: form("vpmovzxbd", "v x|m"),
-    vpmovsxbd: form("vpmovsxbd", "v x|m"),
-    vpmovsxbw: form("vpmovsxbw", "v h|m"),
     vpmovzxdq: form("vpmovzxdq", "v h|m"),
 
     vaddps: form("vaddps", "v v v|m"),
@@ -125,8 +117,6 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
     vpaddd: form("vpaddd", "v v v|m"),
     vpsubd: form("vpsubd", "v v v|m"),
     vpaddb: form("vpaddb", "v v v|m"),
-    vpaddw: form("vpaddw", "v v v|m"),
-    vpsubb: form("vpsubb", "v v v|m"),
     vpmullw: form("vpmullw", "v v v|m"),
     vpmaddwd: form("vpmaddwd", "v v v|m"),
     vpmaddubsw: form("vpmaddubsw", "v v v|m"),
@@ -140,7 +130,6 @@ export function instructionForms(vectorBytes: VectorBytes): Record<InstructionNa
     vpslld: form("vpslld", "v v byte"),
     vpsrad: form("vpsrad", "v v byte"),
     vpmaxsd: form("vpmaxsd", "v v v|m"),
-    vpminsd: form("vpminsd", "v v v|m"),
     vpdpbusd: form("vpdpbusd", "v v v|m"),
     vpmovsdb: form("vpmovsdb", "m v", undefined, AVX512),
     vstoreLow64: form("vstoreLow64", "m x", "vmovq {0},{1}"),

@@ -118,7 +118,7 @@ describe.each([32, 64] as const)("Assembler with %i-byte vectors", (vectorBytes)
       expect(() => emitRandom(new Assembler(vectorBytes), name, form, random), name).toThrow("wants")
   })
 
-  test.each(["load", "vaddps", "vloadss", "vpmovzxbd", "vloadHalf"] as const)(
+  test.each(["load", "vaddps", "vbroadcastss", "vcvtsd2ss", "vpmovzxbd", "vpmovzxdq"] as const)(
     "%s: every base, index and scale",
     (name) => {
       const asm = new Assembler(vectorBytes)
@@ -154,14 +154,12 @@ test("mov: 0 is written by the shortest instruction, and what needs more than 32
   expect(() => textsOf((asm) => asm.mov(rax, 2 ** 31))).toThrow("2147483648 does not fit 32 bits")
 })
 
-test("push, pop and reserve: registers come back in reverse", () => {
+test("push and pop: registers come back in reverse", () => {
   const texts = textsOf((asm) => {
     asm.push(rbx, r12)
-    asm.reserve(64)
-    asm.reserve(-64)
     asm.pop(rbx, r12)
   })
-  expect(texts).toEqual(["push rbx", "push r12", "sub rsp,64", "sub rsp,-64", "pop r12", "pop rbx"])
+  expect(texts).toEqual(["push rbx", "push r12", "pop r12", "pop rbx"])
 })
 
 const CONDITIONS: Record<Condition, string> = {

@@ -1,5 +1,5 @@
 import { CodeBytes, type RegisterOrMem, type VectorFields, type VectorOp } from "./encodeInstruction.ts"
-import { type Gpr, type Label, type Mem, rsp } from "./registers.ts"
+import { type Gpr, type Label, type Mem } from "./registers.ts"
 
 /** Condition codes of `jumpIf`; `below` and `above` compare unsigned, `less` and `greater` signed. */
 const CONDITIONS = {
@@ -26,6 +26,8 @@ const REGISTER_ZERO = 0
  *
  * One instance writes for one vector width: a kernel that is described with `lanes` and `vectorBytes` serves AVX-512 and AVX2 alike. Vector registers
  * are plain numbers, general-purpose ones are named. Constants live behind the code and are addressed relative to it, so code can be placed anywhere.
+ *
+ * Longer than files here are, for it is a list: what instructions have in common is in `CodeBytes`, and a kernel finds all of them under one name.
  */
 export class Assembler {
   readonly vectorBytes: VectorBytes
@@ -176,20 +178,12 @@ export class Assembler {
     this.arithmetic(0, to, from)
   }
 
-  or(to: Gpr, from: Gpr | number | Mem): void {
-    this.arithmetic(1, to, from)
-  }
-
   and(to: Gpr, from: Gpr | number | Mem): void {
     this.arithmetic(4, to, from)
   }
 
   sub(to: Gpr, from: Gpr | number | Mem): void {
     this.arithmetic(5, to, from)
-  }
-
-  xor(to: Gpr, from: Gpr | number | Mem): void {
-    this.arithmetic(6, to, from)
   }
 
   cmp(left: Gpr, right: Gpr | number | Mem): void {
@@ -224,11 +218,6 @@ export class Assembler {
   /** Pops in reverse: the same list as `push`. */
   pop(...registers: readonly Gpr[]): void {
     for (const { gpr } of registers.toReversed()) this.code.emit(...(gpr > 7 ? [0x41] : []), 0x58 | (gpr & 7))
-  }
-
-  /** `add rsp` and `sub rsp` in one name: gives the stack `bytes` more room, or takes it back where negative. */
-  reserve(bytes: number): void {
-    this.sub(rsp, bytes)
   }
 
   /** Stores `from` where memory holds what rax holds, else loads it into rax, in one indivisible step; sets "equal" where it stored. */
@@ -284,24 +273,6 @@ export class Assembler {
     this.vector({ map: 1, prefix: 0, opcode: 0x11 }, from, REGISTER_ZERO, to)
   }
 
-  /** Stores the lower half of a register. */
-  vstoreHalf(to: Mem, from: number): void {
-    this.vector({ map: 1, prefix: 0, opcode: 0x11 }, from, REGISTER_ZERO, to, {
-      length: this.vectorBytes === 64 ? 1 : 0,
-    })
-  }
-
-  /** Loads into the lower half of a register and clears the upper. */
-  vloadHalf(to: number, from: Mem): void {
-    this.vector({ map: 1, prefix: 0, opcode: 0x10 }, to, REGISTER_ZERO, from, {
-      length: this.vectorBytes === 64 ? 1 : 0,
-    })
-  }
-
-  vloadss(to: number, from: Mem): void {
-    this.vector({ map: 1, prefix: 2, opcode: 0x10, memBytes: 4 }, to, REGISTER_ZERO, from, { length: 0 })
-  }
-
   vstoress(to: Mem, from: number): void {
     this.vector({ map: 1, prefix: 2, opcode: 0x11, memBytes: 4 }, from, REGISTER_ZERO, to, { length: 0 })
   }
@@ -339,16 +310,6 @@ export class Assembler {
   /** Widens `lanes` unsigned bytes to 32 bits. */
   vpmovzxbd(to: number, from: RegisterOrMem): void {
     this.vector({ map: 2, prefix: 1, opcode: 0x31, memBytes: this.vectorBytes / 4 }, to, REGISTER_ZERO, from)
-  }
-
-  /** Widens `lanes` signed bytes to 32 bits. */
-  vpmovsxbd(to: number, from: RegisterOrMem): void {
-    this.vector({ map: 2, prefix: 1, opcode: 0x21, memBytes: this.vectorBytes / 4 }, to, REGISTER_ZERO, from)
-  }
-
-  /** Widens half a vector of signed bytes to 16 bits. */
-  vpmovsxbw(to: number, from: RegisterOrMem): void {
-    this.vector({ map: 2, prefix: 1, opcode: 0x20, memBytes: this.vectorBytes / 2 }, to, REGISTER_ZERO, from)
   }
 
   /** Widens half a vector of unsigned 32-bit lanes to 64 bits: each is followed by a zero. */
@@ -459,14 +420,6 @@ export class Assembler {
     this.vector({ map: 1, prefix: 1, opcode: 0xfc }, to, a, b)
   }
 
-  vpaddw(to: number, a: number, b: RegisterOrMem): void {
-    this.vector({ map: 1, prefix: 1, opcode: 0xfd }, to, a, b)
-  }
-
-  vpsubb(to: number, a: number, b: RegisterOrMem): void {
-    this.vector({ map: 1, prefix: 1, opcode: 0xf8 }, to, a, b)
-  }
-
   vpmullw(to: number, a: number, b: RegisterOrMem): void {
     this.vector({ map: 1, prefix: 1, opcode: 0xd5 }, to, a, b)
   }
@@ -519,10 +472,6 @@ export class Assembler {
 
   vpmaxsd(to: number, a: number, b: RegisterOrMem): void {
     this.vector({ map: 2, prefix: 1, opcode: 0x3d }, to, a, b)
-  }
-
-  vpminsd(to: number, a: number, b: RegisterOrMem): void {
-    this.vector({ map: 2, prefix: 1, opcode: 0x39 }, to, a, b)
   }
 
   /** Adds four products of an unsigned byte of `a` and a signed byte of `b` to each 32-bit lane (AVX-512 VNNI, or AVX-VNNI). */
