@@ -1,4 +1,4 @@
-import { createMoeScratch, moeLayer } from "@consilium/experts"
+import { createMoeScratch, moeLayer, residentExperts } from "@consilium/experts"
 import { type Backend, packMatrixSlab, planMatrixSlab, type Slab } from "@consilium/kernels"
 import { type MoeShape, readingRouter, routerOf } from "./MoeProblem.ts"
 
@@ -29,7 +29,13 @@ export function createLayerRun(
   packMatrixSlab(arena.bytes(span), layout, readingRouter(shape))
   const router = { kind: "slab", slab: backend.openSlab(span, layout) } as const
   const config = { hiddenSize, numExperts, topK, router: routerOf(topK) }
-  const moeLayers = layers.map((experts) => ({ config, backend, router, experts, sharedExpert: undefined }))
+  const moeLayers = layers.map((slabs) => ({
+    config,
+    backend,
+    router,
+    experts: residentExperts(slabs),
+    sharedExpert: undefined,
+  }))
   const scratch = createMoeScratch(moeLayers[0]!, maxTokens)
   const input = arena.rows(maxTokens, hiddenSize)
   const out = arena.rows(maxTokens, hiddenSize)

@@ -75,7 +75,7 @@ export function createConsilium(options: ConsiliumOptions): TimedEngine & { clos
     },
     async memory() {
       Bun.gc(true)
-      return { residentBytes: process.memoryUsage.rss(), weightBytes: weightBytes(prepared) }
+      return { residentBytes: process.memoryUsage.rss(), weightBytes: weightBytes(prepared).all }
     },
     close() {
       transformer.close()

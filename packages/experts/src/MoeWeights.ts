@@ -11,6 +11,7 @@ import {
 import type { Backend, ExpertRows, Rows, Slab } from "@consilium/kernels"
 import { allocateRows } from "./allocateRows.ts"
 import { createDispatchPlan, type DispatchPlan } from "./DispatchPlan.ts"
+import type { ExpertSource } from "./ExpertSource.ts"
 
 /** Frozen description of a layer of experts. */
 export interface MoeConfig {
@@ -34,8 +35,7 @@ export interface MoeLayer {
   readonly config: MoeConfig
   readonly backend: Backend
   readonly router: Router
-  /** `[E]` */
-  readonly experts: readonly Slab[]
+  readonly experts: ExpertSource
   readonly sharedExpert: SharedExpert | undefined
 }
 
@@ -66,7 +66,7 @@ export interface MoeScratch {
 
 /** Allocates scratch in the backend's arena for up to `maxTokens` tokens. @throws Error when the arena is full, keeping nothing */
 export function createMoeScratch(
-  { config, backend: { arena } }: Pick<MoeLayer, "config" | "backend">,
+  { config, experts, backend: { arena } }: Pick<MoeLayer, "config" | "experts" | "backend">,
   maxTokens: number,
 ): MoeScratch {
   const { hiddenSize, numExperts, topK } = config
@@ -78,7 +78,7 @@ export function createMoeScratch(
     [maxTokens, hiddenSize],
   ])
   const routing = createRouting(maxTokens, topK)
-  const plan = createDispatchPlan(maxAssignments, numExperts)
+  const plan = createDispatchPlan(maxAssignments, experts.numExperts)
   const { order, offsets, rows } = plan
   return {
     logits,

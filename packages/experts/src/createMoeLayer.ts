@@ -19,6 +19,7 @@ import {
   type Span,
 } from "@consilium/kernels"
 import { allocateRows } from "./allocateRows.ts"
+import { residentExperts } from "./ExpertSource.ts"
 import { moeLayer } from "./moeLayer.ts"
 import { createMoeScratch, type MoeConfig, type MoeLayer, type MoeOptions, type MoeScratch } from "./MoeWeights.ts"
 
@@ -137,7 +138,7 @@ function openLayer(options: CreateMoeLayerOptions, config: MoeConfig, maxTokens:
       releases.push(release)
       return slab
     })
-    const layer: MoeLayer = { backend, router, experts, sharedExpert: undefined, config }
+    const layer: MoeLayer = { backend, router, experts: residentExperts(experts), sharedExpert: undefined, config }
     const scratch = createMoeScratch(layer, maxTokens)
     own(scratch.logits, scratch.dispatched, scratch.outputs, scratch.shared)
     const shape = [maxTokens, config.hiddenSize] as const

@@ -4,6 +4,8 @@ export {
   type MoeOutput,
   type StandaloneMoeLayer,
 } from "./createMoeLayer.ts"
+export { type ExpertSource, residentExperts } from "./ExpertSource.ts"
+export { type DispatchPlan, numRowsOf } from "./DispatchPlan.ts"
 export { moeLayer } from "./moeLayer.ts"
 export { moeLayerPlain, type PlainExpert } from "./moeLayerPlain.ts"
 export {

@@ -12,12 +12,10 @@ import { route, type Routing } from "@consilium/gating"
 import type { Rows } from "@consilium/kernels"
 import { addSharedExpert } from "./addSharedExpert.ts"
 import { combine } from "./combine.ts"
-import { dispatch } from "./dispatch.ts"
 import type { MoeConfig, MoeLayer, MoeOptions, MoeScratch } from "./MoeWeights.ts"
 import { planDispatch } from "./planDispatch.ts"
 import { routerLogits } from "./routerLogits.ts"
 import { runExperts } from "./runExperts.ts"
-import { runsTogether, runTogether } from "./runTogether.ts"
 
 const NO_OPTIONS: MoeOptions = {}
 
@@ -38,23 +36,28 @@ export function moeLayer(
   scratch: MoeScratch,
   options: MoeOptions = NO_OPTIONS,
 ): Routing {
-  const { config, sharedExpert } = layer
+  const { config, backend, experts, sharedExpert } = layer
 
   routerLogits(scratch.logits, hidden, numTokens, layer, options.taskIds)
   const routing =
     options.routing ?? route(scratch.routing, scratch.logits.values, numTokens, config.router, scratch.route, options)
   checkRouting(routing, numTokens, config)
 
-  const plan = planDispatch(scratch.plan, routing, options.capacity)
-  if (runsTogether(layer)) runTogether(out, hidden, routing, layer, scratch)
-  else {
-    dispatch(scratch.dispatched, hidden, plan, config.topK)
-    runExperts(scratch.outputs, scratch.dispatched, plan, layer)
-    combine(out, scratch.outputs, plan, routing)
-  }
+  const plan = planDispatch(scratch.plan, experts.assign?.(routing) ?? routing, options.capacity)
+  shareRows(scratch.expertRows, routing)
+  runExperts(scratch.outputs, hidden, plan, layer, scratch)
+  if (backend.supports("experts", experts.format)) backend.combine!(out, scratch.outputs, scratch.expertRows)
+  else combine(out, scratch.outputs, plan, routing)
 
-  if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, layer.backend, scratch)
+  if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, backend, scratch)
   return routing
+}
+
+/** Fills in what a backend wants to know beside the plan, of which `rows` holds the arrays. */
+function shareRows(rows: MoeScratch["expertRows"], { numTokens, topK, weights }: Routing): void {
+  rows.numTokens = numTokens
+  rows.topK = topK
+  rows.weights = weights
 }
 
 /** Rows that a routing does not name would keep old values. */

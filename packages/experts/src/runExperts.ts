@@ -1,11 +1,45 @@
-import type { Rows } from "@consilium/kernels"
+import type { Rows, Slab } from "@consilium/kernels"
+import { dispatch } from "./dispatch.ts"
 import { type DispatchPlan, numRowsOf } from "./DispatchPlan.ts"
-import type { MoeLayer } from "./MoeWeights.ts"
+import type { MoeLayer, MoeScratch } from "./MoeWeights.ts"
 
-/** Runs every expert that has rows over its rows: `[A, H] → [A, H]`. Each expert's weights are read once. */
-export function runExperts(out: Rows, dispatched: Rows, plan: DispatchPlan, { backend, experts }: MoeLayer): void {
-  for (let e = 0; e < experts.length; e++) {
+/**
+ * Runs every expert that has rows over its rows, in the turns in which they become ready: outputs `[A, H]`. Each expert's weights are read once.
+ *
+ * Those of a turn run together where the backend can; where it cannot, rows are dispatched first. A row's bits do not depend on the turns.
+ */
+export function runExperts(outputs: Rows, hidden: Rows, plan: DispatchPlan, layer: MoeLayer, scratch: MoeScratch): void {
+  const { backend, experts } = layer
+  const runsTogether = backend.supports("experts", experts.format)
+  let isDispatched = false
+  experts.begin(plan)
+  for (let ready = experts.next(); ready !== undefined; ready = experts.next()) {
+    if (runsTogether && isOf(ready, backend.name)) backend.experts!(outputs, hidden, scratch.expertRows, ready)
+    else {
+      if (!isDispatched) dispatch(scratch.dispatched, hidden, plan, layer.config.topK)
+      isDispatched = true
+      runOneByOne(outputs, scratch.dispatched, plan, ready, layer)
+    }
+    experts.observe?.(outputs, plan)
+  }
+}
+
+/** Whether the experts of a turn, all of one backend, are of this one. */
+function isOf(ready: readonly (Slab | undefined)[], name: string): boolean {
+  for (let e = 0; e < ready.length; e++) if (ready[e] !== undefined) return ready[e]!.backend === name
+  return true
+}
+
+function runOneByOne(
+  outputs: Rows,
+  dispatched: Rows,
+  plan: DispatchPlan,
+  ready: readonly (Slab | undefined)[],
+  { backend }: MoeLayer,
+): void {
+  for (let e = 0; e < ready.length; e++) {
+    const slab = ready[e]
     const numRows = numRowsOf(plan, e)
-    if (numRows > 0) backend.expert(out, dispatched, plan.offsets[e]!, numRows, experts[e]!)
+    if (slab !== undefined && numRows > 0) backend.expert(outputs, dispatched, plan.offsets[e]!, numRows, slab)
   }
 }

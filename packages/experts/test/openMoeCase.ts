@@ -20,7 +20,7 @@ import {
 } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 import { noise, sigmoid } from "@consilium/tensor"
-import { createMoeScratch, type MoeLayer, moeLayerPlain, type MoeScratch, type PlainExpert } from "../src/index.ts"
+import { residentExperts, createMoeScratch, type MoeLayer, moeLayerPlain, type MoeScratch, type PlainExpert } from "../src/index.ts"
 import type { MoeCase } from "./cases.ts"
 
 const ALL_BACKENDS = ["reference", "onnx", "x64"] as const
@@ -87,7 +87,7 @@ export function openMoeCase(
       router: { kind: "top-k", topK, score: "softmax", normalizesWeights: true },
     },
     router: { kind: "slab", slab: openRouter(routerWeight, backend, numExperts, hiddenSize) },
-    experts: opened.map(({ slab }) => slab),
+    experts: residentExperts(opened.map(({ slab }) => slab)),
     sharedExpert: shared && { slab: shared.slab, gate },
   }
   const hidden = arena.rows(numTokens, hiddenSize)

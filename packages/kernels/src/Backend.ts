@@ -2,7 +2,7 @@ import type { Arena, Rows, Span } from "./Arena.ts"
 import type { Format, SlabLayout } from "./SlabLayout.ts"
 
 export type BackendName = "reference" | "onnx" | "x64" | "gpu"
-export type Op = "embed" | "matmul" | "expert" | "experts" | "attend" | "norm" | "addScaled"
+export type Op = "embed" | "matmul" | "expert" | "experts" | "combine" | "attend" | "norm" | "addScaled"
 
 /** A slab that a backend has made ready to compute with. */
 export interface Slab {
@@ -98,11 +98,13 @@ export interface Backend {
   /** `out[t] = FFN(x[t])` for an expert slab, rows `firstRow .. firstRow + numRows` of both. */
   expert(out: Rows, x: Rows, firstRow: number, numRows: number, slab: Slab): void
   /**
-   * All experts of a layer in one call: `out[t] = Σ_k weights[t, k] · FFN_e(x[t])`, summed in order of rank. Only where `supports("experts", …)`.
+   * Many experts of a layer in one call: `outputs[row] = FFN_e(x[token of row])`, rows `[A, H]` as the plan has them. Only where `supports("experts", …)`.
    *
-   * @param outputs room for the experts' own rows `[A, H]`; holds them afterwards
+   * @param slabs `[E]`; experts that are not among them, or have no rows, leave their rows as they are
    */
-  experts?(out: Rows, outputs: Rows, x: Rows, plan: ExpertRows, slabs: readonly Slab[]): void
+  experts?(outputs: Rows, x: Rows, plan: ExpertRows, slabs: readonly (Slab | undefined)[]): void
+  /** `out[t] = Σ_k weights[t, k] · outputs[row of (t, k)]`, summed in order of rank. Only where `supports("experts", …)`. */
+  combine?(out: Rows, outputs: Rows, plan: ExpertRows): void
   /**
    * q/k norm, rope, cache append and causal attention of each slot's rows.
    *

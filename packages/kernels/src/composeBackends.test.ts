@@ -5,7 +5,7 @@ import { BACKEND_CASES, checkBackend } from "./backendCases.ts"
 import { composeBackends } from "./composeBackends.ts"
 import { createArena } from "./createArena.ts"
 import { createReferenceBackend } from "./createReferenceBackend.ts"
-import { EXPERTS_CASES, runOneByOne } from "./expertsCases.ts"
+import { combineOneByOne, EXPERTS_CASES, runOneByOne } from "./expertsCases.ts"
 import { type Format, planExpertSlab, planMatrixSlab } from "./SlabLayout.ts"
 
 let arena: Arena
@@ -32,7 +32,8 @@ function partial(supports: (op: Op, format: Format) => boolean): Backend & { rea
     embed: note("embed", inner.embed),
     matmul: note("matmul", inner.matmul),
     expert: note("expert", inner.expert),
-    experts: note("experts", (out, outputs, x, plan, slabs) => runOneByOne(inner, out, outputs, x, plan, slabs)),
+    experts: note("experts", (outputs, x, plan, slabs) => runOneByOne(inner, outputs, x, plan, slabs)),
+    combine: combineOneByOne,
     attend: note("attend", inner.attend),
     norm: note("norm", inner.norm),
     addScaled: note("addScaled", inner.addScaled),

@@ -35,6 +35,7 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
       return chosen
     }
   }
+  const combiner = backends.find(({ combine }) => combine !== undefined)
   const [attend, norm, addScaled] = [withoutSlab("attend"), withoutSlab("norm"), withoutSlab("addScaled")]
 
   return {
@@ -66,13 +67,17 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     embed: (out, ids, numIds, slab) => ownerOf(slab).embed(out, ids, numIds, slab),
     matmul: (out, x, numRows, slab) => ownerOf(slab).matmul(out, x, numRows, slab),
     expert: (out, x, firstRow, numRows, slab) => ownerOf(slab).expert(out, x, firstRow, numRows, slab),
-    experts(out, outputs, x, plan, slabs) {
-      // Slabs of one format have one owner. One without rows may be closed.
-      let first = 0
-      while (first < slabs.length && plan.offsets[first + 1] === plan.offsets[first]) first++
-      const owner = ownerOf(slabs[first] ?? slabs[0]!)
+    experts(outputs, x, plan, slabs) {
+      // Those of one call have one owner. One without rows may be closed.
+      const slab = slabs.find((of, e) => of !== undefined && plan.offsets[e + 1] !== plan.offsets[e])
+      if (slab === undefined) return
+      const owner = ownerOf(slab)
       if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
-      owner.experts(out, outputs, x, plan, slabs)
+      owner.experts(outputs, x, plan, slabs)
+    },
+    combine(out, outputs, plan) {
+      if (combiner?.combine === undefined) throw new Error(`composeBackends: none of ${names} supports combine`)
+      combiner.combine(out, outputs, plan)
     },
     attend: (out, qkv, slots, layer) => attend().attend(out, qkv, slots, layer),
     norm: (out, x, numRows, weight, epsilon) => norm().norm(out, x, numRows, weight, epsilon),

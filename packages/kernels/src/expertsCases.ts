@@ -64,8 +64,13 @@ export function expertsCase(shape: ExpertShape, batch: ExpertsBatch): BackendCas
         withCaseRows(backend.arena, ({ take, takeNoise }) => {
           const [out, outputs] = [take(numTokens + 1, hiddenSize), take(plan.order.length + 1, hiddenSize)]
           const x = takeNoise(numTokens + 1, hiddenSize, 7)
-          if (isReference) runOneByOne(backend, out, outputs, x, plan, slabs)
-          else backend.experts!(out, outputs, x, plan, slabs)
+          if (isReference) {
+            runOneByOne(backend, outputs, x, plan, slabs)
+            combineOneByOne(out, outputs, plan)
+          } else {
+            backend.experts!(outputs, x, plan, slabs)
+            backend.combine!(out, outputs, plan)
+          }
           return Float32Array.of(...out.values, ...outputs.values)
         }),
       )
@@ -89,14 +94,13 @@ export function planExpertRows({ numTokens, topK, numExperts, expertId }: Expert
   return { numTokens, topK, order: Int32Array.from(order), offsets, rows, weights }
 }
 
-/** `Backend.experts` the plain way: rows side by side, expert after expert, then each token's weighted sum. */
+/** `Backend.experts` the plain way: rows side by side, expert after expert. */
 export function runOneByOne(
   backend: Backend,
-  out: Rows,
   outputs: Rows,
   x: Rows,
-  { numTokens, topK, order, offsets, rows, weights }: ExpertRows,
-  slabs: readonly Slab[],
+  { topK, order, offsets }: ExpertRows,
+  slabs: readonly (Slab | undefined)[],
 ): void {
   const { width } = x
   withCaseRows(backend.arena, ({ take }) => {
@@ -107,9 +111,14 @@ export function runOneByOne(
     }
     for (const [e, slab] of slabs.entries()) {
       const numRows = offsets[e + 1]! - offsets[e]!
-      if (numRows > 0) backend.expert(outputs, gathered, offsets[e]!, numRows, slab)
+      if (slab !== undefined && numRows > 0) backend.expert(outputs, gathered, offsets[e]!, numRows, slab)
     }
   })
+}
+
+/** `Backend.combine` the plain way: each token's weighted sum. */
+export function combineOneByOne(out: Rows, outputs: Rows, { numTokens, topK, rows, weights }: ExpertRows): void {
+  const { width } = out
   out.values.fill(0, 0, numTokens * width)
   for (const [assignment, row] of rows.entries()) {
     if (row < 0) continue

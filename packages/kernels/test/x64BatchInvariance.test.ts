@@ -83,7 +83,8 @@ function opsOf(slabsOf: (backend: Backend) => ReturnType<typeof openSlabs>): Rec
         const plan = planExpertRows({ ...batch, expertId: (token, rank) => expertId(first + token, rank) })
         const outputs = arena.rows(plan.order.length, WIDTH)
         const weights = allWeights.slice(first * TOP_K, (first + numRows) * TOP_K)
-        backend.experts!(out, outputs, x, { ...plan, weights }, slabsOf(backend).experts)
+        backend.experts!(outputs, x, plan, slabsOf(backend).experts)
+        backend.combine!(out, outputs, { ...plan, weights })
         arena.free(outputs.span)
       },
     },

@@ -160,17 +160,19 @@ if (X64_VARIANTS.length > 0) {
       const backend = openBackend(variant!, 1)
       const slabs = [openExpert(backend, "int8")]
       const plan = planExpertRows({ name: "", numTokens: 3, topK: 1, numExperts: 1, expertId: () => 0 })
-      const run = (out: Rows, outputs: Rows, x: Rows, changed: Partial<typeof plan> = {}) =>
-        backend.experts!(out, outputs, x, { ...plan, ...changed }, slabs)
-      expect(() => run(rows(2, 16), rows(3, 16), rows(3, 16))).toThrow("experts: expected 3 rows of 16 values")
-      expect(() => run(rows(3, 16), rows(2, 16), rows(3, 16))).toThrow("experts: expected 3 rows")
-      expect(() => run(rows(3, 16), rows(3, 16), rows(2, 16))).toThrow("experts: expected 3 rows")
-      expect(() => run(rows(3, 15), rows(3, 16), rows(3, 16))).toThrow("experts: out is 15 wide")
-      expect(() => run(rows(3, 16), rows(3, 15), rows(3, 16))).toThrow("experts: out is 15 wide")
-      expect(() => run(rows(3, 16), rows(3, 16), rows(3, 15))).toThrow("experts: x is 15 wide")
+      const run = (outputs: Rows, x: Rows) => backend.experts!(outputs, x, plan, slabs)
+      expect(() => run(rows(2, 16), rows(3, 16))).toThrow("experts: expected 3 rows of 16 values")
+      expect(() => run(rows(3, 16), rows(2, 16))).toThrow("experts: expected 3 rows")
+      expect(() => run(rows(3, 15), rows(3, 16))).toThrow("experts: out is 15 wide")
+      expect(() => run(rows(3, 16), rows(3, 15))).toThrow("experts: x is 15 wide")
+      const combine = (out: Rows, outputs: Rows, changed: Partial<typeof plan> = {}) =>
+        backend.combine!(out, outputs, { ...plan, ...changed })
+      expect(() => combine(rows(2, 16), rows(3, 16))).toThrow("combine: expected 3 rows of 16 values")
+      expect(() => combine(rows(3, 16), rows(2, 16))).toThrow("combine: expected 3 rows")
+      expect(() => combine(rows(3, 15), rows(3, 16))).toThrow("combine: out is 15 wide")
       const weights = new Float32Array(2)
-      expect(() => run(rows(3, 16), rows(3, 16), rows(3, 16), { weights })).toThrow(
-        "experts: expected 3 assignments, found 3, 2 weights",
+      expect(() => combine(rows(3, 16), rows(3, 16), { weights })).toThrow(
+        "combine: expected 3 assignments, found 3, 2 weights",
       )
     })
 
@@ -185,7 +187,7 @@ if (X64_VARIANTS.length > 0) {
           numExperts: 3,
           expertId: (_: number, k: number) => ids[k]!,
         }
-        backend.experts!(rows(1, 16), rows(ids.length, 16), rows(1, 16), planExpertRows(batch), slabs)
+        backend.experts!(rows(ids.length, 16), rows(1, 16), planExpertRows(batch), slabs)
       }
       expect(() => run([0, 1])).toThrow("expected experts alike, found int8 silu gated 16 → 8 → 16 and int4 silu gated")
       run([0, 2])
@@ -206,6 +208,28 @@ if (X64_VARIANTS.length > 0) {
     })
   })
 
+  test("createX64Backend: experts in turns give the bits that they give together, and leave others' rows alone", () => {
+    const backend = openBackend(variant!, 2)
+    const shape = { ...EXPERT, format: "int4" } as const
+    withExpertSlabs(backend, shape, 3, (slabs) => {
+      for (const numTokens of [1, 3, 200]) {
+        const batch = { name: "", numTokens, topK: 2, numExperts: 3 }
+        const plan = planExpertRows({ ...batch, expertId: (token, rank) => (token + rank) % 3 })
+        const x = rows(numTokens, 16)
+        x.values.set(noise(numTokens * 16, 3, 1))
+        const [together, inTurns] = [rows(numTokens * 2, 16), rows(numTokens * 2, 16)]
+        backend.experts!(together, x, plan, slabs)
+        inTurns.values.fill(7)
+        backend.experts!(inTurns, x, plan, [undefined, slabs[1], undefined])
+        expect(inTurns.values.subarray(0, plan.offsets[1]! * 16).every((value) => value === 7)).toBe(true)
+        expect(inTurns.values.subarray(plan.offsets[2]! * 16).every((value) => value === 7)).toBe(true)
+        backend.experts!(inTurns, x, plan, [slabs[0], undefined, slabs[2]])
+        expect([...inTurns.values]).toEqual([...together.values])
+      }
+      backend.experts!(rows(2, 16), rows(1, 16), planExpertRows({ name: "", numTokens: 1, topK: 2, numExperts: 3, expertId: (_, k) => k }), [])
+    })
+  })
+
   test("createX64Backend: a step that grows memory and scratch keeps what smaller ones computed", () => {
     const backend = openBackend(variant!, 3)
     const shape = { ...EXPERT, format: "int4" } as const
@@ -214,13 +238,10 @@ if (X64_VARIANTS.length > 0) {
         const batch = { name: "", numTokens, topK: 1, numExperts: 2, expertId: (token: number) => token % 2 }
         const [out, x] = [rows(numTokens, 16), rows(numTokens, 16)]
         x.values.set(noise(numTokens * 16, 3, 1))
-        backend.experts!(
-          out,
-          rows(numTokens, 16),
-          x,
-          { ...planExpertRows(batch), weights: new Float32Array(numTokens).fill(1) },
-          slabs,
-        )
+        const plan = { ...planExpertRows(batch), weights: new Float32Array(numTokens).fill(1) }
+        const perExpert = rows(numTokens, 16)
+        backend.experts!(perExpert, x, plan, slabs)
+        backend.combine!(out, perExpert, plan)
         return [...out.values.subarray(0, 16)]
       })
       for (const first of outputs) expect(first).toEqual(outputs[0]!)

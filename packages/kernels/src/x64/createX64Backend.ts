@@ -102,23 +102,27 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       onlyExpert[0] = slab as X64Slab
       runExperts(context, memory, to, from, inOrder, onlyExpert)
     },
-    experts(out, outputs, x, plan, slabs) {
-      const { numTokens, topK, offsets, rows, weights } = plan
+    experts(outputs, x, plan, slabs) {
+      const { offsets } = plan
       for (let e = 0; e < slabs.length; e++) {
         // An expert without rows may be closed: it sleeps.
-        if (offsets[e] === offsets[e + 1]) continue
+        if (slabs[e] === undefined || offsets[e] === offsets[e + 1]) continue
         const { numColumns, outColumns } = openedExpert(slabs[e]!)
-        checkWidths("experts", out, outColumns, x, numColumns)
         checkWidths("experts", outputs, outColumns, x, numColumns)
       }
+      place(perExpert, "experts", outputs, offsets[slabs.length]!)
+      place(from, "experts", x, plan.numTokens)
+      runExperts(context, memory, perExpert, from, plan, slabs as readonly (X64Slab | undefined)[])
+    },
+    combine(out, outputs, plan) {
+      const { numTokens, topK, rows, weights } = plan
+      checkWidths("combine", out, outputs.width, outputs, outputs.width)
       if (Math.min(rows.length, weights.length) < numTokens * topK)
         throw new Error(
-          `experts: expected ${numTokens * topK} assignments, found ${rows.length}, ${weights.length} weights`,
+          `combine: expected ${numTokens * topK} assignments, found ${rows.length}, ${weights.length} weights`,
         )
-      place(to, "experts", out, numTokens)
-      place(perExpert, "experts", outputs, offsets[slabs.length]!)
-      place(from, "experts", x, numTokens)
-      runExperts(context, memory, perExpert, from, plan, slabs as readonly X64Slab[])
+      place(to, "combine", out, numTokens)
+      place(perExpert, "combine", outputs, plan.offsets[plan.offsets.length - 1]!)
       runCombine(context, to, perExpert, plan)
     },
     attend: createAttend(context),

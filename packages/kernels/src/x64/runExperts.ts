@@ -49,24 +49,26 @@ const MOST_ROWS = 64
 /** Least share of the hosts that whole experts must keep busy. */
 const LEAST_BUSY = 0.85
 
+type Slabs = readonly (X64Slab | undefined)[]
+
 /** Which rows of x each expert runs; `ExpertRows` without what only the sum needs. */
 export type RowPlan = Pick<ExpertRows, "numTokens" | "topK" | "order" | "offsets">
 
-/** Runs every expert on its rows: `outputs[row] = FFN_e(x[token of row])`, rows as the plan has them. Experts that have rows are all of one shape. */
+/** Runs experts on their rows: `outputs[row] = FFN_e(x[token of row])`, rows as the plan has them. Those that run, a slab and rows given, are all of one shape. */
 export function runExperts(
   context: X64Context,
   memory: ExpertMemory,
   outputs: PlacedRows,
   x: PlacedRows,
   plan: RowPlan,
-  slabs: readonly X64Slab[],
+  slabs: Slabs,
 ): void {
-  const numRows = plan.offsets[slabs.length]!
-  if (numRows === 0) return
+  const first = firstThatRuns(plan, slabs)
+  if (first === undefined) return
   const { hosts } = context
-  const first = firstWithRows(plan, slabs)
+  const numRows = plan.offsets[slabs.length]!
   const rowsPerTask = chooseRowsPerTask(numRows, hosts.numHosts)
-  const isByRows = numRows > MOST_ROWS || keepsHostsBusy(countTasks(plan, slabs.length, rowsPerTask), hosts.numHosts)
+  const isByRows = numRows > MOST_ROWS || keepsHostsBusy(countTasks(plan, slabs, rowsPerTask), hosts.numHosts)
   const { call } = memory
   placeActivations(call.input, context, memory.products, x, plan.numTokens, first.upProj!)
   planTaskScratch(call.scratch, first, call.input.xStride, isByRows ? rowsPerTask : numRows)
@@ -78,17 +80,22 @@ export function runExperts(
   else runByColumns(call, plan, slabs, memory.inner.address(numRows * first.kind!.innerStride))
 }
 
-/** Returns the first expert that has rows. @throws Error where another one that has some is not like it */
-function firstWithRows({ offsets }: RowPlan, slabs: readonly X64Slab[]): X64Slab {
+/** Returns how many rows an expert runs: none without a slab. */
+function numRowsOf({ offsets }: RowPlan, slabs: Slabs, e: number): number {
+  return slabs[e] === undefined ? 0 : offsets[e + 1]! - offsets[e]!
+}
+
+/** Returns the first expert that runs. @throws Error where another one that does is not like it */
+function firstThatRuns(plan: RowPlan, slabs: Slabs): X64Slab | undefined {
   let first: X64Slab | undefined
   for (let e = 0; e < slabs.length; e++) {
-    if (offsets[e] === offsets[e + 1]) continue
+    if (numRowsOf(plan, slabs, e) === 0) continue
     first ??= slabs[e]!
     const kind = slabs[e]!.kind!
     if (kind !== first.kind)
       throw new Error(`x64: expected experts alike, found ${first.kind!.shape} and ${kind.shape}`)
   }
-  return first!
+  return first
 }
 
 /** Whole tiles, and enough tasks for every host. */
@@ -97,9 +104,9 @@ function chooseRowsPerTask(numRows: number, numHosts: number): number {
   return Math.min(MOST_ROWS, Math.max(16, share))
 }
 
-function countTasks({ offsets }: RowPlan, numExperts: number, rowsPerTask: number): number {
+function countTasks(plan: RowPlan, slabs: Slabs, rowsPerTask: number): number {
   let numTasks = 0
-  for (let e = 0; e < numExperts; e++) numTasks += Math.ceil((offsets[e + 1]! - offsets[e]!) / rowsPerTask)
+  for (let e = 0; e < slabs.length; e++) numTasks += Math.ceil(numRowsOf(plan, slabs, e) / rowsPerTask)
   return numTasks
 }
 
@@ -115,11 +122,12 @@ function placeTokens(memory: GrowingMemory, { order, topK }: RowPlan, numRows: n
 }
 
 /** One task for an expert's rows, or for each `rowsPerTask` of them. */
-function runByRows(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Slab[], rowsPerTask: number): void {
+function runByRows(call: ExpertCall, plan: RowPlan, slabs: Slabs, rowsPerTask: number): void {
+  const { offsets } = plan
   const { hosts } = call.context
   const inner = scratchAddress(call.scratch.inner)
   for (let e = 0; e < slabs.length; e++) {
-    const end = offsets[e + 1]!
+    const end = offsets[e]! + numRowsOf(plan, slabs, e)
     for (let firstRow = offsets[e]!; firstRow < end; firstRow += rowsPerTask) {
       const slab = slabs[e]!
       setPart(call, firstRow, Math.min(rowsPerTask, end - firstRow), inner)
@@ -133,14 +141,15 @@ function runByRows(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Sl
 }
 
 /** Two phases, each matrix cut by columns: all gate and up projections, then all down projections. Inner rows lie at `inner`, in order of the plan. */
-function runByColumns(call: ExpertCall, { offsets }: RowPlan, slabs: readonly X64Slab[], inner: number): void {
+function runByColumns(call: ExpertCall, plan: RowPlan, slabs: Slabs, inner: number): void {
+  const { offsets } = plan
   const { hosts } = call.context
   for (let e = 0; e < slabs.length; e++) {
-    if (offsets[e] !== offsets[e + 1]) addInnerTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
+    if (numRowsOf(plan, slabs, e) > 0) addInnerTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
   }
   hosts.run()
   for (let e = 0; e < slabs.length; e++) {
-    if (offsets[e] !== offsets[e + 1]) addDownTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
+    if (numRowsOf(plan, slabs, e) > 0) addDownTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
   }
   hosts.run()
 }

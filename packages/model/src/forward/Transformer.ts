@@ -3,7 +3,15 @@
  *
  * Every family runs through here; what differs between them is data (`ModelConfig`). It knows nothing of files, sampling or requests.
  */
-import { createMoeScratch, type MoeLayer, type MoeScratch, moeLayer } from "@consilium/experts"
+import {
+  createMoeScratch,
+  type ExpertSource,
+  type MoeLayer,
+  type MoeOptions,
+  type MoeScratch,
+  moeLayer,
+  residentExperts,
+} from "@consilium/experts"
 import { createRouting, type Routing } from "@consilium/gating"
 import type { AttentionLayer, Backend, RopeTable, Rows } from "@consilium/kernels"
 import { createRopeTable } from "../families/createRopeTable.ts"
@@ -55,6 +63,16 @@ export interface TransformerOptions {
   /** Most logits of one run; `numSlots` unless all rows' logits are wanted. */
   readonly maxLogitRows?: number
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  /** Who holds the experts of layers with a router; the transformer itself, all awake, unless given. */
+  readonly experts?: ModelExperts
+}
+
+/** The experts of a model, held by somebody who wakes and puts to sleep, watches and replaces them. */
+export interface ModelExperts {
+  /** A layer's source; asked once. */
+  source(layer: number): ExpertSource
+  /** What a layer's route is told in this step: who is not available, above all. */
+  options(layer: number): MoeOptions
 }
 
 /** A layer, ready to run. */
@@ -63,7 +81,15 @@ interface Layer {
   readonly slabs: LayerSlabs
   readonly attention: AttentionLayer
   readonly state: LayerState
-  readonly moe: { readonly layer: MoeLayer; readonly scratch: MoeScratch; readonly routing: Routing } | undefined
+  readonly moe: MoeState | undefined
+}
+
+/** A layer of experts; `index` is its place in the model. */
+interface MoeState {
+  readonly index: number
+  readonly layer: MoeLayer
+  readonly scratch: MoeScratch
+  readonly routing: Routing
 }
 
 /** Buffers of one step, allocated once. `branch` is what attention or the feed-forward adds to `hidden`. */
@@ -85,7 +111,8 @@ interface Scratch {
 export function createTransformer(options: TransformerOptions): Transformer {
   const { prepared, backend, numSlots, capacity, maxRows, maxLogitRows = numSlots } = options
   const { config } = prepared
-  const weights = loadWeights(prepared, backend, options.onProgress)
+  const { experts, onProgress } = options
+  const weights = loadWeights(prepared, backend, { holdsExperts: experts === undefined, onProgress })
   const layers = createLayers(weights, options)
   const scratch = createScratch(options, weights, maxLogitRows)
   const logitViews = Array.from({ length: maxLogitRows }, (_, i) =>
@@ -108,7 +135,10 @@ export function createTransformer(options: TransformerOptions): Transformer {
 
     backend.norm(normed, hidden, numRows, vectors.feedForwardNorm, config.normEpsilon)
     if (layer.moe === undefined) backend.expert(branch, normed, 0, numRows, slabs.experts[0]!)
-    else copyRouting(layer.moe.routing, moeLayer(branch, normed, numRows, layer.moe.layer, layer.moe.scratch))
+    else {
+      const { layer: moe, scratch: moeScratch, routing, index } = layer.moe
+      copyRouting(routing, moeLayer(branch, normed, numRows, moe, moeScratch, experts?.options(index)))
+    }
     backend.addScaled(hidden, branch, numRows)
   }
 
@@ -196,11 +226,12 @@ function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
         backend,
         config: { hiddenSize: config.hiddenSize, numExperts, topK, router },
         router: { kind: "slab", slab: slabs.router! },
-        experts: slabs.experts,
+        experts: options.experts?.source(l) ?? residentExperts(slabs.experts),
         sharedExpert: slabs.sharedExpert && { slab: slabs.sharedExpert, gate: sharedExpertGate },
       }
-      const scratch = once(scratches, [numExperts, topK, router], () => createMoeScratch(layer, maxRows))
-      return { layer, scratch, routing: createRouting(maxRows, topK) }
+      const { numExperts: numInstances } = layer.experts
+      const scratch = once(scratches, [numExperts, numInstances, topK, router], () => createMoeScratch(layer, maxRows))
+      return { index: l, layer, scratch, routing: createRouting(maxRows, topK) }
     }
     return {
       config: layerConfig,

@@ -20,9 +20,16 @@ export interface LayerSlabs {
   readonly qkv: Slab
   readonly outProj: Slab
   readonly router: Slab | undefined
-  /** `numExperts` of them; one in a dense layer. */
+  /** `numExperts` of them, or none where somebody else holds them; one in a dense layer. */
   readonly experts: readonly Slab[]
   readonly sharedExpert: Slab | undefined
+}
+
+export interface LoadOptions {
+  /** False where somebody else holds the experts of layers with a router. */
+  readonly holdsExperts: boolean
+  /** Called with bytes done so far and in all: half of a slab's are done when it is read, half when it is open. */
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined
 }
 
 /** A prepared model's weights, ready to compute with. */
@@ -38,17 +45,16 @@ export interface Weights {
 /**
  * Reads every slab into the arena, verifies it and opens it; slabs that the backend keeps in a form of its own give their bytes back then.
  *
- * @param onProgress called with bytes done so far and in all: half of a slab's are done when it is read, half when it is open
  * @throws PreparedModelError on a damaged slab; everything opened until then is closed
  */
 export function loadWeights(
   prepared: PreparedModel,
   backend: Backend,
-  onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
+  { holdsExperts, onProgress = () => {} }: LoadOptions,
 ): Weights {
   const { arena } = backend
-  const entries = slabEntries(prepared)
-  const totalBytes = weightBytes(prepared)
+  const entries = slabEntries(prepared, holdsExperts)
+  const totalBytes = sumBytes(entries)
   const spans = new Map<SlabEntry, Span>()
   const slabs: Slab[] = []
   let doneBytes = 0
@@ -110,7 +116,7 @@ export function loadWeights(
       qkv: open(layer.qkv),
       outProj: open(layer.outProj),
       router: openIf(layer.router),
-      experts: layer.experts.map(open),
+      experts: heldExperts(layer, holdsExperts).map(open),
       sharedExpert: openIf(layer.sharedExpert),
     }))
     const head = prepared.head === prepared.embedding ? embedding : openMatrix(prepared.head)
@@ -121,22 +127,32 @@ export function loadWeights(
   }
 }
 
-/** Bytes of all slabs of a prepared model. */
-export function weightBytes(prepared: PreparedModel): number {
-  return slabEntries(prepared).reduce((sum, { bytes }) => sum + bytes, 0)
+/** Bytes of the slabs of a prepared model: all of them, and those of its layers' experts alone. */
+export function weightBytes(prepared: PreparedModel): { readonly all: number; readonly experts: number } {
+  const all = sumBytes(slabEntries(prepared, true))
+  return { all, experts: all - sumBytes(slabEntries(prepared, false)) }
 }
 
-/** Lists all slabs of a prepared model, each once, in the order in which they are opened. */
-function slabEntries({ embedding, head, layers }: PreparedModel): SlabEntry[] {
+function sumBytes(entries: readonly SlabEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** A layer's experts that are loaded with the rest: a dense layer's network always. */
+function heldExperts({ router, experts }: PreparedLayer, holdsExperts: boolean): readonly SlabEntry[] {
+  return holdsExperts || router === undefined ? experts : []
+}
+
+/** Lists the slabs that are loaded, each once, in the order in which they are opened. */
+function slabEntries({ embedding, head, layers }: PreparedModel, holdsExperts: boolean): SlabEntry[] {
   const vocabulary = ({ parts }: SplitMatrix): SlabEntry[] => parts.map(({ slab }) => slab)
   return [
     ...vocabulary(embedding),
-    ...layers.flatMap(({ qkv, outProj, router, experts, sharedExpert }) => [
-      qkv,
-      outProj,
-      ...(router === undefined ? [] : [router]),
-      ...experts,
-      ...(sharedExpert === undefined ? [] : [sharedExpert]),
+    ...layers.flatMap((layer) => [
+      layer.qkv,
+      layer.outProj,
+      ...(layer.router === undefined ? [] : [layer.router]),
+      ...heldExperts(layer, holdsExperts),
+      ...(layer.sharedExpert === undefined ? [] : [layer.sharedExpert]),
     ]),
     ...(head === embedding ? [] : vocabulary(head)),
   ]

@@ -43,6 +43,8 @@ export interface PreparedLayer {
 /** A checkpoint packed for one format: what the engine loads. Read-only; `close` releases the file. */
 export interface PreparedModel extends ModelFormats {
   readonly dir: string
+  /** The file that holds all slabs. */
+  readonly slabsPath: string
   /** Directory of the checkpoint: tokenizer and template are read there. */
   readonly sourceDir: string
   readonly config: ModelConfig

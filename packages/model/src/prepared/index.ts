@@ -2,6 +2,8 @@ export { inspectModel, type ModelInspection, type Packing } from "./inspectModel
 export { DENSE_FORMATS, type DenseFormat, formatsName, type ModelFormats, modelFormats } from "./ModelFormats.ts"
 export { type CacheEntry, listCache, pruneCache } from "./modelCache.ts"
 export { openPreparedModel } from "./openPreparedModel.ts"
+export { checksumText, PART_ALIGNMENT } from "./Manifest.ts"
+export { openDirect } from "./openDirect.ts"
 export { planModel } from "./planModel.ts"
 export type { PreparedLayer, PreparedModel, SlabEntry, SplitMatrix } from "./PreparedModel.ts"
 export { PreparedModelError } from "./PreparedModelError.ts"

@@ -120,6 +120,7 @@ export function openPreparedModel(dir: string, sourceDir: string): PreparedModel
     touch(manifestPath)
     return {
       dir,
+      slabsPath,
       sourceDir,
       format,
       denseFormat,

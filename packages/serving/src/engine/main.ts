@@ -29,7 +29,7 @@ const main = Effect.gen(function* () {
     console.error(
       `backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`,
     )
-  yield* runEngine(start, { model: transformer, backend: backend.name, format, weightBytes: transformer.weightBytes })
+  yield* runEngine(start, { model: transformer, backend: backend.name, format, weightBytes: loaded.weightBytes })
 })
 
 const exit = await Effect.runPromise(

@@ -1,0 +1,45 @@
+import type { Routing } from "@consilium/gating"
+import type { Format, Rows, Slab } from "@consilium/kernels"
+import type { DispatchPlan } from "./DispatchPlan.ts"
+
+/**
+ * Where a layer's experts are: slabs that are always there, or a store that wakes them.
+ *
+ * A layer takes them in turns: `begin` with its plan, then `next` until all that have rows were given.
+ */
+export interface ExpertSource {
+  /** Experts, or more: instances, where other versions of some live beside them. */
+  readonly numExperts: number
+  readonly format: Format
+  /** Returns a routing to instances: where tokens run other versions than the active ones. Reused; absent where ids are instances. */
+  assign?(routing: Routing): Routing
+  /** Takes note of who has rows, and begins to make them ready. */
+  begin(plan: DispatchPlan): void
+  /**
+   * Returns experts that are ready and were not given yet, `[E]`, undefined in all other places; undefined when there are no more. Waits where none is ready.
+   *
+   * All of one turn are of one backend, and stay ready until the next call. The array is reused.
+   *
+   * @throws what keeps an expert from becoming ready
+   */
+  next(): readonly (Slab | undefined)[] | undefined
+  /** Is shown what the experts of this turn made of their rows `[A, H]`. @throws what is wrong with it */
+  observe?(outputs: Rows, plan: DispatchPlan): void
+}
+
+/** Returns the source of experts that are always there: all of them in one turn. */
+export function residentExperts(slabs: readonly Slab[]): ExpertSource {
+  let isGiven = false
+  return {
+    numExperts: slabs.length,
+    format: slabs[0]!.layout.format,
+    begin() {
+      isGiven = false
+    },
+    next() {
+      if (isGiven) return undefined
+      isGiven = true
+      return slabs
+    },
+  }
+}

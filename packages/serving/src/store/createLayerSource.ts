@@ -1,0 +1,124 @@
+import { type DispatchPlan, type ExpertSource, numRowsOf } from "@consilium/experts"
+import type { Format, Rows, Slab } from "@consilium/kernels"
+import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
+import type { Residency, VictimPolicy } from "./Residency.ts"
+
+/** What a layer's source tells of, and asks, while it runs. */
+export interface LayerWatch {
+  /** Called when a layer begins, its own missing experts being read: time to read ahead. */
+  onBegin(layer: number, plan: DispatchPlan): void
+  /** Whether experts run one at a time, so that a fault has a name. */
+  isIsolating(): boolean
+  /** Called before an instance is given to compute with. @throws ExpertFault */
+  onUse(instance: number): void
+  /** Called with what a turn's experts made of their rows. @throws ExpertFault */
+  onOutputs(layer: number, ready: readonly (Slab | undefined)[], outputs: Rows, plan: DispatchPlan): void
+}
+
+interface LayerSourceOptions {
+  readonly table: ExpertTable
+  readonly layer: ExpertLayer
+  readonly format: Format
+  readonly residency: Residency
+  readonly policy: VictimPolicy
+  readonly watch: LayerWatch
+}
+
+/** A source that also says whom it still needs: they must not be put to sleep. */
+export interface LayerSource extends ExpertSource {
+  stillNeeds(instance: number): boolean
+}
+
+/**
+ * Creates the source of one layer's experts: those that are awake run first, while those that sleep are read; then the others as they come.
+ *
+ * Where they are more than memory holds, those that have run make room: each is read once for a plan.
+ */
+export function createLayerSource(options: LayerSourceOptions): LayerSource {
+  const { table, layer, format, residency, policy, watch } = options
+  const { first, numInstances } = layer
+  const { states, slabs } = table
+  /** Instances that the plan needs and that were not given yet. */
+  const needed: number[] = []
+  const isNeeded = new Uint8Array(numInstances)
+  const ready: (Slab | undefined)[] = Array.from({ length: numInstances }, () => undefined)
+  let plan: DispatchPlan | undefined
+
+  const stillNeeds = (instance: number): boolean => isNeeded[instance - first] === 1
+  const mayEvict = (instance: number): boolean => instance < first || instance >= first + numInstances || !stillNeeds(instance)
+
+  /** Wakes those that sleep, as far as there is room. */
+  const wakeAll = (): void => {
+    for (let n = 0; n < needed.length; n++) {
+      const instance = needed[n]!
+      if (states[instance] === STATE.waking) residency.hurry(instance)
+      else if (states[instance] === STATE.asleep && !residency.wake(instance, true, mayEvict)) return
+    }
+  }
+
+  /** Moves those that are awake, all of one backend, to `ready`; returns how many. */
+  const giveAwake = (): number => {
+    const most = watch.isIsolating() ? 1 : needed.length
+    let numGiven = 0
+    let kept = 0
+    let backend: string | undefined
+    for (let n = 0; n < needed.length; n++) {
+      const instance = needed[n]!
+      const slab = slabs[instance]
+      if (slab === undefined || numGiven >= most || (backend ?? slab.backend) !== slab.backend) {
+        needed[kept++] = instance
+        continue
+      }
+      backend = slab.backend
+      watch.onUse(instance)
+      ready[instance - first] = slab
+      isNeeded[instance - first] = 0
+      numGiven++
+    }
+    needed.length = kept
+    return numGiven
+  }
+
+  const throwFaults = (): void => {
+    for (let n = 0; n < needed.length; n++) {
+      const fault = residency.takeFault(needed[n]!)
+      if (fault !== undefined) throw fault
+    }
+  }
+
+  return {
+    numExperts: numInstances,
+    format,
+    stillNeeds,
+    begin(of) {
+      plan = of
+      needed.length = 0
+      isNeeded.fill(0)
+      for (let e = 0; e < numInstances; e++) {
+        if (numRowsOf(of, e) === 0) continue
+        needed.push(first + e)
+        isNeeded[e] = 1
+        policy.touch(first + e)
+      }
+      residency.settle()
+      wakeAll()
+      watch.onBegin(layer.layer, of)
+    },
+    next() {
+      ready.fill(undefined)
+      for (;;) {
+        if (needed.length === 0) return undefined
+        if (giveAwake() > 0) return ready
+        throwFaults()
+        // What has run may sleep now.
+        wakeAll()
+        if (!needed.some((instance) => states[instance] === STATE.waking))
+          throw new Error(`layer ${layer.layer}: no room for a single expert within the memory budget`)
+        residency.waitForNext()
+      }
+    },
+    observe(outputs) {
+      watch.onOutputs(layer.layer, ready, outputs, plan!)
+    },
+  }
+}
