@@ -1,5 +1,5 @@
 import type { Routing } from "@consilium/gating"
-import type { Format, Rows, Slab } from "@consilium/kernels"
+import type { Backend, Format, Rows, Slab } from "@consilium/kernels"
 import type { DispatchPlan } from "./DispatchPlan.ts"
 
 /**
@@ -23,8 +23,10 @@ export interface ExpertSource {
    * @throws what keeps an expert from becoming ready
    */
   next(): readonly (Slab | undefined)[] | undefined
-  /** Is shown what the experts of this turn made of their rows `[A, H]`. @throws what is wrong with it */
-  observe?(outputs: Rows, plan: DispatchPlan): void
+  /** The backend of this turn's experts, where it is not the layer's. */
+  readonly standIn?: Backend | undefined
+  /** Is shown what the experts of this turn made of their rows: `outputs` `[A, H]` of `hidden` `[T, H]`. @throws what is wrong with it */
+  observe?(outputs: Rows, hidden: Rows, plan: DispatchPlan): void
 }
 
 /** Returns the source of experts that are always there: all of them in one turn. */

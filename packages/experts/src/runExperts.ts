@@ -1,4 +1,4 @@
-import type { Rows, Slab } from "@consilium/kernels"
+import type { Backend, Rows, Slab } from "@consilium/kernels"
 import { dispatch } from "./dispatch.ts"
 import { type DispatchPlan, numRowsOf } from "./DispatchPlan.ts"
 import type { MoeLayer, MoeScratch } from "./MoeWeights.ts"
@@ -8,26 +8,27 @@ import type { MoeLayer, MoeScratch } from "./MoeWeights.ts"
  *
  * Those of a turn run together where the backend can; where it cannot, rows are dispatched first. A row's bits do not depend on the turns.
  */
-export function runExperts(outputs: Rows, hidden: Rows, plan: DispatchPlan, layer: MoeLayer, scratch: MoeScratch): void {
+export function runExperts(
+  outputs: Rows,
+  hidden: Rows,
+  plan: DispatchPlan,
+  layer: MoeLayer,
+  scratch: MoeScratch,
+): void {
   const { backend, experts } = layer
   const runsTogether = backend.supports("experts", experts.format)
   let isDispatched = false
   experts.begin(plan)
   for (let ready = experts.next(); ready !== undefined; ready = experts.next()) {
-    if (runsTogether && isOf(ready, backend.name)) backend.experts!(outputs, hidden, scratch.expertRows, ready)
+    const { standIn } = experts
+    if (runsTogether && standIn === undefined) backend.experts!(outputs, hidden, scratch.expertRows, ready)
     else {
       if (!isDispatched) dispatch(scratch.dispatched, hidden, plan, layer.config.topK)
       isDispatched = true
-      runOneByOne(outputs, scratch.dispatched, plan, ready, layer)
+      runOneByOne(outputs, scratch.dispatched, plan, ready, standIn ?? backend)
     }
-    experts.observe?.(outputs, plan)
+    experts.observe?.(outputs, hidden, plan)
   }
-}
-
-/** Whether the experts of a turn, all of one backend, are of this one. */
-function isOf(ready: readonly (Slab | undefined)[], name: string): boolean {
-  for (let e = 0; e < ready.length; e++) if (ready[e] !== undefined) return ready[e]!.backend === name
-  return true
 }
 
 function runOneByOne(
@@ -35,7 +36,7 @@ function runOneByOne(
   dispatched: Rows,
   plan: DispatchPlan,
   ready: readonly (Slab | undefined)[],
-  { backend }: MoeLayer,
+  backend: Backend,
 ): void {
   for (let e = 0; e < ready.length; e++) {
     const slab = ready[e]

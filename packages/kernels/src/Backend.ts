@@ -118,6 +118,8 @@ export interface Backend {
   addScaled(out: Rows, x: Rows, numRows: number, factors?: Float32Array): void
   /** Returns the milliseconds that its kernels have run so far; absent where it does not count them. */
   kernelMs?(): number
+  /** Ends one of its threads between two calls, as a fault that it must bear; false where it has none of its own. */
+  endHost?(): boolean
   /** Closes all slabs and native resources, not the arena. */
   close(): void
 }

@@ -2,10 +2,10 @@ import type { Arena, Span } from "./Arena.ts"
 import { readTicket, type ReadTickets, takeTicket, TICKET, TICKET_VALUES } from "./readTickets.ts"
 
 /** A read that is under way or done: its place in the queue. */
-export type ReadTicket = number
+type ReadTicket = number
 
 /** What became of a read. */
-export interface ReadResult {
+interface ReadResult {
   /** Fewer than asked for where the file ends or cannot be read. */
   readonly numBytes: number
   /** xxHash3 (64 bits) of the first `checkedBytes` bytes. */
@@ -13,7 +13,7 @@ export interface ReadResult {
 }
 
 /** What is to be read: `bytes` from `offset` of an open file on, into a span of at least as many. */
-export interface ReadRequest {
+interface ReadRequest {
   readonly handle: number
   readonly offset: number
   readonly bytes: number
@@ -93,7 +93,10 @@ export function createReadQueue(arena: Arena, numThreads: number): ReadQueue {
     isDone: (ticket) => Atomics.load(states, ticket) === TICKET.done,
     take(ticket) {
       if (Atomics.load(states, ticket) !== TICKET.done) throw new Error(`read ${ticket} is not done`)
-      const result = { numBytes: values[ticket * TICKET_VALUES + TICKET.numBytes]!, checksum: checksums[ticket]! }
+      const result = {
+        numBytes: values[ticket * TICKET_VALUES + TICKET.numBytes]!,
+        checksum: checksums[ticket]!,
+      }
       Atomics.store(states, ticket, TICKET.free)
       free.push(ticket)
       return result

@@ -82,6 +82,7 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     attend: (out, qkv, slots, layer) => attend().attend(out, qkv, slots, layer),
     norm: (out, x, numRows, weight, epsilon) => norm().norm(out, x, numRows, weight, epsilon),
     addScaled: (out, x, numRows, factors) => addScaled().addScaled(out, x, numRows, factors),
+    endHost: () => backends.some((backend) => backend.endHost?.() === true),
     kernelMs: () => backends.reduce((sum, backend) => sum + (backend.kernelMs?.() ?? 0), 0),
     close() {
       owners.clear()

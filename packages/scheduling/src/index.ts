@@ -1,5 +1,7 @@
+export { type Breaker, CLOSED, countFailure, dueProbe, settleProbe, trip } from "./breaker.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
+export { type FailoverState, planFailover, type Rung } from "./planFailover.ts"
 export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
 export type { SlotMemory } from "./SlotMemory.ts"
 export { createStepPlan, type StepEntry, type StepPlan } from "./StepPlan.ts"

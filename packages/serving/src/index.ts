@@ -1,3 +1,12 @@
+export {
+  ControlCommand,
+  type ControlResult,
+  type Desired,
+  type ExpertChange,
+  type ExpertReport,
+  FAULT_KINDS,
+  type ResidencyReport,
+} from "./control.ts"
 export { Engine, type EngineOptions } from "./client/Engine.ts"
 export type { EngineApi, EngineState, GenerateEvent } from "./client/EngineApi.ts"
 export { EngineError } from "./client/EngineError.ts"

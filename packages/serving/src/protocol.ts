@@ -5,6 +5,7 @@
  * `{ version, events }`. Both sides decode what arrives: a peer is not trusted.
  */
 import { Schema } from "effect"
+import { ControlCommand, ControlResult, ExpertChange } from "./control.ts"
 
 export const PROTOCOL_VERSION = 1
 
@@ -49,7 +50,14 @@ const StatusRequest = Schema.Struct({ type: Schema.Literal("status") })
 /** Asks the engine to finish what runs, take nothing new, and exit. */
 const Drain = Schema.Struct({ type: Schema.Literal("drain") })
 
-export const ToEngine = Schema.Union([Generate, Cancel, StatusRequest, Drain])
+/** Asks for what an operator wants; answered by `control-done` or `control-failed` of the same id. */
+const Control = Schema.Struct({
+  type: Schema.Literal("control"),
+  controlId: Count,
+  command: ControlCommand,
+})
+
+export const ToEngine = Schema.Union([Generate, Cancel, StatusRequest, Drain, Control])
 export type ToEngine = typeof ToEngine.Type
 
 const GeneratedToken = Schema.Struct({
@@ -107,11 +115,17 @@ export const EngineStatus = Schema.Struct({
   steps: Count,
   residentBytes: Count,
   weightBytes: Count,
+  /** A better backend failed its self-test. */
+  isSecondBest: Schema.Boolean,
 })
 export type EngineStatus = typeof EngineStatus.Type
 
 /** Comes before a request's first token. */
-const Started = Schema.Struct({ type: Schema.Literal("started"), requestId: Schema.String, ...start })
+const Started = Schema.Struct({
+  type: Schema.Literal("started"),
+  requestId: Schema.String,
+  ...start,
+})
 const Tokens = Schema.Struct({
   type: Schema.Literal("tokens"),
   requestId: Schema.String,
@@ -142,8 +156,43 @@ const Status = Schema.Struct({ type: Schema.Literal("status"), status: EngineSta
 /** The engine cannot go on, and trying again would not help. */
 const Fatal = Schema.Struct({ type: Schema.Literal("fatal"), message: Schema.String })
 
-export const EngineEvent = Schema.Union([Started, Tokens, Done, Failed, Loading, Ready, Status, Fatal])
+const ControlDone = Schema.Struct({
+  type: Schema.Literal("control-done"),
+  controlId: Count,
+  result: ControlResult,
+})
+const ControlFailed = Schema.Struct({
+  type: Schema.Literal("control-failed"),
+  controlId: Count,
+  code: Schema.Literals(["bad-request", "conflict", "internal"]),
+  message: Schema.String,
+})
+/** Changes of experts, for operators. */
+const Changes = Schema.Struct({
+  type: Schema.Literal("changes"),
+  changes: Schema.Array(ExpertChange),
+})
+/** The engine works: sent now and then while it has nothing else to say. */
+const Alive = Schema.Struct({ type: Schema.Literal("alive") })
+
+export const EngineEvent = Schema.Union([
+  Started,
+  Tokens,
+  Done,
+  Failed,
+  Loading,
+  Ready,
+  Status,
+  Fatal,
+  ControlDone,
+  ControlFailed,
+  Changes,
+  Alive,
+])
 export type EngineEvent = typeof EngineEvent.Type
 
 /** What is sent to an engine. */
-export const ToEngineEnvelope = Schema.Struct({ version: Schema.Literal(PROTOCOL_VERSION), message: ToEngine })
+export const ToEngineEnvelope = Schema.Struct({
+  version: Schema.Literal(PROTOCOL_VERSION),
+  message: ToEngine,
+})

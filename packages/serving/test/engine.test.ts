@@ -7,7 +7,7 @@ import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Engine, type EngineApi, type EngineStart, type EngineState } from "../src/index.ts"
+import { Engine, type EngineApi, type EngineOptions } from "../src/index.ts"
 
 interface Conversation {
   readonly name: string
@@ -18,10 +18,15 @@ interface Conversation {
 const { conversations } = readFixtureJson<{ conversations: Conversation[] }>(join(miniModelDir(), "expected.json"))
 const EOS = 4089
 const cacheDir = mkdtempSync(join(tmpdir(), "consilium-engine-"))
-let start: EngineStart
+let start: EngineOptions["start"]
 
 beforeAll(async () => {
-  const { dir } = await ensurePrepared({ sourceDir: miniModelDir(), format: "f32", cacheDir, onProgress: () => {} })
+  const { dir } = await ensurePrepared({
+    sourceDir: miniModelDir(),
+    format: "f32",
+    cacheDir,
+    onProgress: () => {},
+  })
   start = {
     modelId: "mini",
     sourceDir: miniModelDir(),
@@ -33,6 +38,9 @@ beforeAll(async () => {
     memoryBytes: 2 ** 31,
     maxWaiting: 64,
     debug: 0,
+    enablesFaults: true,
+    expertIdleMs: null,
+    allowsOtherText: true,
   }
 })
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
@@ -61,8 +69,8 @@ const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) =>
 
 /** Starts an engine in the test's scope. */
 const engineWith = (
-  change: Partial<EngineStart> = {},
-  options: { readonly main?: string; readonly maxQueue?: number; readonly onState?: (state: EngineState) => void } = {},
+  change: Partial<EngineOptions["start"]> = {},
+  options: Partial<Omit<EngineOptions, "start">> = {},
 ): Effect.Effect<EngineApi, never, Scope.Scope> =>
   Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(
     Effect.map((context) => Context.get(context, Engine)),
@@ -235,7 +243,7 @@ describe("Engine", () => {
       Effect.gen(function* () {
         const engine = yield* engineWith({ memoryBytes: 2 ** 20 })
         const error = yield* Effect.flip(engine.ready)
-        expect(error.message).toMatch(/weights take \d+ MiB, the setting allows 1 MiB/)
+        expect(error.message).toMatch(/awake at least take \d+ MiB, the setting allows 1 MiB/)
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -1,10 +1,14 @@
-import type { EngineStart } from "@consilium/serving"
+import type { EngineOptions } from "@consilium/serving"
 import { cpus } from "node:os"
 import type { Settings } from "../settings/Settings.ts"
 import type { LocalModel } from "./openModel.ts"
 
 /** What an engine is started with, by the settings. */
-export function engineStart({ modelId, dir }: LocalModel, preparedDir: string, settings: Settings): EngineStart {
+export function engineStart(
+  { modelId, dir }: LocalModel,
+  preparedDir: string,
+  settings: Settings,
+): EngineOptions["start"] {
   const { backend, threads, context, memory, debug } = settings
   return {
     modelId,
@@ -17,5 +21,8 @@ export function engineStart({ modelId, dir }: LocalModel, preparedDir: string, s
     memoryBytes: memory,
     maxWaiting: settings["max-queue"],
     debug,
+    enablesFaults: settings["enable-faults"],
+    expertIdleMs: settings["expert-idle"] ?? null,
+    allowsOtherText: settings.failover === "any",
   }
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util"
 import { loadSettings, nearest, SETTINGS_FILE } from "../settings/loadSettings.ts"
-import { SETTING_NAMES, type SettingName, type Settings } from "../settings/Settings.ts"
+import { type Setting, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "../settings/Settings.ts"
 import { UsageError } from "./Command.ts"
 
 export interface CommandLine {
@@ -20,13 +20,17 @@ export interface CommandLine {
  */
 export function parseCommandLine(args: readonly string[], own: readonly string[] = []): CommandLine {
   const names = new Set<string>([...SETTING_NAMES, ...own])
-  const option = { type: "string", multiple: true } as const
-  let parsed: { values: Record<string, string[] | undefined>; positionals: string[] }
+  const option = (name: string) =>
+    ({
+      type: isSwitch(name) ? ("boolean" as const) : ("string" as const),
+      multiple: true,
+    }) as const
+  let parsed: { values: Record<string, (string | boolean)[] | undefined>; positionals: string[] }
   try {
     parsed = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: Object.fromEntries([...names].map((name) => [name, option])),
+      options: Object.fromEntries([...names].map((name) => [name, option(name)])),
     })
   } catch (error) {
     const unknown = /Unknown option '--([^']+)'/.exec((error as Error).message)?.[1]
@@ -38,14 +42,19 @@ export function parseCommandLine(args: readonly string[], own: readonly string[]
   }
   const { values, positionals } = parsed
   const flags = Object.fromEntries(
-    SETTING_NAMES.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name].at(-1)!]])),
+    SETTING_NAMES.flatMap((name) => (values[name] === undefined ? [] : [[name, String(values[name].at(-1)!)]])),
   )
   return {
     positionals,
     settings: loadSettings({ flags, environment: process.env, file: SETTINGS_FILE }),
     hasFlag: (name) => values[name] !== undefined,
-    own: Object.fromEntries(own.map((name) => [name, values[name] ?? []])),
+    own: Object.fromEntries(own.map((name) => [name, (values[name] ?? []).map(String)])),
   }
+}
+
+function isSwitch(name: string): boolean {
+  const setting: Setting<unknown> | undefined = SETTINGS[name as SettingName]
+  return setting?.isSwitch === true
 }
 
 /** Returns the one word that a command takes. @throws UsageError */

@@ -38,6 +38,8 @@ async function runService(settings: Settings): Promise<number> {
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
       maxQueue: settings["max-queue"],
+      stepDeadlineMs: settings["step-deadline"],
+      ...(settings["model-idle"] === undefined ? {} : { modelIdleMs: settings["model-idle"] }),
       onState: ({ phase }) => logState(phase),
     }),
   )
@@ -88,7 +90,13 @@ function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] 
     fetch: (request: Request) => Response | Promise<Response>,
   ): Bun.Server<undefined> => {
     try {
-      return Bun.serve({ hostname, port: at, idleTimeout: 0, maxRequestBodySize: MAX_BODY_BYTES, fetch })
+      return Bun.serve({
+        hostname,
+        port: at,
+        idleTimeout: 0,
+        maxRequestBodySize: MAX_BODY_BYTES,
+        fetch,
+      })
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       const why =
@@ -98,7 +106,15 @@ function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] 
   }
   const main = open(host, port, "port", createApp(deps, { apiKey }).fetch)
   if (adminPort === undefined) return [main]
-  return [main, open("127.0.0.1", adminPort, "admin-port", createAdminApp(deps, { adminKey }).fetch)]
+  return [
+    main,
+    open(
+      "127.0.0.1",
+      adminPort,
+      "admin-port",
+      createAdminApp(deps, { adminKey, enablesFaults: settings["enable-faults"] }).fetch,
+    ),
+  ]
 }
 
 function untilSignal(): Promise<void> {
@@ -110,6 +126,7 @@ function untilSignal(): Promise<void> {
 
 function logState(phase: string): void {
   if (phase === "restarting") console.error("the engine died: restarting it, answers in flight go on")
+  if (phase === "asleep") console.error("nobody asks: the model falls asleep, the next request wakes it")
   if (phase === "failed") console.error("the engine is gone and stays so: requests are refused")
 }
 
@@ -121,7 +138,12 @@ function announce(
     format,
     numSlots,
     contextLength,
-  }: { readonly backend: string; readonly format: string; readonly numSlots: number; readonly contextLength: number },
+  }: {
+    readonly backend: string
+    readonly format: string
+    readonly numSlots: number
+    readonly contextLength: number
+  },
   { host, "api-key": apiKey }: Settings,
 ): void {
   const base = url.href.replace(/\/$/, "")

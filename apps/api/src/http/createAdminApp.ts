@@ -1,6 +1,5 @@
-import { Effect } from "effect"
 import { Elysia } from "elysia"
-import { checkModel } from "../routes/models.ts"
+import { adminModel } from "../routes/adminModel.ts"
 import { ApiError, asApiError, errorResponse } from "./ApiError.ts"
 import { authorize } from "./authorize.ts"
 import type { ServiceDeps } from "./ServiceDeps.ts"
@@ -11,8 +10,8 @@ import type { ServiceDeps } from "./ServiceDeps.ts"
  * A page in a browser must not reach it: a foreign `Host` (DNS rebinding) and any foreign `Origin` are refused, and bodies are JSON only.
  */
 export function createAdminApp(
-  { engine, modelId }: ServiceDeps,
-  { adminKey }: { readonly adminKey?: string | undefined },
+  deps: ServiceDeps,
+  { adminKey, enablesFaults = false }: { readonly adminKey?: string | undefined; readonly enablesFaults?: boolean },
 ) {
   return new Elysia()
     .onRequest(({ request }) => {
@@ -24,10 +23,7 @@ export function createAdminApp(
         code === "NOT_FOUND" ? refusal(404, "not_found", "There is no such admin route.") : asApiError(error),
       ),
     )
-    .get("/admin/models/:modelId/status", async ({ params }) => {
-      checkModel(decodeURIComponent(params.modelId), modelId)
-      return Effect.runPromise(engine.state)
-    })
+    .use(adminModel(deps, { enablesFaults }))
 }
 
 const LOCAL = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/

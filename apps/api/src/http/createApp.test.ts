@@ -19,9 +19,17 @@ const status: EngineStatus = {
   steps: 0,
   residentBytes: 0,
   weightBytes: 0,
+  isSecondBest: false,
 }
 
-const usage = { promptTokens: 3, cachedTokens: 0, generatedTokens: 1, queueMs: 0, prefillMs: 0, decodeMs: 0 }
+const usage = {
+  promptTokens: 3,
+  cachedTokens: 0,
+  generatedTokens: 1,
+  queueMs: 0,
+  prefillMs: 0,
+  decodeMs: 0,
+}
 
 /** A service around an engine in some state, which fails after one token where `failure` is given. */
 function serviceWith(state: EngineState, { refusal, failure }: { refusal?: EngineError; failure?: EngineError } = {}) {
@@ -30,11 +38,20 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     admission: refusal === undefined ? Effect.void : Effect.fail(refusal),
     ready: Effect.succeed(status),
     drain: Effect.void,
+    control: () => Effect.succeed({ kind: "done" }),
+    onChanges: () => () => {},
+    kill: Effect.void,
     generate: ({ requestId }, onEvent) =>
       Effect.suspend(() => {
         onEvent({ type: "tokens", requestId, tokens: [{ id: 659 }] })
         if (failure !== undefined) return Effect.fail(failure)
-        return Effect.succeed({ type: "done" as const, requestId, reason: "stop" as const, usage, degraded: [] })
+        return Effect.succeed({
+          type: "done" as const,
+          requestId,
+          reason: "stop" as const,
+          usage,
+          degraded: [],
+        })
       }),
   }
   const said: string[] = []
@@ -49,13 +66,22 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     debug,
     noteUnknownFields: createUnknownFieldNotes(debug),
   }
-  return { app: createApp(deps), admin: createAdminApp(deps, { adminKey: "operator" }), said, metrics }
+  return {
+    app: createApp(deps),
+    admin: createAdminApp(deps, { adminKey: "operator" }),
+    said,
+    metrics,
+  }
 }
 
 const chat = (isStream: boolean): Request =>
   new Request("http://localhost/v1/chat/completions", {
     method: "POST",
-    body: JSON.stringify({ model: "default", messages: [{ role: "user", content: "Hi" }], stream: isStream }),
+    body: JSON.stringify({
+      model: "default",
+      messages: [{ role: "user", content: "Hi" }],
+      stream: isStream,
+    }),
   })
 
 describe("health", () => {
@@ -63,6 +89,8 @@ describe("health", () => {
     [{ phase: "ready", status } as EngineState, 200, "ok"],
     [{ phase: "loading", step: "reading weights", done: 1, total: 4 } as EngineState, 503, "loading"],
     [{ phase: "restarting", numRestarts: 1 } as EngineState, 503, "restarting"],
+    [{ phase: "asleep", sinceMs: 0 } as EngineState, 200, "asleep"],
+    [{ phase: "waking" } as EngineState, 503, "waking"],
     [{ phase: "draining" } as EngineState, 503, "draining"],
     [{ phase: "failed", message: "gone" } as EngineState, 503, "failed"],
   ])("%j is %d", async (state, code, word) => {
@@ -126,7 +154,12 @@ describe("a failure in mid-stream", () => {
     expect(response.status).toBe(200)
     expect(lines.some((line) => line.includes('"content":"Hello"'))).toBe(true)
     expect(JSON.parse(lines.at(-1)!.slice("data: ".length))).toEqual({
-      error: { message: "a step failed twice", type: "server_error", param: null, code: "internal_error" },
+      error: {
+        message: "a step failed twice",
+        type: "server_error",
+        param: null,
+        code: "internal_error",
+      },
     })
   })
 
@@ -149,7 +182,10 @@ describe("admin", () => {
     )
 
   test("answers this machine", async () => {
-    expect(await (await get({})).json()).toMatchObject({ phase: "ready", status: { modelId: "fake" } })
+    expect(await (await get({})).json()).toMatchObject({
+      phase: "ready",
+      status: { modelId: "fake" },
+    })
     expect((await get({ origin: "http://localhost:3000" })).status).toBe(200)
   })
 

@@ -4,8 +4,13 @@ import { type RequestFields, requestFields } from "./RequestFields.ts"
 /** Larger bodies are refused unread. */
 export const MAX_BODY_BYTES = 32 * 2 ** 20
 
-/** Reads a request's JSON object. @throws ApiError on one that is too large, not UTF-8, or no JSON object */
+/** Reads a request's JSON object, and the fields that it asks for. @throws ApiError as `readJson` */
 export async function readBody(request: Request): Promise<RequestFields> {
+  return requestFields(await readJson(request))
+}
+
+/** Reads a request's JSON object. @throws ApiError on one that is too large, not UTF-8, or no JSON object */
+export async function readJson(request: Request): Promise<Record<string, unknown>> {
   const bad = (message: string): ApiError =>
     new ApiError({ status: 400, type: "invalid_request_error", code: "invalid_json", message })
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) {
@@ -30,5 +35,5 @@ export async function readBody(request: Request): Promise<RequestFields> {
     throw bad(`The body is not valid JSON: ${(error as Error).message}`)
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw bad("The body is not a JSON object.")
-  return requestFields(value as Record<string, unknown>)
+  return value as Record<string, unknown>
 }

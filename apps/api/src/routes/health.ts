@@ -8,6 +8,7 @@ export const health = ({ engine }: ServiceDeps) =>
     const state = await Effect.runPromise(engine.state)
     const { phase } = state
     if (phase === "ready") return Response.json({ status: "ok" })
+    if (phase === "asleep") return Response.json({ status: "asleep" })
     const detail =
       phase === "loading" ? { step: state.step, progress: state.total > 0 ? state.done / state.total : 0 } : {}
     const message = phase === "failed" ? { message: state.message } : {}

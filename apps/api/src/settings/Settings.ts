@@ -14,6 +14,8 @@ export interface Setting<T> {
   readonly parse: (text: string) => { readonly value: T } | { readonly expected: string }
   /** Never shown. */
   readonly isSecret?: boolean
+  /** A flag without a value. */
+  readonly isSwitch?: boolean
 }
 
 const ok = <T>(value: T): { readonly value: T } => ({ value })
@@ -39,6 +41,31 @@ const whole = (least: number, most: number) => ({
     return isValid ? ok(number) : { expected: `a whole number from ${least} to ${most}` }
   },
 })
+
+const onOff = {
+  placeholder: "",
+  isSwitch: true,
+  defaultText: "false",
+  parse: (value: string) => {
+    if (value !== "true" && value !== "false") return { expected: "true or false" }
+    return ok(value === "true")
+  },
+}
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
+
+/** Milliseconds: `30s`, `5m`, `2h`; where it may be left out, `never` is undefined. */
+function parseDuration(value: string): { readonly value: number } | { readonly expected: string } {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value.trim()) ?? []
+  const factor = DURATION_UNITS[unit]
+  if (factor === undefined || Number(digits) <= 0) return { expected: "a time such as 30s, 5m or 2h" }
+  return ok(Number(digits) * factor)
+}
 
 /** A setting that may be left out. */
 const optional = <T>(setting: {
@@ -82,7 +109,11 @@ export const SETTINGS = {
     defaultText: "127.0.0.1",
     description: "Address to listen on. Others than this machine reach it only if you say so; set an API key then.",
   },
-  port: { ...whole(0, 65535), defaultText: "8080", description: "Port to listen on; 0 takes a free one." },
+  port: {
+    ...whole(0, 65535),
+    defaultText: "8080",
+    description: "Port to listen on; 0 takes a free one.",
+  },
   model: {
     ...text("<dir|hub name>"),
     defaultText: "consilium-mini",
@@ -93,7 +124,8 @@ export const SETTINGS = {
     placeholder: "<bytes|share>",
     parse: parseMemory,
     defaultText: "0.8",
-    description: "Most memory for weights and contexts: `2GiB`, or a share of the machine such as `0.5`.",
+    description:
+      "Most resident memory of the engine: `2GiB`, or a share of the machine such as `0.5`. Experts that do not fit sleep on disk until they are wanted.",
   },
   backend: {
     ...oneOf("auto", "reference", "onnx", "x64"),
@@ -116,13 +148,45 @@ export const SETTINGS = {
     ...optional(whole(1, 2 ** 24)),
     description: "Most tokens of a prompt and its answer; the model's own, as far as memory allows, unless set.",
   },
-  "max-streams": { ...whole(1, 1024), defaultText: "16", description: "Most answers computed at once." },
+  "expert-idle": {
+    ...optional({ placeholder: "<time>", parse: parseDuration }),
+    description: "Experts that nobody used for so long fall asleep: `30s`, `5m`. Never, unless set.",
+  },
+  "model-idle": {
+    ...optional({ placeholder: "<time>", parse: parseDuration }),
+    description:
+      "Without a request for so long the whole model falls asleep, and its process ends; the next request wakes it. Never, unless set.",
+  },
+  "step-deadline": {
+    placeholder: "<time>",
+    parse: parseDuration,
+    defaultText: "60s",
+    description: "An engine that finishes no step for so long is killed and started anew; answers in flight go on.",
+  },
+  failover: {
+    ...oneOf("exact", "any"),
+    defaultText: "any",
+    description:
+      "What may stand in for an expert that fails: only what gives the same answers (`exact`), or also other experts (`any`). Answers say what was used.",
+  },
+  "enable-faults": {
+    ...onOff,
+    description: "Lets operators inject faults, to see what becomes of them. Not for service.",
+  },
+  "max-streams": {
+    ...whole(1, 1024),
+    defaultText: "16",
+    description: "Most answers computed at once.",
+  },
   "max-queue": {
     ...whole(1, 100_000),
     defaultText: "256",
     description: "Most requests in flight, waiting ones included; more get 429.",
   },
-  threads: { ...optional(whole(1, 1024)), description: "Threads that compute; as many as there are cores unless set." },
+  threads: {
+    ...optional(whole(1, 1024)),
+    description: "Threads that compute; as many as there are cores unless set.",
+  },
   "cache-dir": {
     ...text("<dir>"),
     get defaultText() {

@@ -50,6 +50,8 @@ export interface HostPool {
   reserveScratch(bytes: number): void
   /** Milliseconds that phases have taken so far. */
   readonly elapsedMs: number
+  /** Ends one worker thread between its tasks, as a fault; returns false where there is none. Another comes in its place. */
+  endHost(): boolean
   /** Stops the workers, waits until none of them runs code any more, and frees the scratch. No phase may be running. */
   close(): void
 }
@@ -67,7 +69,14 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
   const runTask = callable(space.place(emitRunTask()), 2)
   const sequence = space.place(emitSequence())
   const loop = space.place(emitHostLoop())
-  const workers = startWorkers(numHosts - 1, { control: memory, loop, numSpins: countSpins(loop, address) })
+  const start = { control: memory, loop, numSpins: countSpins(loop, address) }
+  const workers = Array.from({ length: numHosts - 1 }, (_, i) =>
+    startWorker({ ...start, hostId: i + 1 }, () => revive(i)),
+  )
+  /** Starts a worker in the place of one that has ended. */
+  const revive = (i: number): void => {
+    if (!isClosed) workers[i] = startWorker({ ...start, hostId: i + 1 }, () => revive(i))
+  }
   const scratch: Span[] = []
   const held: (Float32Array | Int32Array)[] = []
   let [numTasks, numSteps, epoch, elapsedMs, scratchBytes] = [0, 0, 0, 0, 0]
@@ -149,6 +158,15 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
       }
       scratchBytes = wanted
     },
+    endHost() {
+      const [worker] = workers
+      if (worker === undefined) return false
+      // Inside, it would be counted for ever: hosts leave soon where there is no work.
+      for (let inside; (inside = Atomics.load(words, CONTROL.numInside)) > 0;)
+        Atomics.wait(words, CONTROL.numInside, inside, 1)
+      worker.terminate()
+      return true
+    },
     close() {
       if (isClosed) return
       isClosed = true
@@ -177,21 +195,20 @@ function countSpins(loop: number, control: number): number {
   return Math.ceil((SPIN_MS / fastest) * NUM_LOOKS)
 }
 
-/** Starts workers that do not keep the process alive. One that fails is told of, and its work done by the others. */
-function startWorkers(count: number, start: Omit<HostStart, "hostId">): Worker[] {
-  let isTold = false
-  return Array.from({ length: count }, (_, i) => {
-    const worker = new Worker(new URL("./hostWorker.ts", import.meta.url).href)
-    worker.unref()
-    worker.addEventListener("error", ({ message }) => {
-      if (isTold) return
-      isTold = true
-      const [reason] = /^error: .*/m.exec(message) ?? [message]
-      process.emitWarning(`x64: expected ${count} worker threads, one failed (${reason}): its work goes to the others`)
-    })
-    const own: HostStart = { ...start, hostId: i + 1 }
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
-    worker.postMessage(own)
-    return worker
+/** Starts a worker that does not keep the process alive; `onEnd` is called when it has ended. What one that fails does not do, the others do. */
+function startWorker(own: HostStart, onEnd: () => void): Worker {
+  const worker = new Worker(new URL("./hostWorker.ts", import.meta.url).href)
+  worker.unref()
+  let hasFailed = false
+  worker.addEventListener("error", ({ message }) => {
+    hasFailed = true
+    const [reason] = /^error: .*/m.exec(message) ?? [message]
+    process.emitWarning(`x64: worker thread ${own.hostId} failed (${reason}): its work goes to the others`)
   })
+  worker.addEventListener("close", () => {
+    if (!hasFailed) onEnd()
+  })
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
+  worker.postMessage(own)
+  return worker
 }

@@ -139,6 +139,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
       runAddScaled(context, to, from, numRows, factors)
     },
     kernelMs: () => hosts.elapsedMs,
+    endHost: () => hosts.endHost(),
     close() {
       hosts.close()
       for (const { free } of [products.activations, memory.tokens, memory.inner]) free()

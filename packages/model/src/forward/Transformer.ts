@@ -17,6 +17,7 @@ import type { AttentionLayer, Backend, RopeTable, Rows } from "@consilium/kernel
 import { createRopeTable } from "../families/createRopeTable.ts"
 import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
+import { NonFiniteError } from "./NonFiniteError.ts"
 import { createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
@@ -42,7 +43,11 @@ export interface Transformer {
   readonly maxRows: number
   /** Bytes that the weights hold, as the backend counts them. */
   readonly weightBytes: number
-  /** Runs one batch; allocates nothing unless `onLayer` is given. Writes scratch and the slots' state past their lengths only: a failed run can be repeated. */
+  /**
+   * Runs one batch; allocates nothing unless `onLayer` is given. Writes scratch and the slots' state past their lengths only: a failed run can be repeated.
+   *
+   * @throws NonFiniteError when a row is not finite after the last layer; ExpertSource's and the backend's own errors
+   */
   run(batch: StepBatch, onLayer?: (layer: number, view: LayerView) => void): void
   /** Returns the logits `[V]` of the last row of `batch.slots[index]`; valid until the next run. */
   logits(index: number): Float32Array
@@ -112,7 +117,10 @@ export function createTransformer(options: TransformerOptions): Transformer {
   const { prepared, backend, numSlots, capacity, maxRows, maxLogitRows = numSlots } = options
   const { config } = prepared
   const { experts, onProgress } = options
-  const weights = loadWeights(prepared, backend, { holdsExperts: experts === undefined, onProgress })
+  const weights = loadWeights(prepared, backend, {
+    holdsExperts: experts === undefined,
+    onProgress,
+  })
   const layers = createLayers(weights, options)
   const scratch = createScratch(options, weights, maxLogitRows)
   const logitViews = Array.from({ length: maxLogitRows }, (_, i) =>
@@ -176,6 +184,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
         runLayer(layers[l]!, batch)
         onLayer?.(l, viewLayer(layers[l]!, scratch))
       }
+      requireFinite(scratch.hidden, batch.numRows)
       const numLogits = gatherHeadRows(batch)
       if (numLogits === 0) return
       backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
@@ -194,6 +203,18 @@ export function createTransformer(options: TransformerOptions): Transformer {
     close() {
       weights.close()
     },
+  }
+}
+
+/**
+ * Throws unless all rows `[T, H]` are finite.
+ *
+ * A row's first value tells: what is not finite anywhere in a row is NaN in all of it a layer later, and what the last layer does to a row
+ * shows in its logits, or to nobody.
+ */
+function requireFinite({ values, width }: Rows, numRows: number): void {
+  for (let row = 0; row < numRows; row++) {
+    if (!Number.isFinite(values[row * width]!)) throw new NonFiniteError(row)
   }
 }
 

@@ -1,21 +1,40 @@
 import { Context, Deferred, Effect, Fiber, Layer } from "effect"
+import {
+  type ControlCommand,
+  type ControlResult,
+  type Desired,
+  type ExpertChange,
+  NOTHING_DESIRED,
+} from "../control.ts"
 import type { EngineStart } from "../engine/EngineStart.ts"
 import type { EngineEvent, EngineStatus } from "../protocol.ts"
 import type { EngineApi, EngineState } from "./EngineApi.ts"
 import { EngineError } from "./EngineError.ts"
+import { createPendingControls } from "./PendingControls.ts"
 import { createPendingRequests } from "./PendingRequests.ts"
 import { type EngineProcess, spawnEngine } from "./spawnEngine.ts"
 
 export interface EngineOptions {
-  readonly start: EngineStart
+  readonly start: Omit<EngineStart, "desired" | "isTested">
   /** Most requests in flight: those that run and those that wait. */
   readonly maxQueue: number
   /** Told of each change of state, for logs and progress bars. */
   readonly onState?: (state: EngineState) => void
+  /** An engine that has work and says nothing for so long is killed and started anew; 60 s unless given. */
+  readonly stepDeadlineMs?: number
+  /** Without a request for so long the model falls asleep: its process ends. Never, unless given. */
+  readonly modelIdleMs?: number
+  /** What operators wanted before this service began. */
+  readonly desired?: Desired
+  /** Told when operators want something else: to keep it. */
+  readonly onDesired?: (desired: Desired) => void
   /** The module that the process runs; the engine's own unless a test says otherwise. */
   readonly main?: string
 }
 
+const STEP_DEADLINE_MS = 60_000
+/** How often it is looked whether the engine still works, and whether anybody still asks. */
+const WATCH_MS = 100
 /** Deaths within `CRASH_WINDOW_MS` that end in an error rather than another try. */
 const MAX_DEATHS = 3
 const CRASH_WINDOW_MS = 60_000
@@ -29,13 +48,22 @@ export class Engine extends Context.Service<Engine, EngineApi>()("consilium/Engi
   static layer = (options: EngineOptions): Layer.Layer<Engine> => Layer.effect(Engine, makeEngine(options))
 }
 
-const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main }: EngineOptions) {
+const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
+  const { start, maxQueue, onState, main, stepDeadlineMs = STEP_DEADLINE_MS, modelIdleMs, onDesired } = options
   const pending = createPendingRequests((requestId) => engine?.send({ type: "cancel", requestId }))
+  const controls = createPendingControls()
+  const listeners = new Set<(changes: readonly ExpertChange[]) => void>()
   const ready = yield* Deferred.make<EngineStatus, EngineError>()
   let state: EngineState = { phase: "loading", step: "starting", done: 0, total: 1 }
   let status: EngineStatus | undefined
   let engine: EngineProcess | undefined
+  let desired = options.desired ?? NOTHING_DESIRED
+  let isTested = false
   let fatal: string | undefined
+  /** When the engine was last heard, or had nothing to say; when somebody last asked. */
+  let heardMs = 0
+  let askedMs = performance.now()
+  let wake: (() => void) | undefined
   const deaths: number[] = []
 
   const setState = (next: EngineState): void => {
@@ -43,22 +71,29 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
     onState?.(next)
   }
 
+  const onReady = (next: EngineStatus): void => {
+    status = next
+    isTested = !next.isSecondBest
+    // Told of those in flight first: from the moment it is ready, new ones tell it themselves.
+    for (const request of pending.resumed()) engine?.send(request)
+    if (state.phase === "draining") engine?.send({ type: "drain" })
+    else setState({ phase: "ready", status: next })
+    Deferred.doneUnsafe(ready, Effect.succeed(next))
+  }
+
   const onEvents = (events: readonly EngineEvent[]): void => {
+    heardMs = performance.now()
     for (const event of events) {
       // A token is progress: whatever killed earlier engines, this one works.
       if (pending.accept(event)) deaths.length = 0
+      else if (controls.accept(event)) continue
       else if (event.type === "loading" && state.phase === "loading") setState({ ...event, phase: "loading" })
       else if (event.type === "fatal") fatal = event.message
       else if (event.type === "status") status = event.status
-      else if (event.type === "ready") {
-        // Told of those in flight first: from the moment it is ready, new ones tell it themselves.
-        status = event.status
-        for (const request of pending.resumed()) engine?.send(request)
-        if (state.phase === "draining") engine?.send({ type: "drain" })
-        else setState({ phase: "ready", status: event.status })
-        Deferred.doneUnsafe(ready, Effect.succeed(event.status))
-      }
+      else if (event.type === "changes") for (const listener of listeners) listener(event.changes)
+      else if (event.type === "ready") onReady(event.status)
     }
+    if (pending.size > 0) askedMs = heardMs
   }
 
   const giveUp = (message: string): void => {
@@ -71,19 +106,37 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
   /** One engine process from its start to its end; returns how it ended. */
   const runOnce = Effect.scoped(
     Effect.gen(function* () {
-      engine = yield* spawnEngine(start, onEvents, main)
+      engine = yield* spawnEngine({ ...start, desired, isTested }, onEvents, main)
       return yield* engine.ended
     }),
   )
+
+  /** Ends when somebody asks. */
+  const untilAsked = Effect.callback<void>((resume) => {
+    wake = () => {
+      wake = undefined
+      setState({ phase: "waking" })
+      resume(Effect.void)
+    }
+  })
 
   const supervise = Effect.gen(function* () {
     for (;;) {
       const how = yield* runOnce
       engine = undefined
+      controls.failAll(`the engine ended: ${how}`)
       if (state.phase === "draining") {
         return pending.failAll(
-          new EngineError({ code: "draining", message: `the engine ended while it drained: ${how}` }),
+          new EngineError({
+            code: "draining",
+            message: `the engine ended while it drained: ${how}`,
+          }),
         )
+      }
+      if (state.phase === "asleep") {
+        if (pending.size === 0) yield* untilAsked
+        else setState({ phase: "waking" })
+        continue
       }
       if (fatal !== undefined) return giveUp(fatal)
       const now = Date.now()
@@ -96,17 +149,50 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
   })
   const supervisor = yield* Effect.forkScoped(supervise)
 
+  const watch = (): void => {
+    if (state.phase !== "ready") return
+    const now = performance.now()
+    if (pending.size > 0 && now - heardMs > stepDeadlineMs)
+      return engine?.kill(`no step ended within ${stepDeadlineMs} ms`)
+    if (pending.size > 0 || modelIdleMs === undefined || now - askedMs < modelIdleMs) return
+    setState({ phase: "asleep", sinceMs: Date.now() })
+    engine?.kill("it fell asleep")
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => setInterval(watch, WATCH_MS).unref()),
+    (timer) => Effect.sync(() => clearInterval(timer)),
+  )
+
   const generate: EngineApi["generate"] = (request, onEvent) =>
     Effect.callback((resume) => {
       const refusal = refuse(state, pending.size >= maxQueue)
       if (refusal !== undefined) return resume(Effect.fail(refusal))
+      askedMs = performance.now()
+      if (pending.size === 0) heardMs = askedMs
       pending.add(request, { onEvent, onEnd: resume })
       // While it restarts there is no engine to tell: it is told of everything when it is ready.
       if (state.phase === "ready") engine?.send({ ...request, type: "generate", resumeFrom: 0 })
+      else wake?.()
       return Effect.sync(() => {
         if (pending.remove(request.requestId)) engine?.send({ type: "cancel", requestId: request.requestId })
       })
     })
+
+  const control = (command: ControlCommand): Effect.Effect<ControlResult, EngineError> =>
+    Effect.suspend(() => {
+      if (state.phase !== "ready" || engine === undefined)
+        return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))
+      return controls.ask(command, engine.send)
+    }).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          const next = desiredAfter(desired, command)
+          if (next === desired) return
+          desired = next
+          onDesired?.(next)
+        }),
+      ),
+    )
 
   const api: EngineApi = {
     admission: Effect.suspend(() => {
@@ -121,9 +207,21 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
     }),
     ready: Deferred.await(ready),
     generate,
+    control,
+    onChanges(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    kill: Effect.suspend(() => {
+      if (engine === undefined)
+        return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))
+      return Effect.sync(() => engine?.kill("it was killed, as asked"))
+    }),
     drain: Effect.gen(function* () {
       if (state.phase === "failed") return
+      const isAsleep = engine === undefined && wake !== undefined
       setState({ phase: "draining" })
+      if (isAsleep) return
       engine?.send({ type: "drain" })
       yield* Fiber.await(supervisor)
     }),
@@ -131,10 +229,27 @@ const makeEngine = Effect.fnUntraced(function* ({ start, maxQueue, onState, main
   return api
 })
 
+/** Returns what is desired once a command has been carried out; the same object where it changes nothing that lasts. */
+function desiredAfter(desired: Desired, command: ControlCommand): Desired {
+  switch (command.kind) {
+    case "scale":
+      return {
+        ...desired,
+        awakePerLayer: command.awakePerLayer,
+        replicasPerLayer: command.replicasPerLayer,
+      }
+    default:
+      return desired
+  }
+}
+
 function refuse(state: EngineState, isFull: boolean): EngineError | undefined {
   switch (state.phase) {
     case "loading":
-      return new EngineError({ code: "not-ready", message: `the model is loading (${state.step})` })
+      return new EngineError({
+        code: "not-ready",
+        message: `the model is loading (${state.step})`,
+      })
     case "draining":
       return new EngineError({ code: "draining", message: "the service is stopping" })
     case "failed":

@@ -1,12 +1,21 @@
 import type { Effect } from "effect"
+import type { ControlCommand, ControlResult, ExpertChange } from "../control.ts"
 import type { EngineEvent, EngineStatus, Generate } from "../protocol.ts"
 import type { EngineError } from "./EngineError.ts"
 
 /** Where an engine process is in its life, as the HTTP process sees it. */
 export type EngineState =
-  | { readonly phase: "loading"; readonly step: string; readonly done: number; readonly total: number }
+  | {
+      readonly phase: "loading"
+      readonly step: string
+      readonly done: number
+      readonly total: number
+    }
   | { readonly phase: "ready"; readonly status: EngineStatus }
   | { readonly phase: "restarting"; readonly numRestarts: number }
+  /** There is no engine process: the next request starts one. */
+  | { readonly phase: "asleep"; readonly sinceMs: number }
+  | { readonly phase: "waking" }
   | { readonly phase: "draining" }
   | { readonly phase: "failed"; readonly message: string }
 
@@ -34,6 +43,12 @@ export interface EngineApi {
     request: Omit<Generate, "type" | "resumeFrom">,
     onEvent: (event: GenerateEvent) => void,
   ) => Effect.Effect<GenerateEnd, EngineError>
+  /** Carries out what an operator asks, in the engine; what outlives it is remembered for the next one. */
+  readonly control: (command: ControlCommand) => Effect.Effect<ControlResult, EngineError>
+  /** Hears of experts' changes; returns how to stop. */
+  readonly onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void
+  /** Kills the engine process: a fault that operators inject. Fails where there is none. */
+  readonly kill: Effect.Effect<void, EngineError>
   /** Takes nothing new, waits for what runs, stops the process. */
   readonly drain: Effect.Effect<void>
 }

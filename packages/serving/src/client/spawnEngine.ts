@@ -8,6 +8,8 @@ import { decodeEvents } from "./decodeEvents.ts"
 export interface EngineProcess {
   readonly pid: number
   send(message: ToEngine): void
+  /** Kills it at once; `why` is how it ended. */
+  kill(why: string): void
   /** Succeeds when the process has ended, with a line that says how. */
   readonly ended: Effect.Effect<string>
 }
@@ -60,5 +62,9 @@ function spawn(start: EngineStart, onEvents: (events: readonly EngineEvent[]) =>
     // A process that has just died cannot be told: whoever waits for it notices by `ended`.
     if (child.exitCode === null && child.signalCode === null) child.send({ version: PROTOCOL_VERSION, message })
   }
-  return { child, process: { pid: child.pid, send, ended } satisfies EngineProcess }
+  const kill = (why: string): void => {
+    complaint = why
+    child.kill("SIGKILL")
+  }
+  return { child, process: { pid: child.pid, send, kill, ended } satisfies EngineProcess }
 }

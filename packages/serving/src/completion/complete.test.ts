@@ -22,8 +22,16 @@ const status: EngineStatus = {
   steps: 0,
   residentBytes: 0,
   weightBytes: 0,
+  isSecondBest: false,
 }
-const usage = { promptTokens: 3, cachedTokens: 0, generatedTokens: 9, queueMs: 0, prefillMs: 0, decodeMs: 0 }
+const usage = {
+  promptTokens: 3,
+  cachedTokens: 0,
+  generatedTokens: 9,
+  queueMs: 0,
+  prefillMs: 0,
+  decodeMs: 0,
+}
 
 /** An engine that says `answer`, token by token, and counts how many streams were closed. */
 const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Number.POSITIVE_INFINITY): EngineApi => ({
@@ -31,6 +39,9 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   admission: Effect.void,
   ready: Effect.succeed(status),
   drain: Effect.void,
+  control: () => Effect.succeed({ kind: "done" }),
+  onChanges: () => () => {},
+  kill: Effect.void,
   generate: ({ requestId }, onEvent) =>
     Effect.gen(function* () {
       onEvent({ type: "started", requestId, cachedTokens: 2, queueMs: 1, prefillMs: 4 })
@@ -187,7 +198,11 @@ describe("complete", () => {
       const ready = Effect.succeed({ ...status, contextLength: 65_536 })
       const messages = [{ role: "user", content: "Hello!" }] as const
       const prompts: CompletionRequest["prompt"][] = [
-        { kind: "chat", messages, tools: [{ type: "function", function: { name: "f", description } }] },
+        {
+          kind: "chat",
+          messages,
+          tools: [{ type: "function", function: { name: "f", description } }],
+        },
         { kind: "chat", messages: Array.from({ length: 20_000 }, () => messages[0]), tools: [] },
         { kind: "text", text: description },
       ]

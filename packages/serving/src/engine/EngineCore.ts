@@ -6,7 +6,7 @@
  */
 import { createSampler, type TokenLogProbs } from "@consilium/model"
 import { createStepPlan, planStep } from "@consilium/scheduling"
-import type { EngineEvent, Generate } from "../protocol.ts"
+import type { Degradation, EngineEvent, Generate } from "../protocol.ts"
 import { createPrefillPace } from "./PrefillPace.ts"
 import { refuseRequest } from "./refuseRequest.ts"
 import { Sequence } from "./Sequence.ts"
@@ -39,6 +39,8 @@ export interface EngineCore {
 
 export interface EngineCoreOptions {
   readonly model: StepModel
+  /** Told of each step that succeeded; returns the rungs of the failover ladder that it stood on. */
+  readonly stepDone?: () => readonly Degradation[]
   /** Most requests that wait for a slot. */
   readonly maxWaiting: number
   readonly nowMs: () => number
@@ -47,7 +49,7 @@ export interface EngineCoreOptions {
 /** Positions copied before one step: many prompts that begin alike must not halt those who decode. A copy runs at memory speed: some 40 ms of a large model. */
 const MOST_COPIED = 2048
 
-export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
+export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
   const sampler = createSampler(model.config.vocabSize)
   const slots = createSlotTable({
     numSlots: model.numSlots,
@@ -79,6 +81,11 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
       sequence.startedMs = nowMs()
       running.push(sequence)
     }
+  }
+
+  /** A step's rungs are its requests': all of them computed with what stood in. */
+  const noteRungs = (rungs: readonly Degradation[]): void => {
+    for (let i = 0; i < plan.numEntries; i++) running[plan.entries[i]!.index]!.note(rungs)
   }
 
   const sample = (): void => {
@@ -137,7 +144,13 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
     const isLong = sequence.numGenerated >= request.maxTokens || sequence.numKnown >= model.capacity
     if (!isStop && !isLong) return
     slots.release(sequence)
-    events.push({ type: "done", requestId, reason: isStop ? "stop" : "length", usage: usageOf(sequence), degraded: [] })
+    events.push({
+      type: "done",
+      requestId,
+      reason: isStop ? "stop" : "length",
+      usage: usageOf(sequence),
+      degraded: sequence.degraded,
+    })
   }
 
   /** Takes those out of `running` that gave their slot back, in place. */
@@ -209,6 +222,8 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
       }
       const sampledMs = nowMs()
       numSteps++
+      const rungs = stepDone?.()
+      if (rungs !== undefined && rungs.length > 0) noteRungs(rungs)
       const { numRows, numDecoding } = plan
       pace.observe(plan, sampledMs - startMs)
       const events = applyStep()
@@ -223,7 +238,12 @@ export function createEngineCore({ model, maxWaiting, nowMs }: EngineCoreOptions
     },
     fail(requestIds, message) {
       for (const requestId of requestIds) remove(requestId)
-      return requestIds.map((requestId) => ({ type: "failed", requestId, code: "internal", message }))
+      return requestIds.map((requestId) => ({
+        type: "failed",
+        requestId,
+        code: "internal",
+        message,
+      }))
     },
   }
 }

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Desired } from "../control.ts"
 
 /** What an engine process is started with: one JSON argument. */
 export const EngineStart = Schema.Struct({
@@ -14,5 +15,15 @@ export const EngineStart = Schema.Struct({
   memoryBytes: Schema.Int.check(Schema.isGreaterThan(0)),
   maxWaiting: Schema.Int.check(Schema.isGreaterThan(0)),
   debug: Schema.Int,
+  /** Faults may be injected. */
+  enablesFaults: Schema.Boolean,
+  /** Experts that nobody used for so long fall asleep; null: never. */
+  expertIdleMs: Schema.NullOr(Schema.Finite),
+  /** Whether failover may change the text: route around a failed expert, or do without it. */
+  allowsOtherText: Schema.Boolean,
+  /** What operators have asked for that outlives an engine. */
+  desired: Desired,
+  /** An engine before this one, of the same start, passed its self-test: it is not done again. */
+  isTested: Schema.Boolean,
 })
 export type EngineStart = typeof EngineStart.Type

@@ -1,6 +1,6 @@
 import type { History } from "@consilium/model"
 import type { SequenceState } from "@consilium/scheduling"
-import type { Generate, RoutingTrace } from "../protocol.ts"
+import type { Degradation, Generate, RoutingTrace } from "../protocol.ts"
 
 /** A beginning that another sequence is about to compute, and that this one will copy. */
 export interface Awaited {
@@ -27,6 +27,8 @@ export class Sequence implements SequenceState, History {
   readonly submittedMs: number
   startedMs: number
   firstTokenMs: number
+  /** Rungs of the failover ladder that it used. */
+  readonly degraded: Degradation[] = []
   /** Routing that has not been sent yet. */
   trace: RoutingTrace | undefined
 
@@ -37,6 +39,16 @@ export class Sequence implements SequenceState, History {
     this.submittedMs = nowMs
     this.startedMs = nowMs
     this.firstTokenMs = nowMs
+  }
+
+  /** Notes rungs, each once. */
+  note(rungs: readonly Degradation[]): void {
+    for (const rung of rungs) {
+      const isKnown = this.degraded.some(
+        (known) => known.layer === rung.layer && known.expertId === rung.expertId && known.rung === rung.rung,
+      )
+      if (!isKnown) this.degraded.push(rung)
+    }
   }
 
   get numKnown(): number {

@@ -1,11 +1,18 @@
 import { Effect } from "effect"
+import type { Climb, EngineExperts } from "../store/createEngineExperts.ts"
 import type { EngineEvent, EngineStatus, ToEngine } from "../protocol.ts"
 import { createOutbox } from "./createOutbox.ts"
 import type { EngineCore, StepFault } from "./EngineCore.ts"
 import type { StepDone } from "./StepDone.ts"
 
+/** Steps without tokens, long prompts above all, say so often that the engine is at work. */
+const ALIVE_MS = 250
+const TEND_MS = 250
+
 export interface EngineLoopOptions {
   readonly core: EngineCore
+  /** The failover ladder, and what is due between steps; absent where no layer has experts. */
+  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "control">
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
   /** Called after each applied step, with what sending took. */
@@ -26,9 +33,11 @@ export interface EngineLoop {
  * Between two steps the event loop runs once, so that a cancel takes effect within one step. Idle, it waits and polls nothing. Steps are plain
  * calls; Effect wakes for a fault.
  */
-export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptions): EngineLoop {
+export function createEngineLoop({ core, experts, send, status, onStep }: EngineLoopOptions): EngineLoop {
   const outbox = createOutbox(send, () => performance.now())
   let isDraining = false
+  let sentMs = 0
+  let tendMs = 0
   /** Goes on stepping; there is none while the loop is busy. */
   let wake: (() => void) | undefined
 
@@ -38,10 +47,24 @@ export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptio
     if (done?.type === "done") {
       const doneMs = performance.now()
       outbox.put(done.events, doneMs - startMs)
+      if (done.events.length > 0) sentMs = doneMs
+      else if (doneMs - sentMs > ALIVE_MS) {
+        sentMs = doneMs
+        send([{ type: "alive" }])
+      }
+      tend(doneMs)
       onStep?.(done, performance.now() - doneMs)
     } else outbox.flush()
     return done
   }
+
+  const tend = (nowMs: number): void => {
+    if (experts !== undefined && nowMs >= tendMs) tendMs = nowMs + experts.tend()
+  }
+  /** While there is nothing to do, a timer tends. */
+  const tender =
+    experts === undefined ? undefined : setInterval(() => wake !== undefined && tend(performance.now()), TEND_MS)
+  tender?.unref()
 
   /** Steps until one fails; ends with nothing when it is drained. */
   const untilFault = Effect.callback<StepFault | undefined>((resume) => {
@@ -77,6 +100,8 @@ export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptio
           break
         case "status":
           return send([{ type: "status", status: status() }])
+        case "control":
+          return send([answerControl(experts, message)])
         case "drain":
           isDraining = true
       }
@@ -91,18 +116,37 @@ export function createEngineLoop({ core, send, status, onStep }: EngineLoopOptio
         // Only a step that fails again, with none between that succeeded, counts.
         numFaults = core.numSteps === stepOfFault ? numFaults + 1 : 1
         stepOfFault = core.numSteps
-        send(onStepFault(core, fault, numFaults))
-        if (numFaults > 1) numFaults = 0
+        const climb = experts?.climb(fault.cause) ?? withoutExperts(fault, numFaults)
+        if (climb.type === "give-up") {
+          send(core.fail(fault.requestIds, climb.message))
+          numFaults = 0
+        }
         yield* letEventsIn
       }
-    }),
+    }).pipe(Effect.ensuring(Effect.sync(() => clearInterval(tender)))),
   }
 }
 
-/** Decides what a failed step leads to: the same step once more, then an error for the requests in it. Nobody else loses anything. */
-function onStepFault(core: EngineCore, { cause, requestIds }: StepFault, numFaults: number): readonly EngineEvent[] {
-  if (numFaults === 1) return []
-  return core.fail(requestIds, `a step failed twice: ${cause instanceof Error ? cause.message : String(cause)}`)
+/** Where there are no experts, a failed step runs once more; then its requests end with an error. Nobody else loses anything. */
+function withoutExperts({ cause }: StepFault, numFaults: number): Climb {
+  if (numFaults === 1) return { type: "again" }
+  return {
+    type: "give-up",
+    message: `a step failed twice: ${cause instanceof Error ? cause.message : String(cause)}`,
+  }
+}
+
+function answerControl(
+  experts: Pick<EngineExperts, "control"> | undefined,
+  { controlId, command }: Extract<ToEngine, { type: "control" }>,
+): EngineEvent {
+  try {
+    if (experts === undefined) throw new RangeError("this model has no experts: all its layers are dense")
+    return { type: "control-done", controlId, result: experts.control(command) }
+  } catch (error) {
+    const code = error instanceof RangeError ? "bad-request" : "internal"
+    return { type: "control-failed", controlId, code, message: (error as Error).message }
+  }
 }
 
 const letEventsIn: Effect.Effect<void> = Effect.callback((resume) => {

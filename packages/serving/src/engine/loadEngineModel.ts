@@ -2,6 +2,7 @@ import { type Backend, createArena } from "@consilium/kernels"
 import { createTransformer, formatsName, openPreparedModel, type Transformer, weightBytes } from "@consilium/model"
 import { createEngineExperts, type EngineExperts } from "../store/createEngineExperts.ts"
 import { chooseBackend } from "./chooseBackend.ts"
+import type { ExpertChange } from "../control.ts"
 import type { EngineStart } from "./EngineStart.ts"
 import { expertBudget, measureReserve, planContext } from "./planMemory.ts"
 
@@ -32,6 +33,7 @@ const MAX_ROWS = 512
 export async function loadEngineModel(
   start: EngineStart,
   onProgress: (done: number, total: number) => void,
+  onChange: (change: ExpertChange) => void = () => {},
 ): Promise<EngineModel> {
   const prepared = openPreparedModel(start.preparedDir, start.sourceDir)
   const arena = createArena({ limitBytes: start.memoryBytes })
@@ -47,7 +49,16 @@ export async function loadEngineModel(
     const chosen = await chooseBackend(arena, start)
     const { backend } = chosen
     releases.push(() => backend.close())
-    const experts = numBytes.experts === 0 ? undefined : createEngineExperts(prepared, backend)
+    const experts =
+      numBytes.experts === 0
+        ? undefined
+        : createEngineExperts(prepared, backend, {
+            enablesFaults: start.enablesFaults,
+            idleMs: start.expertIdleMs ?? Number.POSITIVE_INFINITY,
+            allowsOtherText: start.allowsOtherText,
+            nowMs: Date.now,
+            onChange,
+          })
     if (experts !== undefined) releases.push(() => experts.close())
     const maxRows = Math.max(numSlots, Math.min(MAX_ROWS, capacity))
     const denseBytes = numBytes.all - numBytes.experts
@@ -63,6 +74,7 @@ export async function loadEngineModel(
     releases.push(() => transformer.close())
     const budget = expertBudget(start.memoryBytes, reserveBytes, arena)
     experts?.start(budget, (done) => onProgress(denseBytes + done, numBytes.all))
+    experts?.desire(start.desired)
     return {
       transformer,
       backend,
@@ -78,4 +90,3 @@ export async function loadEngineModel(
     throw error
   }
 }
-

@@ -15,11 +15,15 @@ const main = Effect.gen(function* () {
   const loaded = yield* Effect.acquireRelease(
     Effect.tryPromise({
       try: () =>
-        loadEngineModel(start, (done, total) => {
-          if (performance.now() - reportedAt < 100 && done < total) return
-          reportedAt = performance.now()
-          sendEvents([{ type: "loading", step: "reading weights", done, total }])
-        }),
+        loadEngineModel(
+          start,
+          (done, total) => {
+            if (performance.now() - reportedAt < 100 && done < total) return
+            reportedAt = performance.now()
+            sendEvents([{ type: "loading", step: "reading weights", done, total }])
+          },
+          (change) => sendEvents([{ type: "changes", changes: [change] }]),
+        ),
       catch: (error) => error as Error,
     }),
     (model) => Effect.sync(model.close),
@@ -29,7 +33,15 @@ const main = Effect.gen(function* () {
     console.error(
       `backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`,
     )
-  yield* runEngine(start, { model: transformer, backend: backend.name, format, weightBytes: loaded.weightBytes })
+  const { weightBytes, experts } = loaded
+  yield* runEngine(start, {
+    model: transformer,
+    backend: backend.name,
+    format,
+    weightBytes,
+    isSecondBest,
+    experts,
+  })
 })
 
 const exit = await Effect.runPromise(

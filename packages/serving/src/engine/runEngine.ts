@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { type EngineEvent, type EngineStatus, PROTOCOL_VERSION, type ToEngine, ToEngineEnvelope } from "../protocol.ts"
+import type { EngineExperts } from "../store/createEngineExperts.ts"
 import { countTokensPerExpert, describeStep } from "./describeStep.ts"
 import { createEngineCore } from "./EngineCore.ts"
 import { createEngineLoop } from "./engineLoop.ts"
@@ -13,6 +14,8 @@ export interface RunnableModel {
   readonly backend: string
   readonly format: string
   readonly weightBytes: number
+  readonly isSecondBest: boolean
+  readonly experts: EngineExperts | undefined
 }
 
 /** Sends events to the parent, those of one call in one message. */
@@ -26,7 +29,12 @@ function decodeOrExit(envelope: unknown): ToEngine {
   try {
     return decode(envelope).message
   } catch (error) {
-    sendEvents([{ type: "fatal", message: `the engine was sent what it does not know: ${(error as Error).message}` }])
+    sendEvents([
+      {
+        type: "fatal",
+        message: `the engine was sent what it does not know: ${(error as Error).message}`,
+      },
+    ])
     return process.exit(1)
   }
 }
@@ -34,9 +42,14 @@ function decodeOrExit(envelope: unknown): ToEngine {
 /** Runs the engine until it is drained. Messages of the parent are decoded here; one that is malformed ends the process. */
 export const runEngine = Effect.fnUntraced(function* (
   start: EngineStart,
-  { model, backend, format, weightBytes }: RunnableModel,
+  { model, backend, format, weightBytes, isSecondBest, experts }: RunnableModel,
 ) {
-  const core = createEngineCore({ model, maxWaiting: start.maxWaiting, nowMs: () => performance.now() })
+  const core = createEngineCore({
+    model,
+    maxWaiting: start.maxWaiting,
+    nowMs: () => performance.now(),
+    ...(experts === undefined ? {} : { stepDone: experts.stepDone }),
+  })
   const status = (): EngineStatus => ({
     modelId: start.modelId,
     backend,
@@ -48,12 +61,19 @@ export const runEngine = Effect.fnUntraced(function* (
     steps: core.numSteps,
     residentBytes: process.memoryUsage.rss(),
     weightBytes,
+    isSecondBest,
   })
   const onStep = (step: StepDone, sendMs: number): void => {
     const tokensPerExpert = countTokensPerExpert(model)
     console.error(describeStep(step, { numSteps: core.numSteps, sendMs, tokensPerExpert }))
   }
-  const loop = createEngineLoop({ core, send: sendEvents, status, ...(start.debug >= 2 ? { onStep } : {}) })
+  const loop = createEngineLoop({
+    core,
+    send: sendEvents,
+    status,
+    ...(experts === undefined ? {} : { experts }),
+    ...(start.debug >= 2 ? { onStep } : {}),
+  })
 
   const onMessage = (envelope: unknown): void => loop.handle(decodeOrExit(envelope))
   yield* Effect.acquireRelease(

@@ -6,7 +6,7 @@ import type { PreparedModel, SlabEntry } from "@consilium/model"
 export const STATE = { asleep: 0, waking: 1, awake: 2 } as const
 
 /** Where an instance's bytes are: a slab of an open file. */
-export interface InstanceFile {
+interface InstanceFile {
   readonly handle: number
   readonly entry: SlabEntry
 }
@@ -37,6 +37,8 @@ export interface ExpertTable {
   readonly frames: (Span | undefined)[]
   /** `[numInstances]` what computes with it; undefined unless awake. */
   readonly slabs: (Slab | undefined)[]
+  /** `[numInstances]` 1 where it computes on the stand-in backend. */
+  readonly isOnStandIn: Uint8Array
   /** `[numInstances]` the read that wakes it, or -1. */
   readonly tickets: Int32Array
   /** `[layers.length]` how many are awake or waking. */
@@ -44,7 +46,7 @@ export interface ExpertTable {
 }
 
 /** Versions of a layer's experts that can live beside the active ones. */
-export const MAX_OTHER_VERSIONS = 8
+const MAX_OTHER_VERSIONS = 8
 
 /** Creates the table of a prepared model's experts, all asleep. */
 export function createExpertTable(prepared: PreparedModel, handle: number): ExpertTable {
@@ -64,6 +66,7 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
     files: Array.from({ length: first }, () => undefined),
     frames: Array.from({ length: first }, () => undefined),
     slabs: Array.from({ length: first }, () => undefined),
+    isOnStandIn: new Uint8Array(first),
     tickets: new Int32Array(first).fill(-1),
     numHeld: new Int32Array(layers.length),
   }
@@ -74,6 +77,12 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
     })
   })
   return table
+}
+
+/** Returns the instance of an expert's active version. */
+export function instanceOf({ layers }: ExpertTable, layer: number, expertId: number): number | undefined {
+  const found = layers.find((of) => of.layer === layer)
+  return found === undefined || expertId >= found.numExperts ? undefined : found.first + expertId
 }
 
 /** Names an instance as people know it. */

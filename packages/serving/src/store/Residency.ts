@@ -25,7 +25,7 @@ export interface ResidencyLimits {
 }
 
 /** Counts since the start. */
-export interface ResidencyCounters {
+interface ResidencyCounters {
   numWoken: number
   numSlept: number
   /** Bytes read from disk to wake experts. */
@@ -41,12 +41,26 @@ export interface Residency {
   readonly counters: ResidencyCounters
   /** Bytes that awake and waking experts hold. */
   readonly usedBytes: number
+  /** Makes a second copy of an awake instance's bytes, in memory of its own; false where there is no room, or nothing to copy. */
+  replicate(instance: number): boolean
+  hasReplica(instance: number): boolean
+  /** Lets an awake instance go on with its replica. Its own memory is given up. */
+  useReplica(instance: number): void
+  dropReplica(instance: number): void
+  /** Bytes that an instance holds. */
+  heldBytes(instance: number): number
+  /** Gives the memory of free frames back to the system. */
+  trim(): void
   /** Begins to wake an instance that sleeps, in the place of others where there is no room; false where none of those that `mayEvict` allows can make room. */
   wake(instance: number, isUrgent: boolean, mayEvict: (instance: number) => boolean): boolean
   /** Makes an instance that sleeps awake with verified bytes in a frame of the pool's; there must be room. */
   adopt(instance: number, frame: Span): void
   /** Makes the read of a waking instance pass those that nobody waits for. */
   hurry(instance: number): void
+  /** Forgets what an instance holds, awake or waking: it is read again when it is wanted. */
+  forget(instance: number): void
+  /** Whether the bytes of an awake instance are those of its file; undefined where its backend keeps a form of its own. */
+  isIntact(instance: number): boolean | undefined
   /** Lets an awake instance fall asleep. */
   sleep(instance: number): void
   /** Makes reads that are done count: their instances are awake, or have failed. */
@@ -63,19 +77,29 @@ export interface Residency {
 interface ResidencyOptions {
   readonly table: ExpertTable
   readonly backend: Backend
+  /** Opens those that the table has on it. */
+  readonly standIn: Backend
   readonly pool: FramePool
   readonly queue: ReadQueue
   readonly policy: VictimPolicy
   readonly limits: ResidencyLimits
 }
 
-export function createResidency({ table, backend, pool, queue, policy, limits }: ResidencyOptions): Residency {
-  const { states, files, frames, slabs, tickets, layerOf, numHeld } = table
+export function createResidency({ table, backend, standIn, pool, queue, policy, limits }: ResidencyOptions): Residency {
+  const { states, files, frames, slabs, isOnStandIn, tickets, layerOf, numHeld } = table
+  const backendOf = (instance: number): Backend => (isOnStandIn[instance] === 1 ? standIn : backend)
   /** `[numInstances]` bytes that each holds or will hold. */
   const heldBytes = new Float64Array(table.numInstances)
   const faults = new Map<number, ExpertFault>()
+  const replicas = new Map<number, Span>()
   const waking: number[] = []
-  const counters: ResidencyCounters = { numWoken: 0, numSlept: 0, readBytes: 0, aheadBytes: 0, waitMs: 0 }
+  const counters: ResidencyCounters = {
+    numWoken: 0,
+    numSlept: 0,
+    readBytes: 0,
+    aheadBytes: 0,
+    waitMs: 0,
+  }
   let usedBytes = 0
 
   const hold = (instance: number, bytes: number): void => {
@@ -100,8 +124,17 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
     hold(instance, 0)
   }
 
+  const dropReplica = (instance: number): void => {
+    const replica = replicas.get(instance)
+    if (replica === undefined) return
+    pool.give(replica)
+    replicas.delete(instance)
+    usedBytes -= pool.frameBytes
+  }
+
   const sleep = (instance: number): void => {
-    backend.closeSlab(slabs[instance]!)
+    dropReplica(instance)
+    backendOf(instance).closeSlab(slabs[instance]!)
     slabs[instance] = undefined
     counters.numSlept++
     release(instance)
@@ -111,7 +144,9 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
     while (isOver(instance)) {
       const layer = layerOf[instance]!
       const isLayerFull = numHeld[layer]! >= limits.targets[layer]!
-      const victim = policy.victim((other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === layer) && mayEvict(other))
+      const victim = policy.victim(
+        (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === layer) && mayEvict(other),
+      )
       if (victim < 0) return false
       sleep(victim)
     }
@@ -133,17 +168,19 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
       faults.set(instance, new ExpertFault("checksum", layer, instance - first, what))
       return release(instance)
     }
+    counters.numWoken++
     open(instance)
   }
 
+  /** Opens what an instance's frame holds. */
   const open = (instance: number): void => {
     const { shape } = files[instance]!.entry
     if (shape.kind !== "expert") throw new Error(`${instanceName(table, instance)} is a matrix`)
-    const slab = backend.openSlab(frames[instance]!, planExpertSlab(shape))
+    const opener = backendOf(instance)
+    const slab = opener.openSlab(frames[instance]!, planExpertSlab(shape))
     slabs[instance] = slab
     states[instance] = STATE.awake
-    counters.numWoken++
-    lastBytes[instance] = Math.max(backend.numBytes(slab), slab.readsArena ? pool.frameBytes : 0)
+    lastBytes[instance] = Math.max(opener.numBytes(slab), slab.readsArena ? pool.frameBytes : 0)
     hold(instance, lastBytes[instance]!)
     if (slab.readsArena) return
     pool.give(frames[instance]!)
@@ -175,7 +212,13 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
       if (!makeRoom(instance, mayEvict)) return false
       const frame = pool.take()
       const { handle, entry } = file
-      const request = { handle, offset: entry.offset, bytes: pagesOf(entry.bytes), checkedBytes: entry.bytes, span: frame }
+      const request = {
+        handle,
+        offset: entry.offset,
+        bytes: pagesOf(entry.bytes),
+        checkedBytes: entry.bytes,
+        span: frame,
+      }
       const ticket = queue.submit(request, isUrgent)
       if (ticket === undefined) {
         pool.give(frame)
@@ -190,12 +233,48 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
       waking.push(instance)
       return true
     },
+    replicate(instance) {
+      const frame = frames[instance]
+      if (frame === undefined || states[instance] !== STATE.awake || replicas.has(instance)) return false
+      if (usedBytes + pool.frameBytes > limits.budgetBytes) return false
+      const replica = pool.take()
+      backend.arena.bytes(replica).set(backend.arena.bytes(frame))
+      replicas.set(instance, replica)
+      usedBytes += pool.frameBytes
+      return true
+    },
+    hasReplica: (instance) => replicas.has(instance) && states[instance] === STATE.awake,
+    useReplica(instance) {
+      backendOf(instance).closeSlab(slabs[instance]!)
+      pool.give(frames[instance]!)
+      frames[instance] = replicas.get(instance)!
+      replicas.delete(instance)
+      usedBytes -= pool.frameBytes
+      open(instance)
+    },
+    dropReplica,
+    heldBytes: (instance) => heldBytes[instance]! + (replicas.has(instance) ? pool.frameBytes : 0),
+    trim: () => pool.trim(0),
     adopt(instance, frame) {
       frames[instance] = frame
       numHeld[layerOf[instance]!]!++
       open(instance)
     },
     hurry: (instance) => queue.hurry(tickets[instance]!),
+    forget(instance) {
+      if (states[instance] === STATE.waking) {
+        queue.wait(tickets[instance]!)
+        settle()
+      }
+      faults.delete(instance)
+      if (states[instance] === STATE.awake) sleep(instance)
+    },
+    isIntact(instance) {
+      const frame = frames[instance]
+      if (frame === undefined || states[instance] !== STATE.awake) return undefined
+      const { entry } = files[instance]!
+      return checksumText(Bun.hash.xxHash3(backend.arena.bytes(frame).subarray(0, entry.bytes))) === entry.checksum
+    },
     sleep,
     settle: () => void settle(),
     waitForNext() {
@@ -216,7 +295,9 @@ export function createResidency({ table, backend, pool, queue, policy, limits }:
         const isOverTarget = (): boolean => numHeld[l]! > limits.targets[l]! || usedBytes > limits.budgetBytes
         while (isOverTarget()) {
           const isLayerFull = numHeld[l]! > limits.targets[l]!
-          const victim = policy.victim((other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other))
+          const victim = policy.victim(
+            (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other),
+          )
           if (victim < 0) break
           sleep(victim)
         }

@@ -1,21 +1,240 @@
-import type { Backend } from "@consilium/kernels"
+/**
+ * The experts of a running engine: their store, what watches over it, and what an operator sees and asks of it.
+ *
+ * Plain and synchronous: the step calls it while it runs, the loop around the step between two of them.
+ */
+import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import type { ModelExperts, PreparedModel } from "@consilium/model"
+import type { ControlCommand, ControlResult, Desired, ExpertChange } from "../control.ts"
+import type { Degradation } from "../protocol.ts"
+import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
+import { createExpertLoad } from "./ExpertLoad.ts"
+import { ExpertFault } from "./ExpertFault.ts"
+import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
+import { createFaults } from "./createFaults.ts"
 import { createLru } from "./createLru.ts"
+import { describeExperts } from "./describeExperts.ts"
+import { instanceOf, STATE } from "./ExpertTable.ts"
+import { createReadAhead } from "./ReadAhead.ts"
 
-/** The experts of an engine: their store, and what watches over it. */
+export interface EngineExpertsOptions {
+  /** Faults may be injected. */
+  readonly enablesFaults: boolean
+  /** Experts that nobody used for so long fall asleep. */
+  readonly idleMs: number
+  /** Whether failover may change the text: route around an expert, or do without. */
+  readonly allowsOtherText: boolean
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number
+  readonly onChange: (change: ExpertChange) => void
+}
+
+/** What a step that failed leads to. */
+export type Climb = { readonly type: "again" } | { readonly type: "give-up"; readonly message: string }
+
 export interface EngineExperts extends ModelExperts {
   readonly store: ExpertStore
+  readonly health: ExpertHealth
   start: ExpertStore["start"]
+  /** Decides what a failed step leads to, and prepares for the next try: the failover ladder. */
+  climb(cause: unknown): Climb
+  /** Called after a step that succeeded: returns the rungs that it stood on. */
+  stepDone(): readonly Degradation[]
+  /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is due. */
+  tend(): number
+  /** Brings about what an operator wanted of the engine before this one. */
+  desire(desired: Desired): void
+  /** Carries out what an operator asks. @throws RangeError on what cannot be */
+  control(command: ControlCommand): ControlResult
   close(): void
 }
 
-export function createEngineExperts(prepared: PreparedModel, backend: Backend): EngineExperts {
+const TEND_MS = 250
+
+export function createEngineExperts(
+  prepared: PreparedModel,
+  backend: Backend,
+  options: EngineExpertsOptions,
+): EngineExperts {
+  const { enablesFaults, idleMs, allowsOtherText, nowMs, onChange } = options
+  const standIn = createReferenceBackend(backend.arena)
+  const faults = createFaults()
+  const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
+  let isIsolating = false
+
   const store = createExpertStore({
     prepared,
     backend,
+    standIn,
     createPolicy: ({ numInstances }) => createLru(numInstances),
-    watch: { onBegin: () => {}, isIsolating: () => false, onUse: () => {}, onOutputs: () => {} },
+    watch: {
+      onBegin(layer, plan) {
+        load.observe(layer, plan.offsets)
+        readAhead.onBegin(layer, plan)
+      },
+      isIsolating: () => isIsolating,
+      onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
+      onOutputs(layer, ready, outputs, hidden, plan) {
+        faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
+        probe.observe(layer, hidden)
+        if (!isIsolating) return
+        for (let e = 0; e < ready.length; e++) {
+          if (ready[e] === undefined) continue
+          const begin = plan.offsets[e]! * outputs.width
+          const end = plan.offsets[e + 1]! * outputs.width
+          if (!isFinite(outputs.values, begin, end))
+            throw new ExpertFault("non-finite", layer.layer, e, "its output is not finite")
+        }
+      },
+    },
   })
-  return { store, source: store.source, options: () => ({}), start: store.start, close: store.close }
+  const { table, residency } = store
+  const load = createExpertLoad(table, nowMs)
+  const readAhead = createReadAhead(store)
+  const probe = createExpertProbe({
+    store,
+    backend,
+    standIn,
+    hiddenSize: prepared.config.hiddenSize,
+  })
+  const health = createExpertHealth({
+    table,
+    residency,
+    layerInfo(layer) {
+      const { feedForward } = prepared.config.layers[layer]!
+      if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
+      return {
+        topK: feedForward.topK,
+        hasSharedExpert: prepared.layers[layer]!.sharedExpert !== undefined,
+      }
+    },
+    hasStandIn: true,
+    allowsOtherText,
+    nowMs,
+    onChange: emit,
+  })
+  let scrubbed = 0
+  let replicasPerLayer = 0
+
+  const putIdleToSleep = (): void => {
+    if (idleMs === Number.POSITIVE_INFINITY) return
+    for (let instance = 0; instance < table.numInstances; instance++) {
+      if (table.states[instance] !== STATE.awake || nowMs() - load.usedMs[instance]! < idleMs) continue
+      residency.sleep(instance)
+    }
+    residency.trim()
+  }
+
+  /** Verifies the next awake slab. */
+  const scrub = (): void => {
+    for (let tried = 0; tried < table.numInstances; tried++) {
+      scrubbed = (scrubbed + 1) % table.numInstances
+      const isIntact = residency.isIntact(scrubbed)
+      if (isIntact === undefined) continue
+      if (isIntact) return probe.record(scrubbed)
+      health.note(scrubbed, "its bytes in memory have changed: it is read again")
+      return residency.forget(scrubbed)
+    }
+  }
+
+  const probeOne = (): void => {
+    const instance = health.nextProbe()
+    if (instance === undefined) return
+    const { isWell, reason } = probe.run(instance)
+    health.settle(instance, isWell, reason)
+  }
+
+  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. */
+  const replicate = (): void => {
+    for (const { first, numExperts } of table.layers) {
+      const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
+        .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
+        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer }))
+      for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
+      const missing = busiest.find(({ instance, isHot }) => isHot && !residency.hasReplica(instance))
+      if (missing !== undefined && residency.isIntact(missing.instance) === true) residency.replicate(missing.instance)
+    }
+  }
+
+  const scale = ({ awakePerLayer, replicasPerLayer: replicas }: Desired): void => {
+    replicasPerLayer = replicas
+    const { targets } = residency.limits
+    for (let l = 0; l < targets.length; l++) targets[l] = awakePerLayer ?? table.layers[l]!.numInstances
+    residency.shrink(store.mayEvict)
+    emit({
+      layer: 0,
+      expert: 0,
+      change: "scaled",
+      detail: `${awakePerLayer ?? "all"} awake experts a layer, ${replicas} replicas`,
+    })
+  }
+
+  return {
+    store,
+    health,
+    source: store.source,
+    options: health.options,
+    start: store.start,
+    climb(cause) {
+      if (cause instanceof ExpertFault) {
+        isIsolating = false
+        const rung = health.climb(cause)
+        return rung === undefined
+          ? { type: "give-up", message: `${cause.message}; no rung of the failover ladder is left` }
+          : { type: "again" }
+      }
+      const message = cause instanceof Error ? cause.message : String(cause)
+      if (isIsolating) {
+        isIsolating = false
+        return { type: "give-up", message: `a step failed twice: ${message}` }
+      }
+      isIsolating = true
+      return { type: "again" }
+    },
+    stepDone() {
+      isIsolating = false
+      return health.takeRungs()
+    },
+    tend() {
+      putIdleToSleep()
+      scrub()
+      if (replicasPerLayer > 0) replicate()
+      probeOne()
+      return TEND_MS
+    },
+    desire(desired) {
+      if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
+    },
+    control(command) {
+      switch (command.kind) {
+        case "experts":
+          return describeExperts({ store, health, load, replicasPerLayer })
+        case "scale":
+          scale(command)
+          return { kind: "done" }
+        case "fault": {
+          if (!enablesFaults) throw new RangeError("faults are not enabled: start with --enable-faults")
+          const instance = instanceOf(table, command.layer, command.expert)
+          if (instance === undefined)
+            throw new RangeError(`layer ${command.layer} expert ${command.expert}: there is no such expert`)
+          if (command.fault === "kill-host") {
+            if (backend.endHost?.() !== true) throw new RangeError("this backend has no host but the engine itself")
+          } else if (command.fault === "corrupt-slab") probe.corrupt(instance)
+          else faults.add(command.fault, command.layer, command.expert, command.count)
+          return { kind: "done" }
+        }
+      }
+    },
+    close() {
+      probe.close()
+      store.close()
+      standIn.close()
+    },
+  }
+}
+
+function isFinite(values: Float32Array, begin: number, end: number): boolean {
+  for (let i = begin; i < end; i++) if (!Number.isFinite(values[i]!)) return false
+  return true
 }

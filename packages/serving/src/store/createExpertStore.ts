@@ -17,6 +17,8 @@ export interface ExpertStoreOptions {
   readonly backend: Backend
   readonly createPolicy: (table: ExpertTable) => VictimPolicy
   readonly watch: LayerWatch
+  /** Computes with experts that the backend fails on. */
+  readonly standIn: Backend
 }
 
 export interface ExpertStore {
@@ -42,7 +44,7 @@ const NUM_READERS = 3
 
 /** Opens the store of a model's experts, all asleep. @throws PreparedModelError when their file cannot be read */
 export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
-  const { prepared, backend, createPolicy, watch } = options
+  const { prepared, backend, createPolicy, watch, standIn } = options
   const { arena } = backend
   const handle = openDirect(prepared.slabsPath)
   const table = createExpertTable(prepared, handle)
@@ -55,11 +57,11 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
     budgetBytes: 0,
     targets: Int32Array.from(table.layers, ({ numInstances }) => numInstances),
   }
-  const residency = createResidency({ table, backend, pool, queue, policy, limits })
+  const residency = createResidency({ table, backend, standIn, pool, queue, policy, limits })
   const sources = new Map<number, LayerSource>()
   for (const layer of table.layers) {
     const { format } = prepared.layers[layer.layer]!.experts[0]!.shape
-    sources.set(layer.layer, createLayerSource({ table, layer, format, residency, policy, watch }))
+    sources.set(layer.layer, createLayerSource({ table, layer, format, residency, policy, watch, standIn }))
   }
   return {
     table,

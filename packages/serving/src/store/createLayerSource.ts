@@ -1,18 +1,24 @@
 import { type DispatchPlan, type ExpertSource, numRowsOf } from "@consilium/experts"
-import type { Format, Rows, Slab } from "@consilium/kernels"
+import type { Backend, Format, Rows, Slab } from "@consilium/kernels"
 import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
 import type { Residency, VictimPolicy } from "./Residency.ts"
 
 /** What a layer's source tells of, and asks, while it runs. */
 export interface LayerWatch {
   /** Called when a layer begins, its own missing experts being read: time to read ahead. */
-  onBegin(layer: number, plan: DispatchPlan): void
+  onBegin(layer: ExpertLayer, plan: DispatchPlan): void
   /** Whether experts run one at a time, so that a fault has a name. */
   isIsolating(): boolean
   /** Called before an instance is given to compute with. @throws ExpertFault */
-  onUse(instance: number): void
+  onUse(layer: ExpertLayer, instance: number): void
   /** Called with what a turn's experts made of their rows. @throws ExpertFault */
-  onOutputs(layer: number, ready: readonly (Slab | undefined)[], outputs: Rows, plan: DispatchPlan): void
+  onOutputs(
+    layer: ExpertLayer,
+    ready: readonly (Slab | undefined)[],
+    outputs: Rows,
+    hidden: Rows,
+    plan: DispatchPlan,
+  ): void
 }
 
 interface LayerSourceOptions {
@@ -22,6 +28,8 @@ interface LayerSourceOptions {
   readonly residency: Residency
   readonly policy: VictimPolicy
   readonly watch: LayerWatch
+  /** What computes with those of the table that are on it. */
+  readonly standIn: Backend
 }
 
 /** A source that also says whom it still needs: they must not be put to sleep. */
@@ -34,18 +42,26 @@ export interface LayerSource extends ExpertSource {
  *
  * Where they are more than memory holds, those that have run make room: each is read once for a plan.
  */
-export function createLayerSource(options: LayerSourceOptions): LayerSource {
-  const { table, layer, format, residency, policy, watch } = options
+export function createLayerSource({
+  table,
+  layer,
+  format,
+  residency,
+  policy,
+  watch,
+  standIn,
+}: LayerSourceOptions): LayerSource {
   const { first, numInstances } = layer
-  const { states, slabs } = table
+  const { states, slabs, isOnStandIn } = table
   /** Instances that the plan needs and that were not given yet. */
   const needed: number[] = []
   const isNeeded = new Uint8Array(numInstances)
   const ready: (Slab | undefined)[] = Array.from({ length: numInstances }, () => undefined)
-  let plan: DispatchPlan | undefined
+  let usesStandIn = false
 
   const stillNeeds = (instance: number): boolean => isNeeded[instance - first] === 1
-  const mayEvict = (instance: number): boolean => instance < first || instance >= first + numInstances || !stillNeeds(instance)
+  const mayEvict = (instance: number): boolean =>
+    instance < first || instance >= first + numInstances || !stillNeeds(instance)
 
   /** Wakes those that sleep, as far as there is room. */
   const wakeAll = (): void => {
@@ -61,16 +77,16 @@ export function createLayerSource(options: LayerSourceOptions): LayerSource {
     const most = watch.isIsolating() ? 1 : needed.length
     let numGiven = 0
     let kept = 0
-    let backend: string | undefined
     for (let n = 0; n < needed.length; n++) {
       const instance = needed[n]!
       const slab = slabs[instance]
-      if (slab === undefined || numGiven >= most || (backend ?? slab.backend) !== slab.backend) {
+      const isOther = isOnStandIn[instance] === 1
+      if (slab === undefined || numGiven >= most || (numGiven > 0 && isOther !== usesStandIn)) {
         needed[kept++] = instance
         continue
       }
-      backend = slab.backend
-      watch.onUse(instance)
+      usesStandIn = isOther
+      watch.onUse(layer, instance)
       ready[instance - first] = slab
       isNeeded[instance - first] = 0
       numGiven++
@@ -90,19 +106,21 @@ export function createLayerSource(options: LayerSourceOptions): LayerSource {
     numExperts: numInstances,
     format,
     stillNeeds,
-    begin(of) {
-      plan = of
+    get standIn() {
+      return usesStandIn ? standIn : undefined
+    },
+    begin(plan) {
       needed.length = 0
       isNeeded.fill(0)
       for (let e = 0; e < numInstances; e++) {
-        if (numRowsOf(of, e) === 0) continue
+        if (numRowsOf(plan, e) === 0) continue
         needed.push(first + e)
         isNeeded[e] = 1
         policy.touch(first + e)
       }
       residency.settle()
       wakeAll()
-      watch.onBegin(layer.layer, of)
+      watch.onBegin(layer, plan)
     },
     next() {
       ready.fill(undefined)
@@ -117,8 +135,6 @@ export function createLayerSource(options: LayerSourceOptions): LayerSource {
         residency.waitForNext()
       }
     },
-    observe(outputs) {
-      watch.onOutputs(layer.layer, ready, outputs, plan!)
-    },
+    observe: (outputs, hidden, plan) => watch.onOutputs(layer, ready, outputs, hidden, plan),
   }
 }

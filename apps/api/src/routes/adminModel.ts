@@ -1,0 +1,79 @@
+import { ControlCommand, type ControlResult, type ExpertChange } from "@consilium/serving"
+import { Effect, Schema } from "effect"
+import { Elysia } from "elysia"
+import { ApiError } from "../http/ApiError.ts"
+import { readJson } from "../http/readBody.ts"
+import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import { checkModel } from "./models.ts"
+
+interface AdminOptions {
+  /** Faults may be injected. */
+  readonly enablesFaults: boolean
+}
+
+const decodeCommand = Schema.decodeUnknownSync(ControlCommand, { onExcessProperty: "error" })
+
+/** What an operator asks of the served model: its experts, their states, how many are awake, and faults where those are enabled. */
+export const adminModel = ({ engine, modelId }: ServiceDeps, { enablesFaults }: AdminOptions) => {
+  const control = (command: unknown): Promise<ControlResult> => Effect.runPromise(engine.control(parseCommand(command)))
+  const check = (params: { modelId: string }): void => checkModel(decodeURIComponent(params.modelId), modelId)
+
+  return new Elysia({ prefix: "/admin/models/:modelId" })
+    .onBeforeHandle(({ params }) => check(params as { modelId: string }))
+    .get("/status", () => Effect.runPromise(engine.state))
+    .get("/experts", () => control({ kind: "experts" }))
+    .get("/events", ({ request }) => changesStream(engine.onChanges, request.signal))
+    .post("/scale", async ({ request }) =>
+      control({
+        awakePerLayer: null,
+        replicasPerLayer: 0,
+        ...(await readJson(request)),
+        kind: "scale",
+      }),
+    )
+    .post("/faults", async ({ request }) => {
+      if (!enablesFaults) throw refusal("Faults are not enabled here: start the service with --enable-faults.")
+      const body = await readJson(request)
+      if (body.kind === "kill-engine") {
+        await Effect.runPromise(engine.kill)
+        return { kind: "done" }
+      }
+      const { kind, ...rest } = body
+      return control({ ...rest, fault: kind, kind: "fault" })
+    })
+}
+
+/** @throws ApiError 400 in the schema's words */
+function parseCommand(command: unknown): ControlCommand {
+  try {
+    return decodeCommand(command)
+  } catch (error) {
+    throw refusal((error as Error).message)
+  }
+}
+
+function refusal(message: string): ApiError {
+  return new ApiError({ status: 400, type: "invalid_request_error", code: "bad_request", message })
+}
+
+/** Server-sent events, one for each change of an expert, until the client leaves. */
+function changesStream(
+  onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void,
+  signal: AbortSignal,
+): Response {
+  const encoder = new TextEncoder()
+  let stop = (): void => {}
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(encoder.encode(": changes of experts\n\n"))
+      stop = onChanges((changes) => {
+        for (const change of changes) controller.enqueue(encoder.encode(`data: ${JSON.stringify(change)}\n\n`))
+      })
+      signal.addEventListener("abort", stop)
+    },
+    cancel: () => stop(),
+  })
+  return new Response(body, {
+    headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+  })
+}

@@ -1,0 +1,145 @@
+/** Experts of the embedded model that fail, and what the ladder makes of it: bits where it says so. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { rmSync } from "node:fs"
+import type { ExpertChange, FaultKind } from "../control.ts"
+import { cacheDir, type Opened, prepareMini, runPrompt, withModel } from "../../test/openMini.ts"
+
+beforeAll(prepareMini)
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+
+const inject = (opened: Opened, fault: FaultKind, layer: number, expert: number, count = 1): void =>
+  void opened.experts!.control({ kind: "fault", fault, layer, expert, count })
+
+/** The expert that the prompt's first token goes to in a layer. */
+const usedExpert = (opened: Opened, layer: number): number => opened.transformer.routing(layer)!.expertIds[0]!
+
+describe("failover", () => {
+  test.each(["throw", "nan"] as const)("%s once: the step runs again and gives the same bits", (fault) =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      const expert = usedExpert(opened, 3)
+      inject(opened, fault, 3, expert)
+      const { logits, rungs } = runPrompt(opened)
+      expect(logits).toEqual(expected)
+      // A NaN that is gone when experts run one by one has no name.
+      expect(rungs).toEqual(fault === "throw" ? [{ layer: 3, expertId: expert, rung: "reload" }] : [])
+    }),
+  )
+
+  test("NaN again and again is traced to its expert, which is loaded anew", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      const expert = usedExpert(opened, 2)
+      inject(opened, "nan", 2, expert, 2)
+      const { logits, rungs } = runPrompt(opened)
+      expect(logits).toEqual(expected)
+      expect(rungs).toEqual([{ layer: 2, expertId: expert, rung: "reload" }])
+      const report = reportsOf(opened).find(({ numFailures }) => numFailures > 0)
+      expect(report).toMatchObject({ layer: 2, expert, state: "awake", numFailures: 1 })
+    }))
+
+  test("a replica stands in without a read, and gives the same bits", () =>
+    withModel({ numAwake: 96 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      const expert = usedExpert(opened, 1)
+      opened.experts!.control({ kind: "scale", awakePerLayer: null, replicasPerLayer: 8 })
+      for (let t = 0; t < 8; t++) opened.experts!.tend()
+      const { counters } = opened.experts!.store.residency
+      const { readBytes } = counters
+      inject(opened, "throw", 1, expert)
+      const { logits, rungs } = runPrompt(opened)
+      expect(logits).toEqual(expected)
+      expect(rungs).toEqual([{ layer: 1, expertId: expert, rung: "replica" }])
+      expect(counters.readBytes).toBe(readBytes)
+    }))
+
+  test("who fails and fails goes to another backend, then is routed around; a probe readmits it", () => {
+    const changes: ExpertChange[] = []
+    const clock = { ms: 1_000_000 }
+    const options = {
+      onChange: (change: ExpertChange) => void changes.push(change),
+      nowMs: () => clock.ms,
+    }
+    withModel({ numAwake: 48, options }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      const expert = usedExpert(opened, 4)
+      for (let t = 0; t < 50; t++) opened.experts!.tend()
+      inject(opened, "throw", 4, expert, 2)
+      const second = runPrompt(opened)
+      expect(second.rungs).toEqual([{ layer: 4, expertId: expert, rung: "backend" }])
+      for (const [t, values] of second.logits.entries()) expectNear(values, expected[t]!)
+      expect(stateOf(opened, 4, expert)).toBe("failed")
+
+      inject(opened, "throw", 4, expert, 1)
+      const third = runPrompt(opened, 0)
+      expect(third.rungs).toEqual([{ layer: 4, expertId: expert, rung: "reroute" }])
+      expect([...opened.transformer.routing(4)!.expertIds]).not.toContain(expert)
+      // It stays so, and says so, until the probe.
+      expect(runPrompt(opened, 0).rungs).toEqual(third.rungs)
+
+      clock.ms += 60_000
+      opened.experts!.tend()
+      expect(stateOf(opened, 4, expert)).toBe("awake")
+      const last = runPrompt(opened)
+      expect(last.logits).toEqual(expected)
+      expect(last.rungs).toEqual([])
+      expect(changes.map(({ change }) => change)).toEqual([
+        "fault",
+        "fault",
+        "quarantined",
+        "fault",
+        "quarantined",
+        "readmitted",
+      ])
+    })
+  })
+
+  test("with --failover exact nothing stands in that changes the text: the request fails", () =>
+    withModel({ numAwake: 48, options: { allowsOtherText: false } }, (opened) => {
+      runPrompt(opened)
+      const expert = usedExpert(opened, 0)
+      inject(opened, "throw", 0, expert, 100)
+      expect(() => runPrompt(opened)).toThrow("no rung of the failover ladder is left")
+    }))
+
+  test("bytes that change in memory are found by the scrub, and read again", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      const expert = usedExpert(opened, 5)
+      inject(opened, "corrupt-slab", 5, expert)
+      expect(runPrompt(opened).logits).not.toEqual(expected)
+      for (let t = 0; t < 48; t++) opened.experts!.tend()
+      expect(runPrompt(opened).logits).toEqual(expected)
+      expect(reportsOf(opened).find((of) => of.layer === 5 && of.expert === expert)?.numFailures).toBe(1)
+    }))
+
+  test("a file that is damaged for good: the expert is routed around, and stays out while it is so", () => {
+    const clock = { ms: 0 }
+    withModel({ numAwake: 4, options: { nowMs: () => clock.ms }, damage: { layer: 2, expert: 5 } }, (opened) => {
+      const { rungs } = runPrompt(opened)
+      expect(rungs).toEqual([{ layer: 2, expertId: 5, rung: "reroute" }])
+      clock.ms += 10_000
+      opened.experts!.tend()
+      expect(stateOf(opened, 2, 5)).toBe("failed")
+      expect(runPrompt(opened).rungs).toEqual(rungs)
+    })
+  })
+
+  test("what cannot be injected is refused", () =>
+    withModel({ numAwake: 48, options: { enablesFaults: false } }, (opened) => {
+      expect(() => inject(opened, "throw", 0, 0)).toThrow("--enable-faults")
+    }))
+})
+
+const reportsOf = (opened: Opened) => {
+  const result = opened.experts!.control({ kind: "experts" })
+  if (result.kind !== "experts") throw new Error("no report")
+  return result.experts
+}
+const stateOf = (opened: Opened, layer: number, expert: number): string | undefined =>
+  reportsOf(opened).find((of) => of.layer === layer && of.expert === expert)?.state
+
+function expectNear(values: Float32Array, expected: Float32Array): void {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  expect(values.every((value, i) => Math.abs(value - expected[i]!) < 0.02 * largest)).toBe(true)
+}
