@@ -20,7 +20,14 @@ import {
 } from "@consilium/kernels"
 import { createOnnxBackend } from "@consilium/onnx"
 import { noise, sigmoid } from "@consilium/tensor"
-import { residentExperts, createMoeScratch, type MoeLayer, moeLayerPlain, type MoeScratch, type PlainExpert } from "../src/index.ts"
+import {
+  residentExperts,
+  createMoeScratch,
+  type MoeLayer,
+  moeLayerPlain,
+  type MoeScratch,
+  type PlainExpert,
+} from "../src/index.ts"
 import type { MoeCase } from "./cases.ts"
 
 const ALL_BACKENDS = ["reference", "onnx", "x64"] as const

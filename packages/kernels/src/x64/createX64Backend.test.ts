@@ -226,7 +226,12 @@ if (X64_VARIANTS.length > 0) {
         backend.experts!(inTurns, x, plan, [slabs[0], undefined, slabs[2]])
         expect([...inTurns.values]).toEqual([...together.values])
       }
-      backend.experts!(rows(2, 16), rows(1, 16), planExpertRows({ name: "", numTokens: 1, topK: 2, numExperts: 3, expertId: (_, k) => k }), [])
+      backend.experts!(
+        rows(2, 16),
+        rows(1, 16),
+        planExpertRows({ name: "", numTokens: 1, topK: 2, numExperts: 3, expertId: (_, k) => k }),
+        [],
+      )
     })
   })
 
