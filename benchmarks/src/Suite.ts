@@ -14,6 +14,7 @@ export const UNITS = {
   "×": "higher",
   ms: "lower",
   MiB: "lower",
+  count: "lower",
 } as const
 
 export type Unit = keyof typeof UNITS

@@ -5,20 +5,25 @@ import type { SuiteOptions } from "./Suite.ts"
 /** A service started for a measurement. */
 export interface Service {
   readonly url: string
+  readonly pid: number
   stop(): Promise<void>
 }
 
 /**
  * Starts the API app on a free port, with what a run was asked for, and waits until it is healthy.
  *
+ * @param further flags of the service
  * @throws Error with the service's last words if it ends
  */
-export async function startService(options: SuiteOptions): Promise<Service> {
+export async function startService(
+  options: Pick<SuiteOptions, "root" | "modelDir" | "cacheDir" | "format" | "backend" | "numThreads">,
+  further: readonly string[] = [],
+): Promise<Service> {
   const { root, modelDir, cacheDir, format, backend, numThreads } = options
   const port = freePort()
   const settings = { model: modelDir, "cache-dir": cacheDir, format, backend, threads: numThreads, port }
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const process_ = Bun.spawn([process.execPath, join(root, "apps/api/src/main.ts"), "serve", ...args], {
+  const process_ = Bun.spawn([process.execPath, join(root, "apps/api/src/main.ts"), "serve", ...args, ...further], {
     cwd: root,
     stdio: ["ignore", "ignore", "pipe"],
   })
@@ -26,6 +31,7 @@ export async function startService(options: SuiteOptions): Promise<Service> {
   await waitUntilHealthy(url, process_)
   return {
     url,
+    pid: process_.pid,
     async stop() {
       process_.kill("SIGTERM")
       await process_.exited

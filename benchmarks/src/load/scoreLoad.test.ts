@@ -10,7 +10,15 @@ const answer = (firstTokenMs: number, tpotMs: number, numTokens: number, lateMs 
   return {
     kind: "answered",
     lateMs,
-    timing: { firstTokenMs, totalMs: arrivalsMs.at(-1)!, arrivalsMs, numTokens, numPromptTokens: undefined },
+    timing: {
+      firstTokenMs,
+      totalMs: arrivalsMs.at(-1)!,
+      arrivalsMs,
+      numTokens,
+      numPromptTokens: undefined,
+      text: "",
+      finishReason: "stop",
+    },
   }
 }
 const score = (...outcomes: Outcome[]) => scoreLoad({ outcomes, elapsedMs: 2000 }, LEVEL, "x64 int8")
@@ -42,7 +50,15 @@ test("scoreLoad: what the client sent late counts as waiting", () => {
 })
 
 test("scoreLoad: the pace counts tokens, not pieces of text", () => {
-  const timing = { firstTokenMs: 10, totalMs: 70, arrivalsMs: [10, 30, 70], numTokens: 7, numPromptTokens: 3 }
+  const timing = {
+    firstTokenMs: 10,
+    totalMs: 70,
+    arrivalsMs: [10, 30, 70],
+    numTokens: 7,
+    numPromptTokens: 3,
+    text: "",
+    finishReason: "stop",
+  }
   const measurements = score({ kind: "answered", lateMs: 0, timing })
   expect(samplesOf(measurements, "time per output token", "ms")).toEqual([10])
   expect(samplesOf(measurements, "one stream", "tok/s")).toEqual([100])

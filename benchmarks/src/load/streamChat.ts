@@ -9,6 +9,8 @@ export interface ChatCall {
   /** Further fields of the request. */
   readonly fields?: Readonly<Record<string, unknown>>
   readonly signal?: AbortSignal
+  /** Told when each piece of text comes, by `performance.now()`. */
+  readonly onArrival?: (atMs: number) => void
 }
 
 /** What one streamed answer took; times from the call. */
@@ -19,12 +21,18 @@ export interface StreamTiming {
   readonly arrivalsMs: readonly number[]
   /** As the server counts; pieces of text where it does not say. */
   readonly numTokens: number
+  readonly text: string
+  /** Why it ended, in the server's word. */
+  readonly finishReason: string | undefined
   /** Undefined where the server does not say. */
   readonly numPromptTokens: number | undefined
 }
 
 interface Chunk {
-  readonly choices?: readonly { readonly delta?: Readonly<Record<string, unknown>> }[]
+  readonly choices?: readonly {
+    readonly delta?: Readonly<Record<string, unknown>>
+    readonly finish_reason?: string | null
+  }[]
   readonly usage?: { readonly completion_tokens: number; readonly prompt_tokens: number } | null
   readonly error?: { readonly message: string }
 }
@@ -42,9 +50,19 @@ export async function streamChat(call: ChatCall): Promise<StreamTiming> {
   }
   const arrivalsMs: number[] = []
   let usage: Chunk["usage"]
+  let text = ""
+  let finishReason: string | undefined
   for await (const chunk of readChunks(response.body)) {
     if (chunk.error !== undefined) throw new Error(`${call.url} broke off: ${chunk.error.message}`)
-    if (chunk.choices?.some(({ delta }) => hasToken(delta))) arrivalsMs.push(performance.now() - started)
+    if (chunk.choices?.some(({ delta }) => hasToken(delta))) {
+      const now = performance.now()
+      arrivalsMs.push(now - started)
+      call.onArrival?.(now)
+    }
+    for (const { delta, finish_reason } of chunk.choices ?? []) {
+      text += typeof delta?.content === "string" ? delta.content : ""
+      finishReason = finish_reason ?? finishReason
+    }
     usage = chunk.usage ?? usage
   }
   if (arrivalsMs.length === 0) throw new Error(`${call.url} ended a stream without a token`)
@@ -52,6 +70,8 @@ export async function streamChat(call: ChatCall): Promise<StreamTiming> {
     firstTokenMs: arrivalsMs[0]!,
     totalMs: performance.now() - started,
     arrivalsMs,
+    text,
+    finishReason,
     numTokens: usage?.completion_tokens ?? arrivalsMs.length,
     numPromptTokens: usage?.prompt_tokens,
   }

@@ -35,6 +35,8 @@ export interface ReadQueue {
   wait(ticket: ReadTicket): void
   /** Returns when some read is done that was not when `numDone` was this. */
   waitForNext(numDone: number): void
+  /** Makes the next reads slow, as a fault. */
+  slow(numReads: number): void
   /** How many reads were done so far; wraps. */
   readonly numDone: number
   /** Forgets reads that have not begun, waits for those that have, and ends the threads. */
@@ -90,6 +92,7 @@ export function createReadQueue(arena: Arena, numThreads: number): ReadQueue {
       return ticket
     },
     hurry: (ticket) => void Atomics.compareExchange(states, ticket, TICKET.queued, TICKET.urgent),
+    slow: (numReads) => void Atomics.add(control, TICKET.numSlow, numReads),
     isDone: (ticket) => Atomics.load(states, ticket) === TICKET.done,
     take(ticket) {
       if (Atomics.load(states, ticket) !== TICKET.done) throw new Error(`read ${ticket} is not done`)

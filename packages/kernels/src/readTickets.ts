@@ -17,6 +17,8 @@ export const TICKET = {
   bell: 0,
   numDone: 1,
   isClosed: 2,
+  /** Reads that are to be slow. */
+  numSlow: 3,
 
   free: 0,
   queued: 1,
@@ -61,9 +63,19 @@ export function takeTicket({ states, values }: ReadTickets): number {
 export function readTicket({ control, states, values, checksums }: ReadTickets, ticket: number): void {
   const at = ticket * TICKET_VALUES
   const out = new Uint8Array(toArrayBuffer(values[at + TICKET.address] as Pointer, 0, values[at + TICKET.bytes]!))
+  delay(control)
   values[at + TICKET.numBytes] = readInto(values[at + TICKET.handle]!, out, values[at + TICKET.offset]!)
   checksums[ticket] = Bun.hash.xxHash3(out.subarray(0, values[at + TICKET.checkedBytes]!))
   Atomics.store(states, ticket, TICKET.done)
   Atomics.add(control, TICKET.numDone, 1)
   Atomics.notify(control, TICKET.numDone)
+}
+
+/** What a slow read takes beside its own time. */
+const SLOW_MS = 50
+
+/** Waits where reads are to be slow. */
+function delay(control: Int32Array): void {
+  if (Atomics.load(control, TICKET.numSlow) <= 0 || Atomics.sub(control, TICKET.numSlow, 1) <= 0) return
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_MS)
 }

@@ -5,7 +5,16 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
 /** Kinds of faults that can be injected where that is enabled. */
-export const FAULT_KINDS = ["throw", "nan", "slow", "corrupt-slab", "hang-between", "hang-native", "kill-host"] as const
+export const FAULT_KINDS = [
+  "throw",
+  "nan",
+  "slow",
+  "corrupt-slab",
+  "hang-between",
+  "hang-native",
+  "kill-host",
+  "disk-slow",
+] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
 /** Lists the experts. */

@@ -1,4 +1,4 @@
-import { Engine, loadModelText } from "@consilium/serving"
+import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
 import { createApp } from "../http/createApp.ts"
@@ -34,10 +34,13 @@ async function runService(settings: Settings): Promise<number> {
   const model = await locateModel(settings.model, settings["cache-dir"])
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
+  const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
       maxQueue: settings["max-queue"],
+      desired: desired.load(),
+      onDesired: desired.save,
       stepDeadlineMs: settings["step-deadline"],
       ...(settings["model-idle"] === undefined ? {} : { modelIdleMs: settings["model-idle"] }),
       onState: ({ phase }) => logState(phase),
@@ -54,6 +57,7 @@ async function runService(settings: Settings): Promise<number> {
       modelId: model.modelId,
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
+      desired,
       debug,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }

@@ -1,4 +1,4 @@
-import type { EngineApi, ModelText } from "@consilium/serving"
+import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
 /** What routes work with; made once, passed in. */
@@ -9,6 +9,7 @@ export interface ServiceDeps {
   /** Seconds since 1970 at which the service began. */
   readonly created: number
   readonly metrics: ServiceMetrics
+  readonly desired: Pick<DesiredFile, "failNext">
   /** Says what is worth knowing at debug level 1. */
   readonly debug: (line: string) => void
   /** Names fields of requests that nobody knows, each once. */

@@ -63,6 +63,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     modelId: "fake",
     created: 0,
     metrics,
+    desired: { failNext: () => {} },
     debug,
     noteUnknownFields: createUnknownFieldNotes(debug),
   }

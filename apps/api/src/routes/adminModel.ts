@@ -14,7 +14,7 @@ interface AdminOptions {
 const decodeCommand = Schema.decodeUnknownSync(ControlCommand, { onExcessProperty: "error" })
 
 /** What an operator asks of the served model: its experts, their states, how many are awake, and faults where those are enabled. */
-export const adminModel = ({ engine, modelId }: ServiceDeps, { enablesFaults }: AdminOptions) => {
+export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesFaults }: AdminOptions) => {
   const control = (command: unknown): Promise<ControlResult> => Effect.runPromise(engine.control(parseCommand(command)))
   const check = (params: { modelId: string }): void => checkModel(decodeURIComponent(params.modelId), modelId)
 
@@ -36,6 +36,10 @@ export const adminModel = ({ engine, modelId }: ServiceDeps, { enablesFaults }: 
       const body = await readJson(request)
       if (body.kind === "kill-engine") {
         await Effect.runPromise(engine.kill)
+        return { kind: "done" }
+      }
+      if (body.kind === "disk-full") {
+        desired.failNext(1)
         return { kind: "done" }
       }
       const { kind, ...rest } = body

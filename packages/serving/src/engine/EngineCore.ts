@@ -33,6 +33,8 @@ export interface EngineCore {
   cancel(requestId: string): void
   /** Runs one step over everything that is runnable; undefined when there is nothing to do. */
   step(): StepDone | StepFault | undefined
+  /** Computes anew what the running sequences have, and forgets what could be reused: weights had changed in memory. Tokens that were said stay. */
+  recompute(): void
   /** Ends requests with an error: the ladder's last rung. */
   fail(requestIds: readonly string[], message: string): readonly EngineEvent[]
 }
@@ -236,6 +238,7 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       }
       return { type: "done", events, numRows, numDecoding, times }
     },
+    recompute: () => slots.forgetAll(),
     fail(requestIds, message) {
       for (const requestId of requestIds) remove(requestId)
       return requestIds.map((requestId) => ({

@@ -11,6 +11,8 @@ export interface SlotTable {
    * a beginning that another sequence is computing.
    */
   admit(sequence: Sequence): boolean
+  /** Forgets what all slots hold: it was computed with weights that had changed. Who runs computes it anew. */
+  forgetAll(): void
   /** Takes the slot of a sequence that has ended. What it computed stays, for those that begin like it. */
   release(sequence: Sequence): void
 }
@@ -39,6 +41,11 @@ class Slot implements SlotMemory {
 
   get numHeld(): number {
     return this.user?.numComputed ?? this.#numHeld
+  }
+
+  forget(): void {
+    this.#numHeld = 0
+    if (this.user !== undefined) this.user.numComputed = 0
   }
 
   release(): void {
@@ -98,6 +105,9 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
       clock++
       occupy(slot, sequence, numReused)
       return true
+    },
+    forgetAll() {
+      for (const slot of slots) slot.forget()
     },
     release(sequence) {
       slots[sequence.slotId!]!.release()

@@ -12,7 +12,7 @@ const TEND_MS = 250
 export interface EngineLoopOptions {
   readonly core: EngineCore
   /** The failover ladder, and what is due between steps; absent where no layer has experts. */
-  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "control">
+  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control">
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
   /** Called after each applied step, with what sending took. */
@@ -59,7 +59,9 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
   }
 
   const tend = (nowMs: number): void => {
-    if (experts !== undefined && nowMs >= tendMs) tendMs = nowMs + experts.tend()
+    if (experts === undefined || nowMs < tendMs) return
+    tendMs = nowMs + experts.tend()
+    if (experts.takeSpoiled()) core.recompute()
   }
   /** While there is nothing to do, a timer tends. */
   const tender =

@@ -43,6 +43,8 @@ export interface EngineExperts extends ModelExperts {
   stepDone(): readonly Degradation[]
   /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is due. */
   tend(): number
+  /** Whether weights were found changed in memory since the last call: what was computed with them is not to be trusted. */
+  takeSpoiled(): boolean
   /** Brings about what an operator wanted of the engine before this one. */
   desire(desired: Desired): void
   /** Carries out what an operator asks. @throws RangeError on what cannot be */
@@ -50,7 +52,10 @@ export interface EngineExperts extends ModelExperts {
   close(): void
 }
 
+/** How often there may be something to do. */
 const TEND_MS = 250
+/** What verifying slabs may take each time, while there is work. */
+const SCRUB_MS = 1
 
 export function createEngineExperts(
   prepared: PreparedModel,
@@ -115,6 +120,9 @@ export function createEngineExperts(
     onChange: emit,
   })
   let scrubbed = 0
+  let isSpoiled = false
+  /** Steps ran since the last scrub. */
+  let isBusy = false
   let replicasPerLayer = 0
 
   const putIdleToSleep = (): void => {
@@ -126,15 +134,22 @@ export function createEngineExperts(
     residency.trim()
   }
 
-  /** Verifies the next awake slab. */
+  /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for while there is work. */
   const scrub = (): void => {
+    const startMs = performance.now()
+    const mostMs = isBusy ? SCRUB_MS : 0
+    isBusy = false
     for (let tried = 0; tried < table.numInstances; tried++) {
       scrubbed = (scrubbed + 1) % table.numInstances
       const isIntact = residency.isIntact(scrubbed)
       if (isIntact === undefined) continue
-      if (isIntact) return probe.record(scrubbed)
-      health.note(scrubbed, "its bytes in memory have changed: it is read again")
-      return residency.forget(scrubbed)
+      if (isIntact) probe.record(scrubbed)
+      else {
+        isSpoiled = true
+        health.note(scrubbed, "its bytes in memory have changed: it is read again")
+        residency.forget(scrubbed)
+      }
+      if (performance.now() - startMs >= mostMs) return
     }
   }
 
@@ -193,6 +208,7 @@ export function createEngineExperts(
       return { type: "again" }
     },
     stepDone() {
+      isBusy = true
       isIsolating = false
       return health.takeRungs()
     },
@@ -202,6 +218,11 @@ export function createEngineExperts(
       if (replicasPerLayer > 0) replicate()
       probeOne()
       return TEND_MS
+    },
+    takeSpoiled() {
+      const wasSpoiled = isSpoiled
+      isSpoiled = false
+      return wasSpoiled
     },
     desire(desired) {
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
@@ -220,7 +241,8 @@ export function createEngineExperts(
             throw new RangeError(`layer ${command.layer} expert ${command.expert}: there is no such expert`)
           if (command.fault === "kill-host") {
             if (backend.endHost?.() !== true) throw new RangeError("this backend has no host but the engine itself")
-          } else if (command.fault === "corrupt-slab") probe.corrupt(instance)
+          } else if (command.fault === "disk-slow") store.slowDisk(command.count)
+          else if (command.fault === "corrupt-slab") probe.corrupt(instance)
           else faults.add(command.fault, command.layer, command.expert, command.count)
           return { kind: "done" }
         }

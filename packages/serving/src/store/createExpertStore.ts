@@ -34,6 +34,8 @@ export interface ExpertStore {
    * @throws PreparedModelError on a damaged slab
    */
   start(budgetBytes: number, onProgress?: (doneBytes: number, totalBytes: number) => void): void
+  /** Makes the next reads slow, as a fault. */
+  slowDisk(numReads: number): void
   /** Whether an instance may be put to sleep now: no layer that has begun still needs it. */
   mayEvict(instance: number): boolean
   close(): void
@@ -68,6 +70,7 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
     residency,
     frameBytes,
     source: (layer) => sources.get(layer)!,
+    slowDisk: queue.slow,
     mayEvict(instance) {
       const { layer } = table.layers[table.layerOf[instance]!]!
       return !sources.get(layer)!.stillNeeds(instance)

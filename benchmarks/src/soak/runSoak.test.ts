@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort, startService } from "../startService.ts"
+import { runnableBackends } from "../createBackend.ts"
+import { runSoak, SOAK_KINDS } from "./runSoak.ts"
+
+const SOAK_MS = 60_000
+
+test(
+  "8 streams lose no request and no token to faults of every kind, and see none twice; the full form is `bun run bench soak`",
+  async () => {
+    const cacheDir = mkdtempSync(join(tmpdir(), "consilium-soak-"))
+    const root = join(import.meta.dir, "../../..")
+    const adminPort = freePort()
+    const backend = runnableBackends().includes("x64") ? "x64" : "onnx"
+    const options = {
+      root,
+      modelDir: join(root, "models/consilium-mini"),
+      cacheDir,
+      format: "int8",
+      backend,
+      numThreads: 2,
+    } as const
+    const further = ["--admin-port", String(adminPort), "--enable-faults", "--step-deadline", "1s"]
+    const service = await startService(options, further)
+    try {
+      const { losses, leaks, numFaults, numAnswers } = await runSoak({
+        url: service.url,
+        adminUrl: `http://127.0.0.1:${adminPort}`,
+        modelId: "default",
+        numStreams: 8,
+        numFaults: 1000,
+        maxMs: SOAK_MS,
+        seed: 3,
+        signal: new AbortController().signal,
+      })
+      console.log(`${numAnswers} answers; ${SOAK_KINDS.map((kind) => `${kind} ${numFaults[kind]}`).join(", ")}`)
+      expect(losses).toEqual([])
+      expect(leaks).toEqual([])
+      for (const kind of SOAK_KINDS) expect(numFaults[kind], kind).toBeGreaterThan(0)
+    } finally {
+      await service.stop()
+      rmSync(cacheDir, { recursive: true, force: true })
+    }
+  },
+  SOAK_MS * 3,
+)
