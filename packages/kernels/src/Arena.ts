@@ -1,3 +1,5 @@
+import type { CacheFormat } from "./cacheFormat.ts"
+
 /** A run of bytes in the arena. Above `kernels`, memory is named by spans only. */
 export interface Span {
   readonly segment: number
@@ -14,6 +16,17 @@ export interface Rows {
   readonly span: Span
   readonly values: Float32Array
   readonly width: number
+}
+
+/** Keys or values of a slot: rows of `width` values, one for each key head and position. */
+export type CacheRows = Rows | PairRows
+
+/** Cache rows in bf16: words of two values each, rows dense. @see CacheFormat */
+interface PairRows {
+  readonly span: Span
+  readonly words: Int32Array
+  readonly width: number
+  readonly format: Exclude<CacheFormat, "f32">
 }
 
 /** How a span fills: `whole` is written as one, as a slab is, and lies in large pages where the system has them; `sparse` fills bit by bit, or not at all. */
@@ -33,6 +46,8 @@ export interface Arena {
   address(span: Span): number
   /** Allocates zeroed rows `[numRows, width]`. */
   rows(numRows: number, width: number): Rows
+  /** Allocates zeroed cache rows `[numRows, width]`. */
+  cacheRows(format: CacheFormat, numRows: number, width: number): CacheRows
   /** Releases all segments. Views of them have length 0 afterwards (on Linux); native code that holds an address must have ended. */
   close(): void
 }

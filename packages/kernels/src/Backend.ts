@@ -1,4 +1,5 @@
-import type { Arena, Rows, Span } from "./Arena.ts"
+import type { Arena, CacheRows, Rows, Span } from "./Arena.ts"
+import type { CacheFormat } from "./cacheFormat.ts"
 import type { Format, SlabLayout } from "./SlabLayout.ts"
 
 export type BackendName = "reference" | "onnx" | "x64" | "gpu"
@@ -45,7 +46,7 @@ export interface AttentionLayer {
 /**
  * One slot's rows in this step, and its keys and values of this layer.
  *
- * `keys` and `values` are `[numKvHeads, capacity, headDim]`: `Rows` of width `headDim`, `numKvHeads * capacity` rows.
+ * `keys` and `values` are `[numKvHeads, capacity, headDim]`, of one format: `numKvHeads * capacity` rows of width `headDim`.
  */
 export interface SlotRows {
   readonly firstRow: number
@@ -53,8 +54,8 @@ export interface SlotRows {
   /** Positions already in the cache: row `firstRow + i` is position `pastLength + i`. */
   readonly pastLength: number
   readonly capacity: number
-  readonly keys: Rows
-  readonly values: Rows
+  readonly keys: CacheRows
+  readonly values: CacheRows
 }
 
 /**
@@ -84,6 +85,8 @@ export interface ExpertRows {
 export interface Backend {
   readonly name: BackendName
   readonly arena: Arena
+  /** What keys and values `attend` reads, the one it likes best first. */
+  readonly cacheFormats: readonly CacheFormat[]
   /** Whether `op` can run on slabs of `format`. */
   supports(op: Op, format: Format): boolean
   /** Makes a packed slab ready. @throws Error when the layout is not supported or does not fit the span */

@@ -1,6 +1,7 @@
 import { noise } from "@consilium/tensor"
-import type { Arena, Rows } from "./Arena.ts"
+import type { Arena, CacheRows, Rows } from "./Arena.ts"
 import type { Backend, Op } from "./Backend.ts"
+import type { CacheFormat } from "./cacheFormat.ts"
 import type { Format } from "./SlabLayout.ts"
 
 /** Something small to compute. */
@@ -22,11 +23,13 @@ const UNTOUCHED = 0.25
 export interface CaseRows {
   take(numRows: number, width: number): Rows
   takeNoise(numRows: number, width: number, seed: number): Rows
+  /** Zeroed rows of a cache. */
+  takeCache(format: CacheFormat, numRows: number, width: number): CacheRows
 }
 
 /** Runs `body` and frees the rows that it took, also on a throw. Taken rows hold `UNTOUCHED` until they are written. */
 export function withCaseRows<T>(arena: Arena, body: (rows: CaseRows) => T): T {
-  const taken: Rows[] = []
+  const taken: CacheRows[] = []
   const take = (numRows: number, width: number): Rows => {
     const rows = arena.rows(numRows, width)
     taken.push(rows)
@@ -38,8 +41,13 @@ export function withCaseRows<T>(arena: Arena, body: (rows: CaseRows) => T): T {
     rows.values.set(noise(numRows * width, seed, 1))
     return rows
   }
+  const takeCache = (format: CacheFormat, numRows: number, width: number): CacheRows => {
+    const rows = arena.cacheRows(format, numRows, width)
+    taken.push(rows)
+    return rows
+  }
   try {
-    return body({ take, takeNoise })
+    return body({ take, takeNoise, takeCache })
   } finally {
     for (const { span } of taken) arena.free(span)
   }

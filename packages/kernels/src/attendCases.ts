@@ -1,6 +1,8 @@
 import { noise } from "@consilium/tensor"
 import type { AttentionLayer, SlotRows } from "./Backend.ts"
+import type { CacheRows } from "./Arena.ts"
 import { type BackendCase, withCaseRows } from "./BackendCase.ts"
+import type { CacheFormat } from "./cacheFormat.ts"
 
 /** Positions of a case's cache. */
 const CAPACITY = 12
@@ -17,6 +19,8 @@ interface AttendShape extends Pick<AttentionLayer, "numHeads" | "numKvHeads" | "
   readonly norm?: "head" | "projection"
   readonly isInterleaved?: boolean
   readonly rotaryDim?: number
+  /** f32 unless given. */
+  readonly cacheFormat?: CacheFormat
 }
 
 /** Cases of `attend`: two slots with pasts of their own, prefill and decode in one call; outputs and caches are compared. */
@@ -38,22 +42,26 @@ export const ATTEND_CASES: readonly BackendCase[] = [
   }),
   attendCase("half of the head rotates", { numHeads: 2, numKvHeads: 1, headDim: 16, rotaryDim: 8 }),
   attendCase("no rope", { numHeads: 2, numKvHeads: 1, headDim: 8, rotaryDim: 0 }),
+  ...(["bf16/8", "bf16/16"] as const).map((cacheFormat) =>
+    attendCase(`a cache of ${cacheFormat}`, { numHeads: 4, numKvHeads: 2, headDim: 32, slidingWindow: 5, cacheFormat }),
+  ),
 ]
 
 function attendCase(name: string, shape: AttendShape): BackendCase {
-  const { numHeads, numKvHeads, headDim } = shape
+  const { numHeads, numKvHeads, headDim, cacheFormat = "f32" } = shape
   const layer = planLayer(shape)
   return {
     name: `attend: ${name}`,
     op: "attend",
     format: "f32",
-    bound: 1e-4,
+    // A number that lies between two of bf16 may be rounded either way.
+    bound: cacheFormat === "f32" ? 1e-4 : 1e-2,
     run: (backend) =>
-      backend.supports("attend", "f32")
-        ? withCaseRows(backend.arena, ({ take, takeNoise }) => {
+      backend.supports("attend", "f32") && backend.cacheFormats.includes(cacheFormat)
+        ? withCaseRows(backend.arena, ({ take, takeNoise, takeCache }) => {
             const caches = [0, 1].map(() => ({
-              keys: take(numKvHeads * CAPACITY, headDim),
-              values: take(numKvHeads * CAPACITY, headDim),
+              keys: takeCache(cacheFormat, numKvHeads * CAPACITY, headDim),
+              values: takeCache(cacheFormat, numKvHeads * CAPACITY, headDim),
             }))
             const pasts = [0, 0]
             const results: Float32Array[] = []
@@ -71,11 +79,19 @@ function attendCase(name: string, shape: AttendShape): BackendCase {
               backend.attend(out, qkv, slots, layer)
               results.push(out.values)
             }
-            for (const { keys, values } of caches) results.push(keys.values, values.values)
+            for (const { keys, values } of caches) results.push(valuesOf(keys), valuesOf(values))
             return Float32Array.from(results.flatMap((values) => [...values]))
           })
         : undefined,
   }
+}
+
+/** A cache's numbers, in the order of its memory. */
+function valuesOf(rows: CacheRows): Float32Array {
+  if (!("words" in rows)) return rows.values
+  return Float32Array.from(new Uint16Array(rows.words.buffer, rows.words.byteOffset, rows.words.length * 2), (half) =>
+    new DataView(Int32Array.of(half << 16).buffer).getFloat32(0, true),
+  )
 }
 
 function planLayer(shape: AttendShape): AttentionLayer {

@@ -41,6 +41,7 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
   return {
     name: best.name,
     arena,
+    cacheFormats: backends.find((backend) => backend.supports("attend", "f32"))?.cacheFormats ?? [],
     supports(op, format) {
       // All experts at once is for who also has the single one: that is where slabs go.
       const wanted = op === "experts" ? "expert" : op

@@ -114,6 +114,11 @@ export function createArena({
     return { segment: segments.length - 1, offset, bytes: wanted }
   }
 
+  const rows = (numRows: number, width: number): Rows => {
+    const span = allocate(Math.max(1, numRows * width) * 4)
+    return { span, width, values: new Float32Array(segmentOf(span).buffer, span.offset, numRows * width) }
+  }
+
   return {
     get usedBytes() {
       return usedBytes
@@ -131,9 +136,11 @@ export function createArena({
       return new Uint8Array(segmentOf(span).buffer, span.offset, span.bytes)
     },
     address: ({ segment, offset }) => segments[segment]!.address + offset,
-    rows(numRows, width): Rows {
-      const span = allocate(Math.max(1, numRows * width) * 4)
-      return { span, width, values: new Float32Array(segmentOf(span).buffer, span.offset, numRows * width) }
+    rows,
+    cacheRows(format, numRows, width) {
+      if (format === "f32") return rows(numRows, width)
+      const span = allocate(Math.max(1, numRows * width) * 2)
+      return { span, width, format, words: new Int32Array(segmentOf(span).buffer, span.offset, (numRows * width) / 2) }
     },
     close() {
       for (const segment of segments.splice(0)) segment.close()

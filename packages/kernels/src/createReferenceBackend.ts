@@ -5,7 +5,7 @@
  */
 import { activationFunction, expertActivation } from "./Activation.ts"
 import type { Arena } from "./Arena.ts"
-import { attendHead, type AttendScratch } from "./attendHead.ts"
+import { attendHead, createAttendScratch } from "./attendHead.ts"
 import type { Backend, Slab } from "./Backend.ts"
 import { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./elementwise.ts"
 import { createMultiplyScratch, multiplyRow } from "./multiplyRow.ts"
@@ -24,7 +24,7 @@ export function createReferenceBackend(arena: Arena): Backend {
   const scratch = createMultiplyScratch()
   let gate = new Float32Array()
   let up = new Float32Array()
-  const attendScratch: AttendScratch = { scores: new Float64Array(), sums: new Float64Array() }
+  const attendScratch = createAttendScratch()
   const open = new WeakSet<Slab>()
 
   const opened = (slab: Slab): ReferenceSlab => {
@@ -35,6 +35,7 @@ export function createReferenceBackend(arena: Arena): Backend {
   return {
     name: "reference",
     arena,
+    cacheFormats: ["f32", "bf16/16", "bf16/8"],
     supports: (op) => op !== "experts",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)

@@ -1,5 +1,7 @@
 import { applyRope, rmsNorm } from "@consilium/tensor"
+import type { CacheRows } from "./Arena.ts"
 import type { AttentionLayer, SlotRows } from "./Backend.ts"
+import { packPairs, pairDistance } from "./cacheFormat.ts"
 
 /** RMS norm of the first `numRows` rows of `weight.length` values; `out` may be `x`. */
 export function normRows(
@@ -62,14 +64,20 @@ export function appendKeysAndValues(qkv: Float32Array, slots: readonly SlotRows[
     for (let r = 0; r < numRows; r++) {
       for (let head = 0; head < numKvHeads; head++) {
         const from = (firstRow + r) * width + head * headDim
-        const to = (head * capacity + pastLength + r) * headDim
-        for (let i = 0; i < headDim; i++) {
-          keys.values[to + i] = qkv[from + keyOffset + i]!
-          values.values[to + i] = qkv[from + valueOffset + i]!
-        }
+        const to = head * capacity + pastLength + r
+        appendRow(keys, to, qkv, from + keyOffset)
+        appendRow(values, to, qkv, from + valueOffset)
       }
     }
   }
+}
+
+/** Writes a head's values from `values[from]` on to row `to` of a cache. */
+function appendRow(cache: CacheRows, to: number, values: Float32Array, from: number): void {
+  const { width } = cache
+  if ("words" in cache)
+    return packPairs(cache.words, (to * width) / 2, values, from, width, pairDistance(cache.format)!)
+  for (let i = 0; i < width; i++) cache.values[to * width + i] = values[from + i]!
 }
 
 /** Norms consecutive runs of `weight.length` values: each head, or the whole projection. */

@@ -6,10 +6,11 @@ export {
   expertActivation,
   type PlainActivation,
 } from "./Activation.ts"
-export type { Arena, Rows, Span, SpanUse } from "./Arena.ts"
+export type { Arena, CacheRows, Rows, Span, SpanUse } from "./Arena.ts"
 export type { AttentionLayer, Backend, BackendName, ExpertRows, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
 export type { BackendCase } from "./BackendCase.ts"
 export { BACKEND_CASES, checkBackend, checkCase, type FailedCase, failedCases } from "./backendCases.ts"
+export { type CacheFormat, cacheValueBytes, fitsCache } from "./cacheFormat.ts"
 export { composeBackends } from "./composeBackends.ts"
 export { ArenaFullError } from "./ArenaFullError.ts"
 export { type ArenaOptions, createArena, MAX_SEGMENT_BYTES } from "./createArena.ts"

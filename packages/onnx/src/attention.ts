@@ -1,4 +1,4 @@
-import type { AttentionLayer, Rows, SlotRows } from "@consilium/kernels"
+import type { AttentionLayer, CacheRows, Rows, SlotRows } from "@consilium/kernels"
 import type { Tensor } from "onnxruntime-common"
 import { chunkAttention, decodeAttention } from "./attentionGraphs.ts"
 import { encodeGraph } from "./graph.ts"
@@ -33,9 +33,10 @@ export function createAttentionRunner(layer: AttentionLayer, numThreads: number)
   const rowRange = { begin: tensorOf(begin, [1]), end: tensorOf(end, [1]) }
   const chunkRange = { last: tensorOf(last, [1]), total: tensorOf(total, []) }
   /** A cache's tensor, made once a slot. */
-  const caches = new WeakMap<Rows, Tensor>()
+  const caches = new WeakMap<CacheRows, Tensor>()
 
-  const cacheTensor = (rows: Rows, capacity: number): Tensor => {
+  const cacheTensor = (rows: CacheRows, capacity: number): Tensor => {
+    if ("words" in rows) throw new Error(`onnx: expected a cache of f32, found ${rows.format}`)
     const known = caches.get(rows)
     if (known !== undefined) return known
     const made = tensorOf(rows.values, [numKvHeads, capacity, headDim])

@@ -120,6 +120,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
   return {
     name: "onnx",
     arena,
+    cacheFormats: ["f32"],
     supports: (op) => op !== "experts",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)

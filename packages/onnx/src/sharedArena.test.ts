@@ -28,6 +28,11 @@ function createSharedArena(bytes: number): Arena {
       const span = arena.allocate(numRows * width * 4)
       return { span, width, values: new Float32Array(buffer, span.offset, numRows * width) }
     },
+    cacheRows(format, numRows, width) {
+      if (format === "f32") return arena.rows(numRows, width)
+      const span = arena.allocate(numRows * width * 2)
+      return { span, width, format, words: new Int32Array(buffer, span.offset, (numRows * width) / 2) }
+    },
     close() {},
   }
   return arena

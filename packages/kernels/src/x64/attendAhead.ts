@@ -46,16 +46,17 @@ export function emitAhead(asm: Assembler, { aheadEnd }: AttendTile, cursor: Gpr,
 /** Lines to ask for beside `numSteps` steps of products of some queries and vectors, so that a whole block's steps ask for `share` of a block. */
 export function linesBeside(
   asm: Assembler,
+  { isPaired }: AttendTile,
   { numQueries, numVectors }: { readonly numQueries: number; readonly numVectors: number },
   numSteps: number,
   share: number,
 ): number {
   // A block is BLOCK_KEYS · headDim products for each query, and as many values in memory.
   const products = numQueries * numVectors * asm.lanes * numSteps
-  return Math.max(1, Math.round((products * share * 4) / NUM_QUERIES / LINE_BYTES))
+  return Math.max(1, Math.round((products * share * (isPaired ? 2 : 4)) / NUM_QUERIES / LINE_BYTES))
 }
 
-/** Lines to ask for beside the turn of a square of `lanes` keys and dims, so that a block's squares ask for `share` of a block. */
+/** Lines to ask for beside the turn of a square of `lanes` keys and 32-bit words, so that a block's squares ask for `share` of a block. */
 export function linesBesideSquare({ lanes }: Assembler, share: number): number {
   return (lanes * lanes * share * 4) / LINE_BYTES
 }

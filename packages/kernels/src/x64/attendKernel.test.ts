@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import { noise } from "@consilium/tensor"
 import { expectClose } from "@consilium/testing"
 import * as fc from "fast-check"
 import { describeEachWidth } from "../../test/describeEachWidth.ts"
-import { attendHead } from "../attendHead.ts"
+import type { KernelRunner } from "../../test/kernelRunner.ts"
+import { attendHead, createAttendScratch } from "../attendHead.ts"
+import { packPairs, roundToBf16 } from "../cacheFormat.ts"
 import type { VectorBytes } from "./Assembler.ts"
 import { ATTEND } from "./attendArguments.ts"
 import { emitAttend } from "./attendKernel.ts"
@@ -37,6 +39,22 @@ interface Piece {
 const HEAD_DIMS = [1, 2, 4, 8, 10, 16, 24, 36, 64, 80, 96, 100, 128, 256]
 const SCRATCH_BYTES = 512 << 10
 
+/** Heads of bf16 in pairs; the bits of words, as f32. */
+function pairsOf(values: Float32Array, headDim: number, distance: number): Float32Array {
+  const words = new Int32Array(values.length / 2)
+  for (let head = 0; head < values.length; head += headDim) packPairs(words, head / 2, values, head, headDim, distance)
+  return new Float32Array(words.buffer)
+}
+
+/** What a cache in pairs holds of keys and values. */
+function rounded(inputs: Inputs): Inputs {
+  const round = (values: Float32Array): Float32Array => {
+    const bits = new Int32Array(values.slice().buffer)
+    return new Float32Array(bits.map((word) => roundToBf16(word) << 16).buffer)
+  }
+  return { ...inputs, keys: round(inputs.keys), values: round(inputs.values) }
+}
+
 function makeInputs({ headDim, numHeads, pastLength, numRows }: Shape, seed: number): Inputs {
   const length = pastLength + numRows
   return {
@@ -61,7 +79,7 @@ function attendPlainly(shape: Shape, { queries, keys, values }: Inputs): Float32
     slidingWindow: window,
     qkNorm: undefined,
   }
-  const scratch = { scores: new Float64Array(), sums: new Float64Array() }
+  const scratch = createAttendScratch()
   for (let row = 0; row < numRows; row++) {
     for (let head = 0; head < numHeads; head++) {
       const at = (row * numHeads + head) * headDim
@@ -73,7 +91,7 @@ function attendPlainly(shape: Shape, { queries, keys, values }: Inputs): Float32
 
 /** As many positions at once as a tile has room for. */
 function tilesOf({ headDim, numHeads, numRows }: Shape, vectorBytes: VectorBytes): Piece[] {
-  const most = Math.floor(planAttendTile(headDim, vectorBytes).maxQueries / numHeads)
+  const most = Math.floor(planAttendTile(headDim, vectorBytes, false).maxQueries / numHeads)
   return Array.from({ length: Math.ceil(numRows / most) }, (_, i) => ({
     firstRow: i * most,
     numRows: Math.min(most, numRows - i * most),
@@ -83,9 +101,18 @@ function tilesOf({ headDim, numHeads, numRows }: Shape, vectorBytes: VectorBytes
 }
 
 describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
+  describe("of a cache in f32", () => describeAttention(vectorBytes, runner, false))
+  describe("of a cache in bf16 pairs", () => describeAttention(vectorBytes, runner, true))
+})
+
+function describeAttention(vectorBytes: VectorBytes, runner: KernelRunner, isPaired: boolean): void {
+  const distance = vectorBytes / 4
+  const headDims = HEAD_DIMS.filter((headDim) => !isPaired || headDim % (2 * distance) === 0)
+  /** Heads of about this size. */
+  const dimsNear = (headDim: number): number => headDims.find((of) => of >= headDim)!
   const kernels = new Map<number, ReturnType<typeof loadKernel>>()
   function loadKernel(headDim: number) {
-    return runner.load(emitAttend(headDim, vectorBytes), ATTEND)
+    return runner.load(emitAttend(headDim, vectorBytes, isPaired), ATTEND)
   }
   const kernel = (headDim: number) => {
     const known = kernels.get(headDim) ?? loadKernel(headDim)
@@ -97,7 +124,8 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   function run(shape: Shape, inputs: Inputs, pieces: readonly Piece[], side: "start" | "end" = "end"): Float32Array {
     const { headDim, numHeads, pastLength, window } = shape
     const place = (values: Float32Array) => runner.place(values, side)
-    const [queries, keys, values] = [place(inputs.queries), place(inputs.keys), place(inputs.values)]
+    const cache = (values: Float32Array) => place(isPaired ? pairsOf(values, headDim, distance) : values)
+    const [queries, keys, values] = [place(inputs.queries), cache(inputs.keys), cache(inputs.values)]
     const out = place(new Float32Array(inputs.queries.length).fill(7))
     const stride = numHeads * headDim * 4
     for (const piece of pieces) {
@@ -120,7 +148,7 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   }
   const runTiles = (shape: Shape, inputs: Inputs) => run(shape, inputs, tilesOf(shape, vectorBytes))
 
-  test.each(HEAD_DIMS)("heads of %i match plain attention, on guarded memory", (headDim) => {
+  test.each(headDims)("heads of %i match plain attention, on guarded memory", (headDim) => {
     for (const [i, [numHeads, pastLength, numRows, window]] of (
       [
         [1, 0, 1, Infinity],
@@ -136,7 +164,7 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
     ).entries()) {
       const shape = { headDim, numHeads, pastLength, numRows, window }
       const inputs = makeInputs(shape, 10 * i)
-      const expected = attendPlainly(shape, inputs)
+      const expected = attendPlainly(shape, isPaired ? rounded(inputs) : inputs)
       const name = JSON.stringify(shape)
       for (const side of ["start", "end"] as const)
         expectClose(run(shape, inputs, tilesOf(shape, vectorBytes), side), expected, 1e-5, { name })
@@ -144,7 +172,7 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   })
 
   const shapes = fc.record({
-    headDim: fc.constantFrom(...HEAD_DIMS),
+    headDim: fc.constantFrom(...headDims),
     numHeads: fc.integer({ min: 1, max: 9 }),
     pastLength: fc.integer({ min: 0, max: 200 }),
     numRows: fc.integer({ min: 1, max: 70 }),
@@ -157,11 +185,11 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
       fc.property(shapes, fc.infiniteStream(fc.integer({ min: 1, max: 40 })), (shape, sizes) => {
         const inputs = makeInputs(shape, shape.seed)
         const whole = runTiles(shape, inputs)
-        expectClose(whole, attendPlainly(shape, inputs), 1e-5, { relative: 1e-5 })
+        expectClose(whole, attendPlainly(shape, isPaired ? rounded(inputs) : inputs), 1e-5, { relative: 1e-5 })
         const pieces: Piece[] = []
         for (let firstHead = 0; firstHead < shape.numHeads;) {
           const numHeads = Math.min(sizes.next().value, shape.numHeads - firstHead)
-          const most = Math.floor(planAttendTile(shape.headDim, vectorBytes).maxQueries / numHeads)
+          const most = Math.floor(planAttendTile(shape.headDim, vectorBytes, isPaired).maxQueries / numHeads)
           for (let firstRow = 0; firstRow < shape.numRows;) {
             const numRows = Math.min(sizes.next().value, shape.numRows - firstRow, most)
             pieces.push({ firstRow, numRows, firstHead, numHeads })
@@ -182,7 +210,7 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   })
 
   test("what lies in the cache past the last position is never used", () => {
-    const shape = { headDim: 24, numHeads: 3, pastLength: 70, numRows: 9, window: Infinity }
+    const shape = { headDim: dimsNear(24), numHeads: 3, pastLength: 70, numRows: 9, window: Infinity }
     const inputs = makeInputs(shape, 1)
     const stale = (values: Float32Array) => {
       const longer = new Float32Array(values.length + 100 * shape.headDim).fill(Number.NaN)
@@ -194,7 +222,7 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   })
 
   test.each(["queries", "keys", "values"] as const)("NaN in %s shows in what sees it, and nowhere else", (part) => {
-    const shape = { headDim: 40, numHeads: 2, pastLength: 60, numRows: 90, window: 50 }
+    const shape = { headDim: dimsNear(40), numHeads: 2, pastLength: 60, numRows: 90, window: 50 }
     const inputs = makeInputs(shape, 2)
     const clean = runTiles(shape, inputs)
     const { headDim, numHeads, pastLength, numRows, window } = shape
@@ -216,11 +244,15 @@ describeEachWidth("attention", SCRATCH_BYTES, (vectorBytes, runner) => {
   })
 
   test("scores far beyond the range of exp are no NaN, and the largest wins wherever it is", () => {
-    const shape = { headDim: 2, numHeads: 1, pastLength: 130, numRows: 1, window: Infinity }
+    const headDim = dimsNear(2)
+    const shape = { headDim, numHeads: 1, pastLength: 130, numRows: 1, window: Infinity }
     for (const winner of [0, 63, 64, 130]) {
-      const inputs = { queries: Float32Array.of(1000, 0), keys: new Float32Array(262), values: noise(262, 3, 1) }
-      for (let key = 0; key < 131; key++) inputs.keys[2 * key] = key === winner ? 1000 : -1000
-      expect([...runTiles(shape, inputs)]).toEqual([...inputs.values.subarray(2 * winner, 2 * winner + 2)])
+      const keys = new Float32Array(131 * headDim)
+      const inputs = { queries: new Float32Array(headDim), keys, values: noise(131 * headDim, 3, 1) }
+      inputs.queries[0] = 1000
+      for (let key = 0; key < 131; key++) keys[headDim * key] = key === winner ? 1000 : -1000
+      const { values } = isPaired ? rounded(inputs) : inputs
+      expect([...runTiles(shape, inputs)]).toEqual([...values.subarray(headDim * winner, headDim * (winner + 1))])
     }
   })
-})
+}

@@ -10,7 +10,7 @@ import { Assembler, type VectorBytes } from "./Assembler.ts"
 import { ATTEND } from "./attendArguments.ts"
 import { emitOpenAhead } from "./attendAhead.ts"
 import { emitClearLastKeys, emitTransposeKeys } from "./attendKeys.ts"
-import { emitBlockSums, emitRangeSums, emitScores } from "./attendProducts.ts"
+import { emitBlockSums, emitRangeSums, emitScores, emitWidenBlock } from "./attendProducts.ts"
 import { emitCloseQueries, emitOpenQueries } from "./attendQueries.ts"
 import { emitSoftmax } from "./attendSoftmax.ts"
 import { type AttendTile, BLOCK_KEYS, planAttendTile } from "./attendTile.ts"
@@ -35,10 +35,13 @@ import {
   rsi,
 } from "./registers.ts"
 
-/** Emits the kernel for heads of `headDim` values; its arguments are `ATTEND`, its scratch memory is `planAttendTile`'s. */
-export function emitAttend(headDim: number, vectorBytes: VectorBytes): Uint8Array {
+/** Queries from which on a block of values is widened once rather than as each few of them use it. */
+const WIDEN_QUERIES = 16
+
+/** Emits the kernel for heads of `headDim` values, of a cache in f32 or in pairs; its arguments are `ATTEND`, its scratch memory is `planAttendTile`'s. */
+export function emitAttend(headDim: number, vectorBytes: VectorBytes, isPaired: boolean): Uint8Array {
   const asm = new Assembler(vectorBytes)
-  const tile = planAttendTile(headDim, vectorBytes)
+  const tile = planAttendTile(headDim, vectorBytes, isPaired)
   emitKernel(asm, () => {
     const top = asm.label()
     emitClearLastKeys(asm, tile)
@@ -83,7 +86,22 @@ function emitBlock(asm: Assembler, tile: AttendTile): void {
   emitMoveTo(asm, tile, rbp, rbx)
   eachPartial(asm, tile, () => emitRangeSums(asm, tile, rdx, rcx, r9))
   asm.mov(rdx, r14)
-  emitBlockSums(asm, tile, rdx, r15)
+  if (tile.isPaired) emitPairedBlockSums(asm, tile)
+  else emitBlockSums(asm, tile, rdx, r15, false)
+}
+
+/** Values in pairs are widened as they are used; where more queries use them than that is worth, once for all. */
+function emitPairedBlockSums(asm: Assembler, tile: AttendTile): void {
+  const [isFew, end] = [asm.label(), asm.label()]
+  asm.lea(rax, at(rdx, WIDEN_QUERIES * tile.queryBytes))
+  asm.cmp(rax, r15)
+  asm.jumpIf("above", isFew)
+  emitWidenBlock(asm, tile)
+  emitBlockSums(asm, tile, rdx, r15, false)
+  asm.jump(end)
+  asm.bind(isFew)
+  emitBlockSums(asm, tile, rdx, r15, true)
+  asm.bind(end)
 }
 
 /** Asks for the rows of a cache that the tile needs of the block `distance` behind this one. */
@@ -100,9 +118,9 @@ function emitAskFor(asm: Assembler, tile: AttendTile, cache: number, distance: n
 }
 
 /** Moves `address`, of position 0 of a cache, to `position`. */
-function emitMoveTo(asm: Assembler, { headDim }: AttendTile, address: Gpr, position: Gpr): void {
+function emitMoveTo(asm: Assembler, { rowBytes }: AttendTile, address: Gpr, position: Gpr): void {
   asm.mov(rax, position)
-  asm.imul(rax, headDim * 4)
+  asm.imul(rax, rowBytes)
   asm.add(address, rax)
 }
 

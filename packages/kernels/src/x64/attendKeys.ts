@@ -2,6 +2,7 @@ import type { Assembler } from "./Assembler.ts"
 import { AHEAD_SHARE, emitAhead, emitKeepAhead, emitLoadAhead, linesBesideSquare } from "./attendAhead.ts"
 import { type AttendTile, BLOCK_KEYS } from "./attendTile.ts"
 import { firstLanes } from "./firstLanes.ts"
+import { upperHalves } from "./pairs.ts"
 import { at, type Gpr, r8, r9, r11, r12, rax, rbp, rcx, rdx, rsi } from "./registers.ts"
 import { emitTranspose } from "./transposeSquare.ts"
 import { loadTail, selectTail, storeTail } from "./vectorMath.ts"
@@ -16,8 +17,9 @@ import { loadTail, selectTail, storeTail } from "./vectorMath.ts"
  * @see emitClearLastKeys
  */
 export function emitTransposeKeys(asm: Assembler, tile: AttendTile, numKeys: Gpr): void {
-  const { headDim, keys, lastKeys } = tile
+  const { headDim, rowBytes, isPaired, keys, lastKeys } = tile
   const { lanes, vectorBytes } = asm
+  const squareDims = isPaired ? 2 * lanes : lanes
   emitLoadAhead(asm, tile, r12)
   asm.lea(r9, at(rsi, keys))
   asm.mov(r11, BLOCK_KEYS / lanes)
@@ -30,14 +32,15 @@ export function emitTransposeKeys(asm: Assembler, tile: AttendTile, numKeys: Gpr
     asm.bind(isWhole)
     asm.mov(rdx, r8)
     asm.mov(rbp, r9)
-    asm.mov(rcx, Math.floor(headDim / lanes))
+    asm.mov(rcx, Math.floor(headDim / squareDims))
     asm.times(rcx, () => {
-      emitSquare(asm, tile, lanes)
+      if (isPaired) emitPairSquare(asm, tile)
+      else emitSquare(asm, tile, lanes)
       asm.add(rdx, vectorBytes)
-      asm.add(rbp, lanes * BLOCK_KEYS * 4)
+      asm.add(rbp, squareDims * BLOCK_KEYS * 4)
     })
-    if (headDim % lanes > 0) emitSquare(asm, tile, headDim % lanes)
-    asm.add(r8, lanes * headDim * 4)
+    if (headDim % squareDims > 0) emitSquare(asm, tile, headDim % squareDims)
+    asm.add(r8, lanes * rowBytes)
     asm.add(r9, vectorBytes)
     asm.sub(numKeys, lanes)
   })
@@ -59,19 +62,34 @@ export function emitClearLastKeys(asm: Assembler, { headDim, lastKeys }: AttendT
 /** Turns `numDims` values of as many keys as there are lanes, from rdx on, into rows from rbp on. */
 function emitSquare(asm: Assembler, tile: AttendTile, numDims: number): void {
   const row = firstLanes(asm, numDims, { opmask: 1, vector: asm.lanes })
-  for (let key = 0; key < asm.lanes; key++) row.load(key, at(rdx, key * tile.headDim * 4))
+  for (let key = 0; key < asm.lanes; key++) row.load(key, at(rdx, key * tile.rowBytes))
   emitAhead(asm, tile, r12, linesBesideSquare(asm, AHEAD_SHARE.turning))
   emitTranspose(asm, (dim, register) => {
     if (dim < numDims) asm.vstoreups(at(rbp, dim * BLOCK_KEYS * 4), register)
   })
 }
 
+/** Turns a square of words, which is two of values: one lies a vector's lanes behind the other. */
+function emitPairSquare(asm: Assembler, tile: AttendTile): void {
+  const { lanes } = asm
+  // Neither is touched by the turn once it hands columns out.
+  const spare = lanes === 16 ? 24 : 10
+  for (let key = 0; key < lanes; key++) asm.vmovups(key, at(rdx, key * tile.rowBytes))
+  emitAhead(asm, tile, r12, linesBesideSquare(asm, AHEAD_SHARE.turning))
+  emitTranspose(asm, (dim, register) => {
+    asm.vpslld(spare, register, 16)
+    asm.vstoreups(at(rbp, dim * BLOCK_KEYS * 4), spare)
+    asm.vpand(register, register, upperHalves(asm))
+    asm.vstoreups(at(rbp, (lanes + dim) * BLOCK_KEYS * 4), register)
+  })
+}
+
 /** Copies the last keys, 0 or less to `lanes - 1`, from r8 to where there is room for more. */
-function emitCopyLastKeys(asm: Assembler, { headDim, lastKeys }: AttendTile, numKeys: Gpr): void {
+function emitCopyLastKeys(asm: Assembler, { rowBytes, lastKeys }: AttendTile, numKeys: Gpr): void {
   const end = asm.label()
   const tail = { opmask: 1, vector: 1 }
   asm.mov(rax, numKeys)
-  asm.imul(rax, headDim)
+  asm.imul(rax, rowBytes / 4)
   asm.lea(rdx, at(rsi, lastKeys))
   asm.mov(rcx, rax)
   asm.test(rcx, rcx)

@@ -4,6 +4,7 @@ import { expectClose } from "@consilium/testing"
 import * as fc from "fast-check"
 import { describeEachWidth } from "../../test/describeEachWidth.ts"
 import type { AttentionLayer, SlotRows } from "../Backend.ts"
+import { packPairs } from "../cacheFormat.ts"
 import { appendKeysAndValues, normAndRotate } from "../elementwise.ts"
 import { emitPrepare, PREPARE, type PrepareShape } from "./attendPrepareKernel.ts"
 
@@ -30,7 +31,7 @@ const shapes = fc
   .map(({ numKvHeads, groupHeads, headDim, norm, rotaryShare, isInterleaved }): PrepareShape => {
     const rotaryDim = 2 * Math.floor((headDim * rotaryShare) / 2)
     const rotation = rotaryDim === 0 ? undefined : { rotaryDim, isInterleaved }
-    return { numKvHeads, numHeads: numKvHeads * groupHeads, headDim, norm, rotation }
+    return { numKvHeads, numHeads: numKvHeads * groupHeads, headDim, norm, rotation, isPaired: false }
   })
 
 const rowWidth = ({ numHeads, numKvHeads, headDim }: PrepareShape) => (numHeads + 2 * numKvHeads) * headDim
@@ -101,7 +102,7 @@ describeEachWidth("preparing attention", 0, (vectorBytes, runner) => {
         position: pastLength + first,
         keys: keys.address,
         values: values.address,
-        headStride: CAPACITY * shape.headDim * 4,
+        headStride: CAPACITY * shape.headDim * (shape.isPaired ? 2 : 4),
         cos: cos!.address,
         sin: sin!.address,
         queryWeight: queryWeight!.address,
@@ -125,8 +126,40 @@ describeEachWidth("preparing attention", 0, (vectorBytes, runner) => {
     )
   })
 
+  test("an append in pairs rounds to nearest, ties to even; what is not finite stays so", () => {
+    const distance = vectorBytes / 4
+    const words = Int32Array.of(
+      ...[0x3f80_8000, 0x3f81_8000, 0x3f80_7fff, 0x3f80_8001, 0x7f7f_ffff, 0x0000_8000, 0x0001_8000, 0x007f_ffff],
+      ...[0x7f80_0000, 0x7fc0_0000, 0x7fff_ffff, 0, 1],
+    )
+    for (const headDim of [2 * distance, 8 * distance]) {
+      const shape: PrepareShape = {
+        ...{ numHeads: 1, numKvHeads: 2, headDim, norm: "none", rotation: undefined, isPaired: true },
+      }
+      const qkv = noise(rowWidth(shape), 5, 1)
+      const bits = new Int32Array(qkv.buffer)
+      words.forEach((word, i) => {
+        bits[headDim + i] = word
+        bits[3 * headDim + i] = word | -0x8000_0000
+      })
+      const found = prepare(shape, qkv, 2, 1, 1)
+      for (const [part, first] of [
+        ["keys", 1],
+        ["values", 3],
+      ] as const) {
+        const expected = new Int32Array(shape.numKvHeads * CAPACITY * (headDim / 2))
+        expected.fill(new Int32Array(Float32Array.of(UNTOUCHED).buffer)[0]!)
+        for (const head of [0, 1])
+          packPairs(expected, ((head * CAPACITY + 2) * headDim) / 2, qkv, (first + head) * headDim, headDim, distance)
+        const cache = new Int32Array(found[part].buffer, found[part].byteOffset, expected.length)
+        expect([...cache]).toEqual([...expected])
+      }
+    }
+  })
+
   test("a row of NaN leaves the others as they are", () => {
     const shape: PrepareShape = {
+      isPaired: false,
       numHeads: 2,
       numKvHeads: 1,
       headDim: 24,

@@ -6,7 +6,8 @@
 import { Assembler, type VectorBytes } from "./Assembler.ts"
 import { type FirstLanes, firstLanes } from "./firstLanes.ts"
 import { broadcastArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
-import { atIndex, type Gpr, r8, r9, r11, r12, r13, r14, r15, rax, rbx, rcx, rdx } from "./registers.ts"
+import { emitPackPairs } from "./pairs.ts"
+import { at, atIndex, type Gpr, r8, r9, r11, r12, r13, r14, r15, rax, rbx, rcx, rdx } from "./registers.ts"
 import { emitRotate, type Rotation } from "./rotateHead.ts"
 import { reduceLanes } from "./vectorMath.ts"
 
@@ -38,6 +39,8 @@ export interface PrepareShape {
   /** RMS norm of q and k over each head, or over the whole projection. */
   readonly norm: "none" | "head" | "projection"
   readonly rotation: Rotation | undefined
+  /** The cache is bf16 in pairs, as far apart as a vector has lanes. */
+  readonly isPaired: boolean
 }
 
 /** Emits the kernel; its arguments are `PREPARE`. */
@@ -116,21 +119,33 @@ function emitNorm(asm: Assembler, width: number): void {
 }
 
 /** Copies the row's heads from r12 on to position rbx of the cache, and moves r12 behind them. */
-function emitAppend(asm: Assembler, { numKvHeads, headDim }: PrepareShape, cache: number): void {
+function emitAppend(asm: Assembler, { numKvHeads, headDim, isPaired }: PrepareShape, cache: number): void {
   loadArgument(asm, r9, cache)
   asm.mov(rax, rbx)
-  asm.imul(rax, headDim * 4)
+  asm.imul(rax, headDim * (isPaired ? 2 : 4))
   asm.add(r9, rax)
   loadArgument(asm, rdx, PREPARE.headStride)
   asm.mov(rcx, numKvHeads)
   asm.times(rcx, () => {
-    eachVector(asm, headDim, (lanes, offset) => {
-      lanes.load(0, atIndex(r12, offset))
-      lanes.store(atIndex(r9, offset), 0)
-    })
+    if (isPaired) emitPairs(asm, headDim)
+    else
+      eachVector(asm, headDim, (lanes, offset) => {
+        lanes.load(0, atIndex(r12, offset))
+        lanes.store(atIndex(r9, offset), 0)
+      })
     asm.add(r12, headDim * 4)
     asm.add(r9, rdx)
   })
+}
+
+/** Writes a head at r12 as pairs to r9. */
+function emitPairs(asm: Assembler, headDim: number): void {
+  for (let run = 0; run < headDim / (2 * asm.lanes); run++) {
+    asm.vmovups(0, at(r12, 2 * run * asm.vectorBytes))
+    asm.vmovups(1, at(r12, (2 * run + 1) * asm.vectorBytes))
+    emitPackPairs(asm, 0, 1, [2, 3])
+    asm.vstoreups(at(r9, run * asm.vectorBytes), 0)
+  }
 }
 
 /** Runs `body` for each vector of a row of `width` values, at a byte offset in r11. */

@@ -4,6 +4,7 @@ import { AHEAD_SHARE, emitAhead, emitLoadAhead, linesBeside } from "./attendAhea
 import { type AttendTile, BLOCK_KEYS } from "./attendTile.ts"
 import { type FirstLanes, firstLanes } from "./firstLanes.ts"
 import type { RegisterOrMem } from "./encodeInstruction.ts"
+import { upperHalves } from "./pairs.ts"
 import { at, atIndex, type Gpr, type Mem, r8, r9, r10, r11, rax, rbp, rcx, rsi } from "./registers.ts"
 
 /** How many queries are multiplied at once with how many vectors, largest first: as many sums as there are registers for, and enough to hide latency. */
@@ -33,6 +34,8 @@ interface ProductTile {
   readonly stride: number
   /** Loads the last vector where there is not memory for all of its lanes. */
   readonly last: FirstLanes | undefined
+  /** Vectors come as words, one for two vectors. */
+  readonly isPaired: boolean
   /** Holds the first vector; a single query's vectors are used once, so that they are operands unless they must be loaded with a mask. */
   readonly firstVector: number
   readonly factors: readonly number[]
@@ -46,15 +49,18 @@ function openTile(
     numVectors,
     stride,
     lastLanes,
-  }: Readonly<Record<"numQueries" | "numVectors" | "stride" | "lastLanes", number>>,
+    isPaired = false,
+  }: Readonly<Record<"numQueries" | "numVectors" | "stride" | "lastLanes", number>> & { readonly isPaired?: boolean },
 ): ProductTile {
   const firstVector = numQueries * numVectors
-  const spare = firstVector + (numQueries === 1 ? 1 : numVectors)
+  const numRegisters = numQueries > 1 ? numVectors : isPaired ? 2 : 1
+  const spare = firstVector + numRegisters
   const isWhole = lastLanes === asm.lanes
   return {
     numQueries,
     numVectors,
     stride,
+    isPaired,
     last: isWhole ? undefined : firstLanes(asm, lastLanes, { opmask: 1, vector: spare }),
     firstVector,
     factors: isWhole ? [spare, spare + 1] : [spare + 1],
@@ -79,7 +85,7 @@ export function emitScores(asm: Assembler, tile: AttendTile, cursor: Gpr, end: G
       asm.mov(r11, r9)
       asm.mov(rax, Math.floor(headDim / UNROLL))
       asm.times(rax, () => {
-        emitAhead(asm, tile, rbp, linesBeside(asm, product, UNROLL, AHEAD_SHARE.scores))
+        emitAhead(asm, tile, rbp, linesBeside(asm, tile, product, UNROLL, AHEAD_SHARE.scores))
         emitSteps(asm, product, UNROLL, BLOCK_KEYS * 4, 0)
       })
       emitSteps(asm, product, headDim % UNROLL, BLOCK_KEYS * 4, 0)
@@ -95,23 +101,43 @@ export function emitScores(asm: Assembler, tile: AttendTile, cursor: Gpr, end: G
 /**
  * Emits `sums[d] += Σ_key exponential[key] · value[key][d]`, keys in order, over a whole block, for the queries from `cursor` up to `end`.
  *
- * rbp = the block's first value.
+ * rbp = the block's first value, as pairs or as f32.
  */
-export function emitBlockSums(asm: Assembler, tile: AttendTile, cursor: Gpr, end: Gpr): void {
+export function emitBlockSums(asm: Assembler, tile: AttendTile, cursor: Gpr, end: Gpr, isPaired: boolean): void {
+  const rowBytes = isPaired ? tile.rowBytes : tile.headDim * 4
   emitLoadAhead(asm, tile, rcx)
   eachTile(asm, tile, cursor, end, (numQueries, most) => {
     eachDims(asm, tile, most, (numVectors, lastLanes) => {
-      const product = openTile(asm, { numQueries, numVectors, stride: tile.queryBytes, lastLanes })
+      const product = openTile(asm, { numQueries, numVectors, stride: tile.queryBytes, lastLanes, isPaired })
       asm.mov(r8, cursor)
-      asm.lea(r11, atIndex(rbp, r10))
+      emitDimOffset(asm, isPaired)
+      asm.add(r11, rbp)
       emitSums(asm, tile, product, cursor, () => {
         asm.mov(rax, BLOCK_KEYS / UNROLL)
         asm.times(rax, () => {
-          emitAhead(asm, tile, rcx, linesBeside(asm, product, UNROLL, AHEAD_SHARE.sums))
-          emitSteps(asm, product, UNROLL, tile.headDim * 4, tile.scores)
+          emitAhead(asm, tile, rcx, linesBeside(asm, tile, product, UNROLL, AHEAD_SHARE.sums))
+          emitSteps(asm, product, UNROLL, rowBytes, tile.scores)
         })
       })
     })
+  })
+}
+
+/** Emits the widening of a block of values in pairs at rbp, and moves rbp to where they are f32 then. Changes rax, rcx and r8. */
+export function emitWidenBlock(asm: Assembler, { headDim, widened }: AttendTile): void {
+  const [low, high] = [0, 1]
+  asm.mov(rax, rbp)
+  asm.lea(rbp, at(rsi, widened))
+  asm.mov(r8, rbp)
+  asm.mov(rcx, (BLOCK_KEYS * headDim) / (2 * asm.lanes))
+  asm.times(rcx, () => {
+    asm.vmovups(high, at(rax))
+    asm.vpslld(low, high, 16)
+    asm.vpand(high, high, upperHalves(asm))
+    asm.vstoreups(at(r8), low)
+    asm.vstoreups(at(r8, asm.vectorBytes), high)
+    asm.add(rax, asm.vectorBytes)
+    asm.add(r8, 2 * asm.vectorBytes)
   })
 }
 
@@ -119,16 +145,18 @@ export function emitBlockSums(asm: Assembler, tile: AttendTile, cursor: Gpr, end
 export function emitRangeSums(asm: Assembler, tile: AttendTile, cursor: Gpr, first: Gpr, end: Gpr): void {
   const { numVectors: most } = TILES[asm.vectorBytes].at(-1)!
   eachDims(asm, tile, most, (numVectors, lastLanes) => {
-    const product = openTile(asm, { numQueries: 1, numVectors, stride: 0, lastLanes })
+    const { isPaired, rowBytes } = tile
+    const product = openTile(asm, { numQueries: 1, numVectors, stride: 0, lastLanes, isPaired })
     asm.lea(r8, atIndex(cursor, first, 4))
-    asm.mov(r11, first)
-    asm.imul(r11, tile.headDim * 4)
+    emitDimOffset(asm, isPaired)
+    asm.mov(rax, first)
+    asm.imul(rax, rowBytes)
+    asm.add(r11, rax)
     asm.add(r11, rbp)
-    asm.add(r11, r10)
     emitSums(asm, tile, product, cursor, () => {
       asm.mov(rax, end)
       asm.sub(rax, first)
-      asm.times(rax, () => emitSteps(asm, product, 1, tile.headDim * 4, tile.scores))
+      asm.times(rax, () => emitSteps(asm, product, 1, rowBytes, tile.scores))
     })
   })
 }
@@ -175,6 +203,12 @@ function eachDims(
   if (rest > 0) body(Math.ceil(rest / asm.lanes), rest % asm.lanes || asm.lanes)
 }
 
+/** Sets r11 to where the dims from r10 on begin in a row of the cache. */
+function emitDimOffset(asm: Assembler, isPaired: boolean): void {
+  asm.mov(r11, r10)
+  if (isPaired) asm.shr(r11, 1)
+}
+
 /** Loads the sums of dims from r10 on, lets `body` add to them, and stores them. */
 function emitSums(
   asm: Assembler,
@@ -207,8 +241,12 @@ function eachSum(
  */
 function emitSteps(asm: Assembler, product: ProductTile, count: number, rowBytes: number, disp: number): void {
   if (count === 0) return
-  const { numQueries, numVectors, stride, last, firstVector, factors } = product
+  const { numQueries, numVectors, stride, last, firstVector, factors, isPaired } = product
   for (let step = 0; step < count; step++) {
+    if (isPaired) {
+      emitPairStep(asm, product, step, rowBytes, disp)
+      continue
+    }
     const operands = Array.from({ length: numVectors }, (_, vector): RegisterOrMem => {
       const place = at(r11, step * rowBytes + vector * asm.vectorBytes)
       const isLast = last !== undefined && vector === numVectors - 1
@@ -226,4 +264,38 @@ function emitSteps(asm: Assembler, product: ProductTile, count: number, rowBytes
   }
   asm.add(r8, count * 4)
   asm.add(r11, count * rowBytes)
+}
+
+/** One step of vectors in pairs: each word vector widens to two, by a shift and a mask. */
+function emitPairStep(
+  asm: Assembler,
+  { numQueries, numVectors, stride, firstVector, factors }: ProductTile,
+  step: number,
+  rowBytes: number,
+  disp: number,
+): void {
+  const widen = (pair: number, low: number, high: number): void => {
+    asm.vmovups(high, at(r11, step * rowBytes + pair * asm.vectorBytes))
+    asm.vpslld(low, high, 16)
+    asm.vpand(high, high, upperHalves(asm))
+  }
+  const broadcast = (query: number): number => {
+    const factor = factors[query % factors.length]!
+    asm.vbroadcastss(factor, at(r8, disp + query * stride + step * 4))
+    return factor
+  }
+  if (numQueries === 1) {
+    const factor = broadcast(0)
+    for (let pair = 0; pair < numVectors / 2; pair++) {
+      widen(pair, firstVector, firstVector + 1)
+      for (const half of [0, 1]) asm.vfmadd231ps(2 * pair + half, factor, firstVector + half)
+    }
+    return
+  }
+  for (let pair = 0; pair < numVectors / 2; pair++) widen(pair, firstVector + 2 * pair, firstVector + 2 * pair + 1)
+  for (let query = 0; query < numQueries; query++) {
+    const factor = broadcast(query)
+    for (let vector = 0; vector < numVectors; vector++)
+      asm.vfmadd231ps(query * numVectors + vector, factor, firstVector + vector)
+  }
 }

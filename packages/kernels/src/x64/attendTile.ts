@@ -20,6 +20,10 @@ const QUERY_STEP = 12
 export interface AttendTile {
   readonly headDim: number
   readonly vectorBytes: VectorBytes
+  /** Keys and values are bf16 in pairs, as far apart as a vector has lanes. */
+  readonly isPaired: boolean
+  /** Bytes of a key or value in the cache. */
+  readonly rowBytes: number
   readonly maxQueries: number
 
   readonly queryBytes: number
@@ -39,6 +43,8 @@ export interface AttendTile {
   readonly aheadEnd: number
   /** A block of keys, turned: `[headDim, BLOCK_KEYS]`. */
   readonly keys: number
+  /** Of a cache in pairs: a block of values, widened for many queries, `[BLOCK_KEYS, headDim]`. */
+  readonly widened: number
   /** Room for as many keys as a vector has lanes: the last ones of a cache, where there are too few to read a square. */
   readonly lastKeys: number
   /** The queries, `[maxQueries]`. */
@@ -47,13 +53,14 @@ export interface AttendTile {
 }
 
 /** Plans the scratch memory of tiles of heads of `headDim` values. */
-export function planAttendTile(headDim: number, vectorBytes: VectorBytes): AttendTile {
+export function planAttendTile(headDim: number, vectorBytes: VectorBytes, isPaired: boolean): AttendTile {
   const paddedBytes = roundUp(headDim, 16) * 4
   const keyBytes = BLOCK_KEYS * headDim * 4
   const lastKeyBytes = roundUp((vectorBytes / 4) * headDim * 4, 64)
   const keys = 64
   const lastKeys = keys + keyBytes
-  const queries = lastKeys + lastKeyBytes
+  const widened = lastKeys + lastKeyBytes
+  const queries = widened + (isPaired ? keyBytes : 0)
   const scores = 2 * paddedBytes
   const maximum = scores + BLOCK_KEYS * 4
   const queryBytes = maximum + 64
@@ -62,6 +69,8 @@ export function planAttendTile(headDim: number, vectorBytes: VectorBytes): Atten
   return {
     headDim,
     vectorBytes,
+    isPaired,
+    rowBytes: headDim * (isPaired ? 2 : 4),
     maxQueries,
     queryBytes,
     sums: paddedBytes,
@@ -73,6 +82,7 @@ export function planAttendTile(headDim: number, vectorBytes: VectorBytes): Atten
     aheadEnd: 8,
     keys,
     lastKeys,
+    widened,
     queries,
     bytes: queries + maxQueries * queryBytes,
   }

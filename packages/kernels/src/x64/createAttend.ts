@@ -1,6 +1,7 @@
 import { ptr } from "bun:ffi"
-import type { Rows } from "../Arena.ts"
+import type { CacheRows, Rows } from "../Arena.ts"
 import type { AttentionLayer, SlotRows } from "../Backend.ts"
+import { type CacheFormat, fitsCache } from "../cacheFormat.ts"
 import { checkNumRows } from "../slabChecks.ts"
 import { ATTEND } from "./attendArguments.ts"
 import { emitAttend } from "./attendKernel.ts"
@@ -17,6 +18,7 @@ const WHOLE_WINDOW = 2 ** 30
 
 /** What of a layer stays from call to call. */
 interface LayerPlan {
+  readonly isPaired: boolean
   readonly prepareCode: number
   readonly attendCode: number
   readonly tile: AttendTile
@@ -31,9 +33,11 @@ export function createAttend(
   const from = createPlacedRows()
   const to = createPlacedRows()
   return (out, qkv, slots, layer) => {
+    if (slots.length === 0) return
+    const isPaired = "words" in slots[0]!.keys
     let plan = plans.get(layer)
-    if (plan === undefined) plans.set(layer, (plan = planLayer(context, layer)))
-    for (let s = 0; s < slots.length; s++) checkSlot(out, qkv, slots[s]!, layer)
+    if (plan?.isPaired !== isPaired) plans.set(layer, (plan = planLayer(context, layer, isPaired)))
+    for (let s = 0; s < slots.length; s++) checkSlot(out, qkv, slots[s]!, layer, context.isa.cacheFormat, isPaired)
     // The buffers may be wider: rows lie as this layer's widths have them.
     placeRows(from, context, qkv).width = qkvWidth(layer)
     placeRows(to, context, out).width = layer.numHeads * layer.headDim
@@ -50,20 +54,36 @@ function qkvWidth({ numHeads, numKvHeads, headDim }: AttentionLayer): number {
 }
 
 /** Throws unless all memory that the code will touch for a slot is there. */
-function checkSlot(out: Rows, qkv: Rows, slot: SlotRows, layer: AttentionLayer): void {
+function checkSlot(
+  out: Rows,
+  qkv: Rows,
+  slot: SlotRows,
+  layer: AttentionLayer,
+  format: CacheFormat,
+  isPaired: boolean,
+): void {
   const { firstRow, numRows, pastLength, capacity, keys, values } = slot
   const { numHeads, numKvHeads, headDim, rope } = layer
   const length = pastLength + numRows
   checkNumRows("attend", qkv, firstRow + numRows, qkvWidth(layer))
   checkNumRows("attend", out, firstRow + numRows, numHeads * headDim)
-  checkNumRows("attend", keys, numKvHeads * capacity, headDim)
-  checkNumRows("attend", values, numKvHeads * capacity, headDim)
+  checkCache(keys, numKvHeads * capacity, headDim, format, isPaired)
+  checkCache(values, numKvHeads * capacity, headDim, format, isPaired)
   if (length > capacity) throw new Error(`attend: expected at most ${capacity} positions, found ${length}`)
   if (rope !== undefined && (length * rope.rotaryDim) / 2 > Math.min(rope.cos.length, rope.sin.length))
     throw new Error(`attend: expected rope tables of ${length} positions or more, found ${rope.cos.length} cosines`)
 }
 
-function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: AttentionLayer): LayerPlan {
+function checkCache(rows: CacheRows, numRows: number, headDim: number, format: CacheFormat, isPaired: boolean): void {
+  if ("words" in rows !== isPaired) throw new Error("attend: expected caches of one format, found two")
+  if (!("words" in rows)) return checkNumRows("attend", rows, numRows, headDim)
+  if (rows.format !== format || !fitsCache(format, headDim))
+    throw new Error(`attend: expected a cache of ${format}, found ${rows.format} with heads of ${headDim} values`)
+  if (numRows * headDim > rows.words.length * 2)
+    throw new Error(`attend: expected ${numRows} rows of ${headDim} values, found room for ${rows.words.length * 2}`)
+}
+
+function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: AttentionLayer, isPaired: boolean): LayerPlan {
   const { numHeads, numKvHeads, headDim, rope, qkNorm } = layer
   const shape: PrepareShape = {
     numHeads,
@@ -71,11 +91,13 @@ function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: Attenti
     headDim,
     norm: qkNorm?.over ?? "none",
     rotation: rope && { rotaryDim: rope.rotaryDim, isInterleaved: rope.isInterleaved },
+    isPaired,
   }
   return {
+    isPaired,
     prepareCode: kernels.address(`prepare ${JSON.stringify(shape)}`, () => emitPrepare(shape, vectorBytes)),
-    attendCode: kernels.address(`attend ${headDim}`, () => emitAttend(headDim, vectorBytes)),
-    tile: planAttendTile(headDim, vectorBytes),
+    attendCode: kernels.address(`attend ${headDim} ${isPaired}`, () => emitAttend(headDim, vectorBytes, isPaired)),
+    tile: planAttendTile(headDim, vectorBytes, isPaired),
   }
 }
 
@@ -83,8 +105,8 @@ function addPrepareTasks(
   { arena, hosts }: X64Context,
   rows: PlacedRows,
   { firstRow, numRows, pastLength, capacity, keys, values }: SlotRows,
-  { headDim, rope, qkNorm }: AttentionLayer,
-  { prepareCode }: LayerPlan,
+  { rope, qkNorm }: AttentionLayer,
+  { prepareCode, tile }: LayerPlan,
 ): void {
   const { records } = hosts
   const most = Math.max(1, Math.floor(PREPARE_TASK_VALUES / rows.width))
@@ -95,7 +117,7 @@ function addPrepareTasks(
     records[at + PREPARE.position] = pastLength + first
     records[at + PREPARE.keys] = arena.address(keys.span)
     records[at + PREPARE.values] = arena.address(values.span)
-    records[at + PREPARE.headStride] = capacity * headDim * 4
+    records[at + PREPARE.headStride] = capacity * tile.rowBytes
     records[at + PREPARE.cos] = rope === undefined ? 0 : ptr(rope.cos)
     records[at + PREPARE.sin] = rope === undefined ? 0 : ptr(rope.sin)
     records[at + PREPARE.queryWeight] = qkNorm === undefined ? 0 : ptr(qkNorm.q)
@@ -111,7 +133,7 @@ function addAttendTasks(
   qkv: PlacedRows,
   { firstRow, numRows, pastLength, capacity, keys, values }: SlotRows,
   { numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer,
-  { attendCode, tile: { maxQueries } }: LayerPlan,
+  { attendCode, tile: { maxQueries, rowBytes } }: LayerPlan,
 ): void {
   const { records, numHosts } = hosts
   const groupHeads = numHeads / numKvHeads
@@ -119,7 +141,7 @@ function addAttendTasks(
   const wanted = Math.ceil((numRows * numKvHeads) / (numHosts * TASKS_PER_HOST))
   const mostPositions = Math.min(wanted, Math.floor(maxQueries / mostHeads))
   for (let kvHead = 0; kvHead < numKvHeads; kvHead++) {
-    const cache = kvHead * capacity * headDim * 4
+    const cache = kvHead * capacity * rowBytes
     for (let end = numRows; end > 0; end -= mostPositions) {
       const first = Math.max(0, end - mostPositions)
       for (let head = 0; head < groupHeads; head += mostHeads) {

@@ -66,6 +66,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
   return {
     name: "x64",
     arena,
+    cacheFormats: [isa.cacheFormat, "f32"],
     supports: () => true,
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)

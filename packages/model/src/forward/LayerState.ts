@@ -1,5 +1,16 @@
-import type { Arena, AttentionLayer, Rows, SlotRows } from "@consilium/kernels"
-import type { AttentionConfig, ModelConfig } from "../ModelConfig.ts"
+import {
+  type Arena,
+  type AttentionLayer,
+  type Backend,
+  type CacheFormat,
+  type CacheRows,
+  cacheValueBytes,
+  fitsCache,
+  type Format,
+  type SlotRows,
+} from "@consilium/kernels"
+import type { AttentionConfig } from "../ModelConfig.ts"
+import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import type { StepBatch } from "./StepBatch.ts"
 
 /**
@@ -16,19 +27,35 @@ export interface LayerState {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
+/** Chooses what a layer's keys and values are kept in: 16 bits where weights are rounded anyway, and attention reads them; else f32. */
+export function chooseCacheFormat(
+  { headDim }: Pick<AttentionConfig, "headDim">,
+  format: Format,
+  { cacheFormats }: Pick<Backend, "cacheFormats">,
+): CacheFormat {
+  if (format === "f32") return "f32"
+  return cacheFormats.find((cacheFormat) => fitsCache(cacheFormat, headDim)) ?? "f32"
+}
+
 /** Bytes of keys and values that one position takes in all layers. */
-export function stateBytesPerPosition(config: ModelConfig): number {
-  return config.layers.reduce((sum, { attention }) => sum + 2 * attention.numKvHeads * attention.headDim * 4, 0)
+export function stateBytesPerPosition(
+  { config, format }: Pick<PreparedModel, "config" | "format">,
+  backend: Pick<Backend, "cacheFormats">,
+): number {
+  return config.layers.reduce((sum, { attention }) => {
+    const valueBytes = cacheValueBytes(chooseCacheFormat(attention, format, backend))
+    return sum + 2 * attention.numKvHeads * attention.headDim * valueBytes
+  }, 0)
 }
 
 /** Allocates keys and values `[numKvHeads, capacity, headDim]` for every slot. Pages are touched as positions fill. */
 export function createKvState(
   arena: Arena,
   attention: Pick<AttentionConfig, "numKvHeads" | "headDim">,
-  { numSlots, capacity }: { numSlots: number; capacity: number },
+  { numSlots, capacity, cacheFormat }: { numSlots: number; capacity: number; cacheFormat: CacheFormat },
 ): LayerState {
   const { numKvHeads, headDim } = attention
-  const allocate = (): Rows => arena.rows(numKvHeads * capacity, headDim)
+  const allocate = (): CacheRows => arena.cacheRows(cacheFormat, numKvHeads * capacity, headDim)
   const all: Mutable<SlotRows>[] = Array.from({ length: numSlots }, () => ({
     firstRow: 0,
     numRows: 0,
@@ -39,10 +66,12 @@ export function createKvState(
   }))
   const active: SlotRows[] = []
 
-  const copy = (to: Float32Array, from: Float32Array, numPositions: number): void => {
+  const copy = (to: CacheRows, from: CacheRows, numPositions: number): void => {
+    const [target, source] = [memoryOf(to), memoryOf(from)]
+    const rowLength = source.length / (numKvHeads * capacity)
     for (let head = 0; head < numKvHeads; head++) {
-      const start = head * capacity * headDim
-      to.set(from.subarray(start, start + numPositions * headDim), start)
+      const start = head * capacity * rowLength
+      target.set(source.subarray(start, start + numPositions * rowLength), start)
     }
   }
 
@@ -66,10 +95,14 @@ export function createKvState(
     copyPrefix(fromSlot, toSlot, numPositions) {
       const from = all[fromSlot]!
       const to = all[toSlot]!
-      copy(to.keys.values, from.keys.values, numPositions)
-      copy(to.values.values, from.values.values, numPositions)
+      copy(to.keys, from.keys, numPositions)
+      copy(to.values, from.values, numPositions)
     },
   }
+}
+
+function memoryOf(rows: CacheRows): Float32Array | Int32Array {
+  return "words" in rows ? rows.words : rows.values
 }
 
 /** What `Backend.attend` needs to know of a layer, apart from its rope table. */

@@ -18,7 +18,7 @@ import { createRopeTable } from "../families/createRopeTable.ts"
 import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import { NonFiniteError } from "./NonFiniteError.ts"
-import { createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
+import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
 import { copyValues } from "./copyValues.ts"
@@ -258,7 +258,10 @@ function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
       config: layerConfig,
       slabs,
       attention: createAttentionLayer(attention, { qNorm, kNorm, epsilon }, rope),
-      state: createKvState(backend.arena, attention, options),
+      state: createKvState(backend.arena, attention, {
+        ...options,
+        cacheFormat: chooseCacheFormat(attention, prepared.format, backend),
+      }),
       moe: createMoe(),
     }
   })

@@ -45,7 +45,8 @@ export function inspectModel(dir: string): ModelInspection {
       ...countParameters(config),
       checkpointBytes: checkpoint.fileBytes,
       packings: formats.map(packing),
-      stateBytesPerPosition: stateBytesPerPosition(config),
+      // In f32, which is the most that a backend may want.
+      stateBytesPerPosition: stateBytesPerPosition({ config, format: "f32" }, { cacheFormats: [] }),
     }
   } finally {
     checkpoint.close()

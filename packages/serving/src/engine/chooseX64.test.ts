@@ -10,8 +10,8 @@ import {
 } from "@consilium/kernels"
 import { chooseX64 } from "./chooseX64.ts"
 
-const BEST: Isa = { name: "avx512", vectorBytes: 64, hasVnni: true, hasTiles: false }
-const OTHER: Isa = { name: "avx2", vectorBytes: 32, hasVnni: false, hasTiles: false }
+const BEST: Isa = { name: "avx512", vectorBytes: 64, cacheFormat: "bf16/16", hasVnni: true, hasTiles: false }
+const OTHER: Isa = { name: "avx2", vectorBytes: 32, cacheFormat: "bf16/8", hasVnni: false, hasTiles: false }
 
 let arena: Arena
 let reference: Backend

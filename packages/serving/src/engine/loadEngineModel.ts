@@ -44,11 +44,11 @@ export async function loadEngineModel(
   try {
     const numBytes = weightBytes(prepared)
     const reserveBytes = measureReserve()
-    const capacity = planContext(prepared, start, reserveBytes)
-    const { numSlots } = start
     const chosen = await chooseBackend(arena, start)
     const { backend } = chosen
     releases.push(() => backend.close())
+    const capacity = planContext(prepared, start, reserveBytes, backend)
+    const { numSlots } = start
     const experts =
       numBytes.experts === 0
         ? undefined

@@ -1,5 +1,5 @@
 /** How the engine's memory is shared out: dense weights and contexts first, experts what is left. */
-import type { Arena } from "@consilium/kernels"
+import type { Arena, Backend } from "@consilium/kernels"
 import { type PreparedModel, stateBytesPerPosition, weightBytes } from "@consilium/model"
 import type { EngineStart } from "./EngineStart.ts"
 
@@ -27,6 +27,7 @@ export function planContext(
   prepared: PreparedModel,
   { memoryBytes, numSlots, contextLength: wanted }: EngineStart,
   reserveBytes: number,
+  backend: Pick<Backend, "cacheFormats">,
 ): number {
   const { config } = prepared
   const weights = weightBytes(prepared)
@@ -37,7 +38,7 @@ export function planContext(
       `memory: the process and what is awake at least take ${mib(reserveBytes + least)}, the setting allows ${mib(memoryBytes)}: raise --memory, or try --format int4`,
     )
 
-  const perPosition = stateBytesPerPosition(config)
+  const perPosition = stateBytesPerPosition(prepared, backend)
   const holdsAll = available > weights.all
   if (wanted !== undefined) {
     if (wanted > config.contextLength)
