@@ -70,9 +70,10 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
     expert: (out, x, firstRow, numRows, slab) => ownerOf(slab).expert(out, x, firstRow, numRows, slab),
     experts(outputs, x, plan, slabs) {
       // Those of one call have one owner. One without rows may be closed.
-      const slab = slabs.find((of, e) => of !== undefined && plan.offsets[e + 1] !== plan.offsets[e])
-      if (slab === undefined) return
-      const owner = ownerOf(slab)
+      let e = 0
+      while (e < slabs.length && (slabs[e] === undefined || plan.offsets[e + 1] === plan.offsets[e])) e++
+      if (e === slabs.length) return
+      const owner = ownerOf(slabs[e]!)
       if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
       owner.experts(outputs, x, plan, slabs)
     },

@@ -128,10 +128,9 @@ describeEachWidth("preparing attention", 0, (vectorBytes, runner) => {
 
   test("an append in pairs rounds to nearest, ties to even; what is not finite stays so", () => {
     const distance = vectorBytes / 4
-    const words = Int32Array.of(
-      ...[0x3f80_8000, 0x3f81_8000, 0x3f80_7fff, 0x3f80_8001, 0x7f7f_ffff, 0x0000_8000, 0x0001_8000, 0x007f_ffff],
-      ...[0x7f80_0000, 0x7fc0_0000, 0x7fff_ffff, 0, 1],
-    )
+    const ties = [0x3f80_8000, 0x3f81_8000, 0x3f80_7fff, 0x3f80_8001, 0x7f7f_ffff]
+    const tiny = [0x0000_8000, 0x0001_8000, 0x007f_ffff, 0, 1]
+    const words = Int32Array.from([...ties, ...tiny, 0x7f80_0000, 0x7fc0_0000, 0x7fff_ffff])
     for (const headDim of [2 * distance, 8 * distance]) {
       const shape: PrepareShape = {
         ...{ numHeads: 1, numKvHeads: 2, headDim, norm: "none", rotation: undefined, isPaired: true },

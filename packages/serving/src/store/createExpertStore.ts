@@ -10,7 +10,8 @@ import { closeSync } from "node:fs"
 import { createLayerSource, type LayerSource, type LayerWatch } from "./createLayerSource.ts"
 import { createExpertTable, type ExpertTable, STATE } from "./ExpertTable.ts"
 import { createFramePool } from "./FramePool.ts"
-import { createResidency, type Residency, type ResidencyLimits, type VictimPolicy } from "./Residency.ts"
+import { createResidency } from "./createResidency.ts"
+import type { Residency, ResidencyLimits, VictimPolicy } from "./Residency.ts"
 
 export interface ExpertStoreOptions {
   readonly prepared: PreparedModel

@@ -1,0 +1,257 @@
+/**
+ * Who is awake: carries out waking and falling asleep, within a budget of bytes. Synchronous; reads run on threads of their own.
+ *
+ *     asleep → waking (a read is under way) → awake (verified, open on the backend) → asleep
+ */
+import { type Backend, planExpertSlab, type ReadQueue, type Span } from "@consilium/kernels"
+import { checksumText, PART_ALIGNMENT } from "@consilium/model"
+import { ExpertFault } from "./ExpertFault.ts"
+import { type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
+import type { FramePool } from "./FramePool.ts"
+import type { Residency, ResidencyCounters, ResidencyLimits, VictimPolicy } from "./Residency.ts"
+
+interface ResidencyOptions {
+  readonly table: ExpertTable
+  readonly backend: Backend
+  /** Opens those that the table has on it. */
+  readonly standIn: Backend
+  readonly pool: FramePool
+  readonly queue: ReadQueue
+  readonly policy: VictimPolicy
+  readonly limits: ResidencyLimits
+}
+
+export function createResidency({ table, backend, standIn, pool, queue, policy, limits }: ResidencyOptions): Residency {
+  const { states, files, frames, slabs, isOnStandIn, tickets, layerOf, numHeld } = table
+  const backendOf = (instance: number): Backend => (isOnStandIn[instance] === 1 ? standIn : backend)
+  /** `[numInstances]` bytes that each holds or will hold. */
+  const heldBytes = new Float64Array(table.numInstances)
+  const faults = new Map<number, ExpertFault>()
+  const replicas = new Map<number, Span>()
+  const waking: number[] = []
+  const counters: ResidencyCounters = {
+    numWoken: 0,
+    numSlept: 0,
+    readBytes: 0,
+    aheadBytes: 0,
+    waitMs: 0,
+  }
+  let usedBytes = 0
+
+  const hold = (instance: number, bytes: number): void => {
+    usedBytes += bytes - heldBytes[instance]!
+    heldBytes[instance] = bytes
+  }
+  /** What an instance is expected to hold once it is awake. */
+  const lastBytes = new Float64Array(table.numInstances)
+  const expectedBytes = (instance: number): number => lastBytes[instance]! || pool.frameBytes
+
+  const isOver = (instance: number): boolean =>
+    usedBytes + expectedBytes(instance) > limits.budgetBytes ||
+    numHeld[layerOf[instance]!]! >= limits.targets[layerOf[instance]!]!
+
+  /** Frees what an instance holds. */
+  const release = (instance: number): void => {
+    const frame = frames[instance]
+    if (frame !== undefined) pool.give(frame)
+    frames[instance] = undefined
+    states[instance] = STATE.asleep
+    numHeld[layerOf[instance]!]!--
+    hold(instance, 0)
+  }
+
+  const dropReplica = (instance: number): void => {
+    const replica = replicas.get(instance)
+    if (replica === undefined) return
+    pool.give(replica)
+    replicas.delete(instance)
+    usedBytes -= pool.frameBytes
+  }
+
+  const sleep = (instance: number): void => {
+    dropReplica(instance)
+    backendOf(instance).closeSlab(slabs[instance]!)
+    slabs[instance] = undefined
+    counters.numSlept++
+    release(instance)
+  }
+
+  const makeRoom = (instance: number, mayEvict: (instance: number) => boolean): boolean => {
+    while (isOver(instance)) {
+      const layer = layerOf[instance]!
+      const isLayerFull = numHeld[layer]! >= limits.targets[layer]!
+      const victim = policy.victim(
+        (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === layer) && mayEvict(other),
+      )
+      if (victim < 0) return false
+      sleep(victim)
+    }
+    return true
+  }
+
+  const settleOne = (instance: number): void => {
+    const { entry } = files[instance]!
+    const { numBytes, checksum } = queue.take(tickets[instance]!)
+    tickets[instance] = -1
+    counters.readBytes += entry.bytes
+    const found = checksumText(checksum)
+    if (numBytes < entry.bytes || found !== entry.checksum) {
+      const what =
+        numBytes < entry.bytes
+          ? `expected ${entry.bytes} bytes, found ${numBytes}`
+          : `expected checksum ${entry.checksum}, found ${found}`
+      const { layer, first } = table.layers[layerOf[instance]!]!
+      faults.set(instance, new ExpertFault("checksum", layer, instance - first, what))
+      return release(instance)
+    }
+    counters.numWoken++
+    open(instance)
+  }
+
+  /** Opens what an instance's frame holds. */
+  const open = (instance: number): void => {
+    const { shape } = files[instance]!.entry
+    if (shape.kind !== "expert") throw new Error(`${instanceName(table, instance)} is a matrix`)
+    const opener = backendOf(instance)
+    const slab = opener.openSlab(frames[instance]!, planExpertSlab(shape))
+    slabs[instance] = slab
+    states[instance] = STATE.awake
+    lastBytes[instance] = Math.max(opener.numBytes(slab), slab.readsArena ? pool.frameBytes : 0)
+    hold(instance, lastBytes[instance]!)
+    if (slab.readsArena) return
+    pool.give(frames[instance]!)
+    frames[instance] = undefined
+  }
+
+  /** Returns how many reads it settled. */
+  const settle = (): number => {
+    const numWaking = waking.length
+    let kept = 0
+    for (let w = 0; w < numWaking; w++) {
+      const instance = waking[w]!
+      if (queue.isDone(tickets[instance]!)) settleOne(instance)
+      else waking[kept++] = instance
+    }
+    waking.length = kept
+    return numWaking - kept
+  }
+
+  return {
+    limits,
+    counters,
+    get usedBytes() {
+      return usedBytes
+    },
+    wake(instance, isUrgent, mayEvict) {
+      const file = files[instance]
+      if (file === undefined) throw new Error(`${instanceName(table, instance)} has no file`)
+      if (!makeRoom(instance, mayEvict)) return false
+      const frame = pool.take()
+      const { handle, entry } = file
+      const request = {
+        handle,
+        offset: entry.offset,
+        bytes: pagesOf(entry.bytes),
+        checkedBytes: entry.bytes,
+        span: frame,
+      }
+      const ticket = queue.submit(request, isUrgent)
+      if (ticket === undefined) {
+        pool.give(frame)
+        return false
+      }
+      if (!isUrgent) counters.aheadBytes += entry.bytes
+      frames[instance] = frame
+      tickets[instance] = ticket
+      states[instance] = STATE.waking
+      numHeld[layerOf[instance]!]!++
+      hold(instance, expectedBytes(instance))
+      waking.push(instance)
+      return true
+    },
+    replicate(instance) {
+      const frame = frames[instance]
+      if (frame === undefined || states[instance] !== STATE.awake || replicas.has(instance)) return false
+      if (usedBytes + pool.frameBytes > limits.budgetBytes) return false
+      const replica = pool.take()
+      backend.arena.bytes(replica).set(backend.arena.bytes(frame))
+      replicas.set(instance, replica)
+      usedBytes += pool.frameBytes
+      return true
+    },
+    hasReplica: (instance) => replicas.has(instance) && states[instance] === STATE.awake,
+    useReplica(instance) {
+      backendOf(instance).closeSlab(slabs[instance]!)
+      pool.give(frames[instance]!)
+      frames[instance] = replicas.get(instance)!
+      replicas.delete(instance)
+      usedBytes -= pool.frameBytes
+      open(instance)
+    },
+    dropReplica,
+    heldBytes: (instance) => heldBytes[instance]! + (replicas.has(instance) ? pool.frameBytes : 0),
+    trim: () => pool.trim(0),
+    adopt(instance, frame) {
+      frames[instance] = frame
+      numHeld[layerOf[instance]!]!++
+      open(instance)
+    },
+    hurry: (instance) => queue.hurry(tickets[instance]!),
+    forget(instance) {
+      if (states[instance] === STATE.waking) {
+        queue.wait(tickets[instance]!)
+        settle()
+      }
+      faults.delete(instance)
+      if (states[instance] === STATE.awake) sleep(instance)
+    },
+    isIntact(instance) {
+      const frame = frames[instance]
+      if (frame === undefined || states[instance] !== STATE.awake) return undefined
+      const { entry } = files[instance]!
+      return checksumText(Bun.hash.xxHash3(backend.arena.bytes(frame).subarray(0, entry.bytes))) === entry.checksum
+    },
+    sleep,
+    settle: () => void settle(),
+    waitForNext() {
+      const before = queue.numDone
+      if (settle() > 0) return
+      const startMs = performance.now()
+      queue.waitForNext(before)
+      counters.waitMs += performance.now() - startMs
+      settle()
+    },
+    takeFault(instance) {
+      const fault = faults.get(instance)
+      faults.delete(instance)
+      return fault
+    },
+    shrink(mayEvict) {
+      for (let l = 0; l < numHeld.length; l++) {
+        const isOverTarget = (): boolean => numHeld[l]! > limits.targets[l]! || usedBytes > limits.budgetBytes
+        while (isOverTarget()) {
+          const isLayerFull = numHeld[l]! > limits.targets[l]!
+          const victim = policy.victim(
+            (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other),
+          )
+          if (victim < 0) break
+          sleep(victim)
+        }
+      }
+      pool.trim(0)
+    },
+    close() {
+      queue.close()
+      for (let instance = 0; instance < states.length; instance++) {
+        if (states[instance] === STATE.awake) sleep(instance)
+        else if (states[instance] === STATE.waking) release(instance)
+      }
+      pool.trim(0)
+    },
+  }
+}
+
+/** Direct reads are of whole pages; slabs are padded to them. */
+function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT
+}
