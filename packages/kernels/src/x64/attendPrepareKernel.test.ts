@@ -133,7 +133,12 @@ describeEachWidth("preparing attention", 0, (vectorBytes, runner) => {
     const words = Int32Array.from([...ties, ...tiny, 0x7f80_0000, 0x7fc0_0000, 0x7fff_ffff])
     for (const headDim of [2 * distance, 8 * distance]) {
       const shape: PrepareShape = {
-        ...{ numHeads: 1, numKvHeads: 2, headDim, norm: "none", rotation: undefined, isPaired: true },
+        numHeads: 1,
+        numKvHeads: 2,
+        headDim,
+        norm: "none",
+        rotation: undefined,
+        isPaired: true,
       }
       const qkv = noise(rowWidth(shape), 5, 1)
       const bits = new Int32Array(qkv.buffer)
