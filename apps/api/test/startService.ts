@@ -64,7 +64,7 @@ export async function withService<T>(
   }
 }
 
-function freePort(): number {
+export function freePort(): number {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
   const { port } = server
   server.stop(true)

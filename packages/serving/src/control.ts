@@ -35,15 +35,40 @@ const InjectFault = Schema.Struct({
   count: Positive,
 })
 
+const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+/** A version of an expert, packed beside the prepared model: `layer-expert-checksum`. */
+const VersionName = Schema.String.check(Schema.isPattern(/^\d{1,6}-\d{1,6}-[0-9a-f]{16}$/))
+
+/** Puts versions of experts in the place of the active ones, all at once, at a step boundary. */
+const Swap = Schema.Struct({
+  kind: Schema.Literal("swap"),
+  versions: Schema.Array(VersionName).check(Schema.isMinLength(1)),
+  /** Serves them to this share of the requests, beside the active ones; absent: to all. */
+  share: Schema.optionalKey(Share),
+  /** What becomes of requests that run: they keep the versions that they began with, or move. */
+  running: Schema.Literals(["keep", "move"]),
+})
+/** Restores the versions before the active ones; of all experts that have one, unless some are named. */
+const Rollback = Schema.Struct({
+  kind: Schema.Literal("rollback"),
+  experts: Schema.Array(Schema.Struct({ layer: Count, expert: Count })),
+  running: Schema.Literals(["keep", "move"]),
+})
+/** Ends a canary: its versions become everybody's, or nobody's. */
+const EndCanary = Schema.Struct({ kind: Schema.Literal("end-canary"), isAccepted: Schema.Boolean })
+
 /** The state that an operator wants the experts in, whatever engine runs them. */
 export const Desired = Schema.Struct({
   awakePerLayer: Schema.NullOr(Positive),
   replicasPerLayer: Count,
+  /** Versions that are active in the place of the originals; and those of a canary with its share. */
+  versions: Schema.Array(VersionName),
+  canary: Schema.NullOr(Schema.Struct({ versions: Schema.Array(VersionName), share: Share })),
 })
 export type Desired = typeof Desired.Type
-export const NOTHING_DESIRED: Desired = { awakePerLayer: null, replicasPerLayer: 0 }
+export const NOTHING_DESIRED: Desired = { awakePerLayer: null, replicasPerLayer: 0, versions: [], canary: null }
 
-export const ControlCommand = Schema.Union([ListExperts, Scale, InjectFault])
+export const ControlCommand = Schema.Union([ListExperts, Scale, Swap, Rollback, EndCanary, InjectFault])
 export type ControlCommand = typeof ControlCommand.Type
 
 export const ExpertReport = Schema.Struct({
@@ -89,13 +114,35 @@ export const ResidencyReport = Schema.Struct({
 })
 export type ResidencyReport = typeof ResidencyReport.Type
 
+/** Which versions are served, and how those of a canary differ. */
+const VersionsReport = Schema.Struct({
+  /** Active in the place of originals. */
+  versions: Schema.Array(VersionName),
+  canary: Schema.NullOr(
+    Schema.Struct({
+      versions: Schema.Array(VersionName),
+      share: Share,
+      /** Of each version: how far its output of a recorded input is from the active one's, of that one's size. */
+      outputChange: Schema.Array(Schema.Finite),
+      /** Requests and tokens since it began, its own and the others'. */
+      numRequests: Count,
+      numTokens: Count,
+      numOtherRequests: Count,
+      numOtherTokens: Count,
+    }),
+  ),
+})
+export type VersionsReport = typeof VersionsReport.Type
+
 export const ControlResult = Schema.Union([
   Schema.Struct({
     kind: Schema.Literal("experts"),
     experts: Schema.Array(ExpertReport),
     residency: ResidencyReport,
+    versions: VersionsReport,
   }),
   Schema.Struct({ kind: Schema.Literal("done") }),
+  Schema.Struct({ kind: Schema.Literal("versions"), ...VersionsReport.fields }),
 ])
 export type ControlResult = typeof ControlResult.Type
 

@@ -71,6 +71,7 @@ export function withModel<T>(
           enablesFaults: true,
           idleMs: Number.POSITIVE_INFINITY,
           allowsOtherText: true,
+          maxRows: 80,
           nowMs: Date.now,
           onChange: () => {},
           ...options,

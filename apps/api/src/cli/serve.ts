@@ -1,3 +1,4 @@
+import { modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
@@ -58,6 +59,12 @@ async function runService(settings: Settings): Promise<number> {
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
       desired,
+      packing: {
+        sourceDir: model.dir,
+        preparedDir: prepared.dir,
+        formats: modelFormats(settings.format, settings.dense),
+        swapDir: settings["swap-dir"],
+      },
       debug,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }

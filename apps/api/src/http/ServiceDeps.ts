@@ -1,3 +1,4 @@
+import type { ModelFormats } from "@consilium/model"
 import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
@@ -9,6 +10,13 @@ export interface ServiceDeps {
   /** Seconds since 1970 at which the service began. */
   readonly created: number
   readonly metrics: ServiceMetrics
+  /** What packing another version of an expert wants to know. */
+  readonly packing: {
+    readonly sourceDir: string
+    readonly preparedDir: string
+    readonly formats: ModelFormats
+    readonly swapDir: string | undefined
+  }
   readonly desired: Pick<DesiredFile, "failNext">
   /** Says what is worth knowing at debug level 1. */
   readonly debug: (line: string) => void

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import { adminModel } from "../routes/adminModel.ts"
+import { adminVersions } from "../routes/adminVersions.ts"
 import { ApiError, asApiError, errorResponse } from "./ApiError.ts"
 import { authorize } from "./authorize.ts"
 import type { ServiceDeps } from "./ServiceDeps.ts"
@@ -24,6 +25,7 @@ export function createAdminApp(
       ),
     )
     .use(adminModel(deps, { enablesFaults }))
+    .use(adminVersions(deps))
 }
 
 const LOCAL = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/

@@ -64,6 +64,12 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     created: 0,
     metrics,
     desired: { failNext: () => {} },
+    packing: {
+      sourceDir: "",
+      preparedDir: "",
+      formats: { format: "f32", denseFormat: "f32" } as const,
+      swapDir: undefined,
+    },
     debug,
     noteUnknownFields: createUnknownFieldNotes(debug),
   }

@@ -163,6 +163,10 @@ export const SETTINGS = {
     defaultText: "60s",
     description: "An engine that finishes no step for so long is killed and started anew; answers in flight go on.",
   },
+  "swap-dir": {
+    ...optional(text("<dir>")),
+    description: "Where files lie that experts may be replaced from while the service runs. Without it none are.",
+  },
   failover: {
     ...oneOf("exact", "any"),
     defaultText: "any",

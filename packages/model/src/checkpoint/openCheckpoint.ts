@@ -14,6 +14,7 @@ export interface Checkpoint {
   readonly dir: string
   /** Bytes of all weight files. */
   readonly fileBytes: number
+  has(name: string): boolean
   /** @throws CheckpointError unless there is a tensor of this name and shape, of a type that is read (F32, F16, BF16) */
   check(name: string, shape: readonly number[]): void
   /** @throws CheckpointError when there is no such tensor */
@@ -47,6 +48,15 @@ interface WeightFile {
  * @throws CheckpointError on anything that is missing or damaged; whatever was opened is closed again
  */
 export function openCheckpoint(dir: string): Checkpoint {
+  return openFiles(dir, weightFiles(dir))
+}
+
+/** Opens a single safetensors file as a checkpoint. @throws CheckpointError as `openCheckpoint` */
+export function openWeightsFile(path: string): Checkpoint {
+  return openFiles(path, [{ path, expected: [] }])
+}
+
+function openFiles(dir: string, wanted: readonly { path: string; expected: readonly string[] }[]): Checkpoint {
   const files: WeightFile[] = []
   const tensors = new Map<string, Located>()
   const window = new Uint8Array(WINDOW_BYTES)
@@ -55,7 +65,7 @@ export function openCheckpoint(dir: string): Checkpoint {
   }
 
   try {
-    for (const { path, expected } of weightFiles(dir)) {
+    for (const { path, expected } of wanted) {
       const file = openFile(path)
       files.push(file)
       const found = readSafetensorsHeader(path, file.bytes, (offset, bytes) =>
@@ -126,6 +136,7 @@ export function openCheckpoint(dir: string): Checkpoint {
   return {
     dir,
     fileBytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    has: (name) => tensors.has(name),
     shape: (name) => find(name).shape,
     check(name, shape) {
       locate(name, shape)

@@ -184,9 +184,9 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
         return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))
       return controls.ask(command, engine.send)
     }).pipe(
-      Effect.tap(() =>
+      Effect.tap((result) =>
         Effect.sync(() => {
-          const next = desiredAfter(desired, command)
+          const next = desiredAfter(desired, command, result)
           if (next === desired) return
           desired = next
           onDesired?.(next)
@@ -230,17 +230,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
 })
 
 /** Returns what is desired once a command has been carried out; the same object where it changes nothing that lasts. */
-function desiredAfter(desired: Desired, command: ControlCommand): Desired {
-  switch (command.kind) {
-    case "scale":
-      return {
-        ...desired,
-        awakePerLayer: command.awakePerLayer,
-        replicasPerLayer: command.replicasPerLayer,
-      }
-    default:
-      return desired
-  }
+function desiredAfter(desired: Desired, command: ControlCommand, result: ControlResult): Desired {
+  if (command.kind === "scale")
+    return { ...desired, awakePerLayer: command.awakePerLayer, replicasPerLayer: command.replicasPerLayer }
+  if (result.kind !== "versions") return desired
+  const { versions, canary } = result
+  return { ...desired, versions, canary: canary && { versions: canary.versions, share: canary.share } }
 }
 
 function refuse(state: EngineState, isFull: boolean): EngineError | undefined {

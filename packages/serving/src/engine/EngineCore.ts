@@ -4,7 +4,7 @@
  * A step is a transaction: until it is applied nothing but scratch has changed, so a failed one can be run again. Its buffers are allocated once:
  * what a step creates is what leaves the process.
  */
-import { createSampler, type TokenLogProbs } from "@consilium/model"
+import { createSampler, type StepBatch, type TokenLogProbs } from "@consilium/model"
 import { createStepPlan, planStep } from "@consilium/scheduling"
 import type { Degradation, EngineEvent, Generate } from "../protocol.ts"
 import { createPrefillPace } from "./PrefillPace.ts"
@@ -33,16 +33,32 @@ export interface EngineCore {
   cancel(requestId: string): void
   /** Runs one step over everything that is runnable; undefined when there is nothing to do. */
   step(): StepDone | StepFault | undefined
+  /** Lets all sequences go on with the experts of this epoch, from the next step on. */
+  move(epoch: number): void
   /** Computes anew what the running sequences have, and forgets what could be reused: weights had changed in memory. Tokens that were said stay. */
   recompute(): void
   /** Ends requests with an error: the ladder's last rung. */
   fail(requestIds: readonly string[], message: string): readonly EngineEvent[]
 }
 
+/** What a core asks of the experts, and tells them. */
+export interface CoreExperts {
+  /** Returns the epoch that a request begins with, and counts it as a user. */
+  enter(requestId: string): number
+  /** Counts a sequence into an epoch. */
+  join(epoch: number): void
+  /** Counts a sequence out of its epoch, with the tokens that it was given. */
+  leave(epoch: number, numTokens: number): void
+  /** Says which epoch rows of the next step belong to. */
+  setRows(firstRow: number, numRows: number, epoch: number): void
+  /** Called after each step that succeeded; returns the rungs of the failover ladder that it stood on. */
+  stepDone(): readonly Degradation[]
+}
+
 export interface EngineCoreOptions {
   readonly model: StepModel
-  /** Told of each step that succeeded; returns the rungs of the failover ladder that it stood on. */
-  readonly stepDone?: () => readonly Degradation[]
+  /** Who holds the experts; absent where there are none. */
+  readonly experts?: CoreExperts
   /** Most requests that wait for a slot. */
   readonly maxWaiting: number
   readonly nowMs: () => number
@@ -51,7 +67,7 @@ export interface EngineCoreOptions {
 /** Positions copied before one step: many prompts that begin alike must not halt those who decode. A copy runs at memory speed: some 40 ms of a large model. */
 const MOST_COPIED = 2048
 
-export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
+export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
   const sampler = createSampler(model.config.vocabSize)
   const slots = createSlotTable({
     numSlots: model.numSlots,
@@ -82,6 +98,13 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       waiting.splice(numPassed, 1)
       sequence.startedMs = nowMs()
       running.push(sequence)
+    }
+  }
+
+  const setEpochs = (of: CoreExperts, { slots: batched }: StepBatch): void => {
+    for (let i = 0; i < plan.numEntries; i++) {
+      const { firstRow, numRows } = batched[i]!
+      of.setRows(firstRow, numRows, running[plan.entries[i]!.index]!.epoch)
     }
   }
 
@@ -145,7 +168,7 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
     }
     const isLong = sequence.numGenerated >= request.maxTokens || sequence.numKnown >= model.capacity
     if (!isStop && !isLong) return
-    slots.release(sequence)
+    leave(sequence)
     events.push({
       type: "done",
       requestId,
@@ -153,6 +176,11 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       usage: usageOf(sequence),
       degraded: sequence.degraded,
     })
+  }
+
+  const leave = (sequence: Sequence): void => {
+    slots.release(sequence)
+    experts?.leave(sequence.epoch, sequence.numGenerated)
   }
 
   /** Takes those out of `running` that gave their slot back, in place. */
@@ -177,10 +205,10 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
 
   const remove = (requestId: string): void => {
     const at = waiting.findIndex(({ request }) => request.requestId === requestId)
-    if (at >= 0) waiting.splice(at, 1)
+    if (at >= 0) experts?.leave(waiting.splice(at, 1)[0]!.epoch, 0)
     const sequence = running.find(({ request }) => request.requestId === requestId)
     if (sequence === undefined) return
-    slots.release(sequence)
+    leave(sequence)
     forgetEnded()
   }
 
@@ -201,6 +229,7 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       const sequence = new Sequence(request, nowMs())
       if (request.resumeFrom >= request.maxTokens)
         return [{ type: "done", requestId, reason: "length", usage: usageOf(sequence), degraded: [] }]
+      sequence.epoch = experts?.enter(requestId) ?? 0
       waiting.push(sequence)
       return []
     },
@@ -211,6 +240,7 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       planStep(plan, running, pace.budget)
       if (plan.numEntries === 0) return undefined
       const batch = input.fill(plan, running)
+      if (experts !== undefined) setEpochs(experts, batch)
       const plannedMs = nowMs()
       const kernelMs = model.backend.kernelMs?.() ?? 0
       let ranMs: number
@@ -224,7 +254,7 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       }
       const sampledMs = nowMs()
       numSteps++
-      const rungs = stepDone?.()
+      const rungs = experts?.stepDone()
       if (rungs !== undefined && rungs.length > 0) noteRungs(rungs)
       const { numRows, numDecoding } = plan
       pace.observe(plan, sampledMs - startMs)
@@ -239,6 +269,14 @@ export function createEngineCore({ model, stepDone, maxWaiting, nowMs }: EngineC
       return { type: "done", events, numRows, numDecoding, times }
     },
     recompute: () => slots.forgetAll(),
+    move(epoch) {
+      for (const sequence of [...running, ...waiting]) {
+        experts?.join(epoch)
+        experts?.leave(sequence.epoch, 0)
+        if (sequence.slotId === undefined) sequence.epoch = epoch
+        else slots.move(sequence, epoch)
+      }
+    },
     fail(requestIds, message) {
       for (const requestId of requestIds) remove(requestId)
       return requestIds.map((requestId) => ({

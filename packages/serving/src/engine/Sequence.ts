@@ -27,6 +27,8 @@ export class Sequence implements SequenceState, History {
   readonly submittedMs: number
   startedMs: number
   firstTokenMs: number
+  /** The epoch of experts that it is computed with. */
+  epoch = 0
   /** Rungs of the failover ladder that it used. */
   readonly degraded: Degradation[] = []
   /** Routing that has not been sent yet. */

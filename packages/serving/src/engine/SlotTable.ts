@@ -13,9 +13,14 @@ export interface SlotTable {
   admit(sequence: Sequence): boolean
   /** Forgets what all slots hold: it was computed with weights that had changed. Who runs computes it anew. */
   forgetAll(): void
+  /** Lets a running sequence go on with the experts of another epoch: its slot then holds what no epoch made. */
+  move(sequence: Sequence, epoch: number): void
   /** Takes the slot of a sequence that has ended. What it computed stays, for those that begin like it. */
   release(sequence: Sequence): void
 }
+
+/** No sequence's epoch. */
+const MIXED = -1
 
 interface SlotTableOptions {
   readonly numSlots: number
@@ -29,10 +34,15 @@ class Slot implements SlotMemory {
   ids: readonly number[] = []
   numUses = 0
   since = 0
+  /** The epoch of experts that its memory was computed with. */
+  epoch = 0
   #numHeld = 0
+  readonly #wanted: { epoch: number }
 
-  constructor(slotId: number) {
+  /** @param wanted the epoch that is asked for: what was computed with others is of no use */
+  constructor(slotId: number, wanted: { epoch: number }) {
     this.slotId = slotId
+    this.#wanted = wanted
   }
 
   get isBusy(): boolean {
@@ -40,6 +50,10 @@ class Slot implements SlotMemory {
   }
 
   get numHeld(): number {
+    return this.epoch === this.#wanted.epoch ? this.numComputed : 0
+  }
+
+  get numComputed(): number {
     return this.user?.numComputed ?? this.#numHeld
   }
 
@@ -49,13 +63,14 @@ class Slot implements SlotMemory {
   }
 
   release(): void {
-    this.#numHeld = this.numHeld
+    this.#numHeld = this.numComputed
     this.user = undefined
   }
 }
 
 export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): SlotTable {
-  const slots = Array.from({ length: numSlots }, (_, slotId) => new Slot(slotId))
+  const wanted = { epoch: 0 }
+  const slots = Array.from({ length: numSlots }, (_, slotId) => new Slot(slotId, wanted))
   let numFree = numSlots
   let numCopied = 0
   /** Counts prompts. */
@@ -66,6 +81,7 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
 
   const occupy = (slot: Slot, sequence: Sequence, numReused: number): void => {
     slot.user = sequence
+    slot.epoch = sequence.epoch
     slot.ids = sequence.ids
     sequence.slotId = slot.slotId
     sequence.awaited = undefined
@@ -83,6 +99,7 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
     },
     admit(sequence) {
       if (numFree === 0 || isComing(sequence)) return false
+      wanted.epoch = sequence.epoch
       // A trace shows every position, so all are computed: of one id nothing is reused.
       const prompt = sequence.request.trace ? sequence.ids.slice(0, 1) : sequence.ids
       const choice = pickSlot(prompt, slots, clock)
@@ -108,6 +125,10 @@ export function createSlotTable({ numSlots, copyPrefix }: SlotTableOptions): Slo
     },
     forgetAll() {
       for (const slot of slots) slot.forget()
+    },
+    move(sequence, epoch) {
+      sequence.epoch = epoch
+      slots[sequence.slotId!]!.epoch = MIXED
     },
     release(sequence) {
       slots[sequence.slotId!]!.release()

@@ -8,11 +8,12 @@ import type { StepDone } from "./StepDone.ts"
 /** Steps without tokens, long prompts above all, say so often that the engine is at work. */
 const ALIVE_MS = 250
 const TEND_MS = 250
+const POLL_MS = 2
 
 export interface EngineLoopOptions {
   readonly core: EngineCore
   /** The failover ladder, and what is due between steps; absent where no layer has experts. */
-  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control">
+  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control" | "versions">
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
   /** Called after each applied step, with what sending took. */
@@ -59,9 +60,19 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
   }
 
   const tend = (nowMs: number): void => {
+    experts?.versions.settle()
+    const epoch = experts?.versions.takeMove()
+    if (epoch !== undefined) core.move(epoch)
     if (experts === undefined || nowMs < tendMs) return
     tendMs = nowMs + experts.tend()
     if (experts.takeSpoiled()) core.recompute()
+  }
+  /** Answers when it is carried out; what takes a while goes on between steps, or by itself while there are none. */
+  const carryOut = async (message: Extract<ToEngine, { type: "control" }>): Promise<void> => {
+    const poll = setInterval(() => wake !== undefined && tend(performance.now()), POLL_MS)
+    const answer = await answerControl(experts, message)
+    clearInterval(poll)
+    send([answer])
   }
   /** While there is nothing to do, a timer tends. */
   const tender =
@@ -103,7 +114,7 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
         case "status":
           return send([{ type: "status", status: status() }])
         case "control":
-          return send([answerControl(experts, message)])
+          return void carryOut(message)
         case "drain":
           isDraining = true
       }
@@ -138,13 +149,13 @@ function withoutExperts({ cause }: StepFault, numFaults: number): Climb {
   }
 }
 
-function answerControl(
+async function answerControl(
   experts: Pick<EngineExperts, "control"> | undefined,
   { controlId, command }: Extract<ToEngine, { type: "control" }>,
-): EngineEvent {
+): Promise<EngineEvent> {
   try {
     if (experts === undefined) throw new RangeError("this model has no experts: all its layers are dense")
-    return { type: "control-done", controlId, result: experts.control(command) }
+    return { type: "control-done", controlId, result: await experts.control(command) }
   } catch (error) {
     const code = error instanceof RangeError ? "bad-request" : "internal"
     return { type: "control-failed", controlId, code, message: (error as Error).message }

@@ -49,6 +49,7 @@ export async function loadEngineModel(
     releases.push(() => backend.close())
     const capacity = planContext(prepared, start, reserveBytes, backend)
     const { numSlots } = start
+    const maxRows = Math.max(numSlots, Math.min(MAX_ROWS, capacity))
     const experts =
       numBytes.experts === 0
         ? undefined
@@ -56,11 +57,11 @@ export async function loadEngineModel(
             enablesFaults: start.enablesFaults,
             idleMs: start.expertIdleMs ?? Number.POSITIVE_INFINITY,
             allowsOtherText: start.allowsOtherText,
+            maxRows,
             nowMs: Date.now,
             onChange,
           })
     if (experts !== undefined) releases.push(() => experts.close())
-    const maxRows = Math.max(numSlots, Math.min(MAX_ROWS, capacity))
     const denseBytes = numBytes.all - numBytes.experts
     const transformer = createTransformer({
       prepared,

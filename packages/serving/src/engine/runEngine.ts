@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { type EngineEvent, type EngineStatus, PROTOCOL_VERSION, type ToEngine, ToEngineEnvelope } from "../protocol.ts"
 import type { EngineExperts } from "../store/createEngineExperts.ts"
 import { countTokensPerExpert, describeStep } from "./describeStep.ts"
-import { createEngineCore } from "./EngineCore.ts"
+import { type CoreExperts, createEngineCore } from "./EngineCore.ts"
 import { createEngineLoop } from "./engineLoop.ts"
 import type { EngineStart } from "./EngineStart.ts"
 import type { StepDone } from "./StepDone.ts"
@@ -48,7 +48,7 @@ export const runEngine = Effect.fnUntraced(function* (
     model,
     maxWaiting: start.maxWaiting,
     nowMs: () => performance.now(),
-    ...(experts === undefined ? {} : { stepDone: experts.stepDone }),
+    ...(experts === undefined ? {} : { experts: coreExperts(experts) }),
   })
   const status = (): EngineStatus => ({
     modelId: start.modelId,
@@ -83,3 +83,9 @@ export const runEngine = Effect.fnUntraced(function* (
   sendEvents([{ type: "ready", status: status() }])
   yield* loop.run
 })
+
+/** What the core needs of the experts. */
+function coreExperts({ versions, stepDone }: EngineExperts): CoreExperts {
+  const { enter, join, leave, setRows } = versions
+  return { enter, join, leave, setRows, stepDone }
+}

@@ -63,8 +63,8 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
 
   const breaker = (instance: number): Breaker => breakers.get(instance) ?? CLOSED
   const place = (instance: number): { layer: number; expert: number } => {
-    const { layer, first } = table.layers[table.layerOf[instance]!]!
-    return { layer, expert: instance - first }
+    const { layer } = table.layers[table.layerOf[instance]!]!
+    return { layer, expert: table.expertIds[instance]! }
   }
   const isMasked = (rung: Rung): boolean => rung === "reroute" || rung === "shared-only"
 
@@ -76,7 +76,7 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
     const availability = new Uint8Array(of.numExperts).fill(1)
     for (const [instance, rung] of rungs) {
       if (rung === "shared-only") availability.fill(0)
-      else availability[instance - of.first] = 0
+      else availability[table.expertIds[instance]!] = 0
     }
     masks.set(layer, { availability })
   }
@@ -112,7 +112,7 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
       const numAvailable = masks.get(layer)?.availability.reduce((sum, is) => sum + is, 0) ?? numExperts
       const standing = quarantined.get(instance)
       const soFar = climbed.get(instance) ?? (standing === undefined ? [] : [standing])
-      onChange({ layer, expert: fault.instance, change: "fault", detail: fault.message })
+      onChange({ ...place(instance), change: "fault", detail: fault.message })
       const rung = planFailover({
         climbed: soFar,
         hasReplica: residency.hasReplica(instance),

@@ -1,4 +1,5 @@
 import { type Backend, planExpertSlab, type Rows } from "@consilium/kernels"
+import { noise } from "@consilium/tensor"
 import type { ExpertStore } from "./createExpertStore.ts"
 import { type ExpertLayer, instanceName, STATE } from "./ExpertTable.ts"
 
@@ -10,6 +11,8 @@ export interface ExpertProbe {
   record(instance: number): void
   /** Wakes an instance on the engine's own backend and runs it. It stays there only if it is well. */
   run(instance: number): { readonly isWell: boolean; readonly reason: string }
+  /** Returns how far an instance's output is from another's, of that one's size; undefined where it is not finite. Both are woken. */
+  compare(instance: number, other: number): number | undefined
   /** Spoils an awake instance's bytes in memory: a fault to be found. */
   corrupt(instance: number): void
   close(): void
@@ -100,6 +103,20 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
       residency.forget(instance)
       table.isOnStandIn[instance] = wasOnStandIn
       return { isWell: false, reason }
+    },
+    compare(instance, other) {
+      const { layer } = table.layers[table.layerOf[instance]!]!
+      const input = inputs.get(layer) ?? noise(hiddenSize, layer, 1)
+      for (const needed of [other, instance]) {
+        const fault = table.states[needed] === STATE.awake ? undefined : wake(needed)
+        if (fault !== undefined) throw fault
+      }
+      compute(other, input)
+      const expected = out.values.slice()
+      compute(instance, input)
+      if (!out.values.every((value) => Number.isFinite(value))) return undefined
+      const size = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))
+      return size(expected.map((value, i) => value - out.values[i]!)) / (size(expected) || 1)
     },
     corrupt(instance) {
       const frame = table.frames[instance]

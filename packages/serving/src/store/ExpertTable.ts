@@ -29,6 +29,8 @@ export interface ExpertTable {
   readonly numInstances: number
   /** `[numInstances]` index into `layers`. */
   readonly layerOf: Int32Array
+  /** `[numInstances]` whose version each is: an expert's id. */
+  readonly expertIds: Int32Array
   /** `[numInstances]` of `STATE`. */
   readonly states: Uint8Array
   /** `[numInstances]` undefined where a place for another version is empty. */
@@ -62,6 +64,7 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
     layers,
     numInstances: first,
     layerOf: new Int32Array(first),
+    expertIds: new Int32Array(first),
     states: new Uint8Array(first),
     files: Array.from({ length: first }, () => undefined),
     frames: Array.from({ length: first }, () => undefined),
@@ -74,6 +77,7 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
     table.layerOf.fill(l, begin, begin + numInstances)
     prepared.layers[layer]!.experts.forEach((entry, e) => {
       table.files[begin + e] = { handle, entry }
+      table.expertIds[begin + e] = e
     })
   })
   return table
@@ -86,7 +90,6 @@ export function instanceOf({ layers }: ExpertTable, layer: number, expertId: num
 }
 
 /** Names an instance as people know it. */
-export function instanceName({ layers, layerOf }: ExpertTable, instance: number): string {
-  const { layer, first } = layers[layerOf[instance]!]!
-  return `layer ${layer} expert ${instance - first}`
+export function instanceName({ layers, layerOf, expertIds }: ExpertTable, instance: number): string {
+  return `layer ${layers[layerOf[instance]!]!.layer} expert ${expertIds[instance]}`
 }

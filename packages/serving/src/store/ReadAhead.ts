@@ -13,7 +13,7 @@ const MOST_AHEAD = 8
 const MOST_ROWS = 64
 
 export function createReadAhead({ table, residency, mayEvict }: ExpertStore): ReadAhead {
-  const { layers, states } = table
+  const { layers, states, files } = table
   /** By layer: instances that its last plan used. */
   const last = layers.map(() => new Set<number>())
 
@@ -30,7 +30,8 @@ export function createReadAhead({ table, residency, mayEvict }: ExpertStore): Re
       const next = last[(l + 1) % layers.length]!
       let numAhead = 0
       for (const instance of next) {
-        if (states[instance] !== STATE.asleep || numAhead++ >= MOST_AHEAD) continue
+        // A version that was used a step ago may be gone.
+        if (states[instance] !== STATE.asleep || files[instance] === undefined || numAhead++ >= MOST_AHEAD) continue
         if (!residency.wake(instance, false, (other) => mayEvict(other) && !next.has(other))) return
       }
     },

@@ -5,17 +5,19 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import type { ModelExperts, PreparedModel } from "@consilium/model"
-import type { ControlCommand, ControlResult, Desired, ExpertChange } from "../control.ts"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
 import { ExpertFault } from "./ExpertFault.ts"
 import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
+import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
 import { createFaults } from "./createFaults.ts"
 import { createLru } from "./createLru.ts"
-import { describeExperts } from "./describeExperts.ts"
-import { instanceOf, STATE } from "./ExpertTable.ts"
+import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
+import { instanceOf } from "./ExpertTable.ts"
+import { createTender } from "./createTender.ts"
 import { createReadAhead } from "./ReadAhead.ts"
 
 export interface EngineExpertsOptions {
@@ -25,6 +27,8 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
+  /** Most rows of a step. */
+  readonly maxRows: number
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
   readonly onChange: (change: ExpertChange) => void
@@ -41,28 +45,27 @@ export interface EngineExperts extends ModelExperts {
   climb(cause: unknown): Climb
   /** Called after a step that succeeded: returns the rungs that it stood on. */
   stepDone(): readonly Degradation[]
+  /** Which versions requests run. */
+  readonly versions: ExpertVersions
   /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is due. */
   tend(): number
   /** Whether weights were found changed in memory since the last call: what was computed with them is not to be trusted. */
   takeSpoiled(): boolean
   /** Brings about what an operator wanted of the engine before this one. */
   desire(desired: Desired): void
+  /** Returns what an operator sees of the experts. */
+  report(): ExpertsReport
   /** Carries out what an operator asks. @throws RangeError on what cannot be */
-  control(command: ControlCommand): ControlResult
+  control(command: ControlCommand): ControlResult | Promise<ControlResult>
   close(): void
 }
-
-/** How often there may be something to do. */
-const TEND_MS = 250
-/** What verifying slabs may take each time, while there is work. */
-const SCRUB_MS = 1
 
 export function createEngineExperts(
   prepared: PreparedModel,
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, maxRows, nowMs, onChange } = options
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -74,6 +77,7 @@ export function createEngineExperts(
     standIn,
     createPolicy: ({ numInstances }) => createLru(numInstances),
     watch: {
+      assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
         load.observe(layer, plan.offsets)
         readAhead.onBegin(layer, plan)
@@ -103,6 +107,16 @@ export function createEngineExperts(
     standIn,
     hiddenSize: prepared.config.hiddenSize,
   })
+  const versions = createExpertVersions({
+    table,
+    residency,
+    probe,
+    preparedDir: prepared.dir,
+    maxRows,
+    topK: mostExperts(prepared),
+    mayEvict: store.mayEvict,
+    onChange: emit,
+  })
   const health = createExpertHealth({
     table,
     residency,
@@ -119,61 +133,13 @@ export function createEngineExperts(
     nowMs,
     onChange: emit,
   })
-  let scrubbed = 0
-  let isSpoiled = false
-  /** Steps ran since the last scrub. */
-  let isBusy = false
-  let replicasPerLayer = 0
+  const tender = createTender({ store, load, health, probe, idleMs, nowMs })
 
-  const putIdleToSleep = (): void => {
-    if (idleMs === Number.POSITIVE_INFINITY) return
-    for (let instance = 0; instance < table.numInstances; instance++) {
-      if (table.states[instance] !== STATE.awake || nowMs() - load.usedMs[instance]! < idleMs) continue
-      residency.sleep(instance)
-    }
-    residency.trim()
-  }
-
-  /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for while there is work. */
-  const scrub = (): void => {
-    const startMs = performance.now()
-    const mostMs = isBusy ? SCRUB_MS : 0
-    isBusy = false
-    for (let tried = 0; tried < table.numInstances; tried++) {
-      scrubbed = (scrubbed + 1) % table.numInstances
-      const isIntact = residency.isIntact(scrubbed)
-      if (isIntact === undefined) continue
-      if (isIntact) probe.record(scrubbed)
-      else {
-        isSpoiled = true
-        health.note(scrubbed, "its bytes in memory have changed: it is read again")
-        residency.forget(scrubbed)
-      }
-      if (performance.now() - startMs >= mostMs) return
-    }
-  }
-
-  const probeOne = (): void => {
-    const instance = health.nextProbe()
-    if (instance === undefined) return
-    const { isWell, reason } = probe.run(instance)
-    health.settle(instance, isWell, reason)
-  }
-
-  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. */
-  const replicate = (): void => {
-    for (const { first, numExperts } of table.layers) {
-      const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
-        .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
-        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer }))
-      for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
-      const missing = busiest.find(({ instance, isHot }) => isHot && !residency.hasReplica(instance))
-      if (missing !== undefined && residency.isIntact(missing.instance) === true) residency.replicate(missing.instance)
-    }
-  }
-
-  const scale = ({ awakePerLayer, replicasPerLayer: replicas }: Desired): void => {
-    replicasPerLayer = replicas
+  const scale = ({
+    awakePerLayer,
+    replicasPerLayer: replicas,
+  }: Pick<Desired, "awakePerLayer" | "replicasPerLayer">): void => {
+    tender.setReplicas(replicas)
     const { targets } = residency.limits
     for (let l = 0; l < targets.length; l++) targets[l] = awakePerLayer ?? table.layers[l]!.numInstances
     residency.shrink(store.mayEvict)
@@ -185,9 +151,14 @@ export function createEngineExperts(
     })
   }
 
+  const report = (): ExpertsReport =>
+    describeExperts({ store, health, load, versions, replicasPerLayer: tender.numReplicas() })
+
   return {
+    report,
     store,
     health,
+    versions,
     source: store.source,
     options: health.options,
     start: store.start,
@@ -208,29 +179,26 @@ export function createEngineExperts(
       return { type: "again" }
     },
     stepDone() {
-      isBusy = true
+      tender.noteStep()
       isIsolating = false
       return health.takeRungs()
     },
-    tend() {
-      putIdleToSleep()
-      scrub()
-      if (replicasPerLayer > 0) replicate()
-      probeOne()
-      return TEND_MS
-    },
-    takeSpoiled() {
-      const wasSpoiled = isSpoiled
-      isSpoiled = false
-      return wasSpoiled
-    },
+    tend: tender.tend,
+    takeSpoiled: tender.takeSpoiled,
     desire(desired) {
+      versions.desire(desired)
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
     },
     control(command) {
       switch (command.kind) {
         case "experts":
-          return describeExperts({ store, health, load, replicasPerLayer })
+          return report()
+        case "swap":
+          return versions.swap(command.versions, command.share, command.running).then(asResult)
+        case "rollback":
+          return asResult(versions.rollback(command.experts, command.running))
+        case "end-canary":
+          return asResult(versions.endCanary(command.isAccepted))
         case "scale":
           scale(command)
           return { kind: "done" }
@@ -249,11 +217,24 @@ export function createEngineExperts(
       }
     },
     close() {
+      versions.close()
       probe.close()
       store.close()
       standIn.close()
     },
   }
+}
+
+function asResult(report: VersionsReport): ControlResult {
+  return { kind: "versions", ...report }
+}
+
+/** Experts that a token visits in a layer, at most. */
+function mostExperts({ config }: PreparedModel): number {
+  return config.layers.reduce(
+    (most, { feedForward }) => Math.max(most, feedForward.kind === "moe" ? feedForward.topK : 0),
+    1,
+  )
 }
 
 function isFinite(values: Float32Array, begin: number, end: number): boolean {

@@ -1,10 +1,13 @@
 import { type DispatchPlan, type ExpertSource, numRowsOf } from "@consilium/experts"
+import type { Routing } from "@consilium/gating"
 import type { Backend, Format, Rows, Slab } from "@consilium/kernels"
 import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
 import type { Residency, VictimPolicy } from "./Residency.ts"
 
 /** What a layer's source tells of, and asks, while it runs. */
 export interface LayerWatch {
+  /** Returns a layer's routing to instances. */
+  assign(layer: ExpertLayer, routing: Routing): Routing
   /** Called when a layer begins, its own missing experts being read: time to read ahead. */
   onBegin(layer: ExpertLayer, plan: DispatchPlan): void
   /** Whether experts run one at a time, so that a fault has a name. */
@@ -109,6 +112,7 @@ export function createLayerSource({
     get standIn() {
       return usesStandIn ? standIn : undefined
     },
+    assign: (routing) => watch.assign(layer, routing),
     begin(plan) {
       needed.length = 0
       isNeeded.fill(0)

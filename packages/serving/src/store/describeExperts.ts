@@ -2,7 +2,10 @@ import type { ControlResult, ExpertReport } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
+import type { ExpertVersions } from "./ExpertVersions.ts"
 import { STATE } from "./ExpertTable.ts"
+
+export type ExpertsReport = Extract<ControlResult, { readonly kind: "experts" }>
 
 const STATE_NAMES = {
   [STATE.asleep]: "asleep",
@@ -15,40 +18,39 @@ export function describeExperts({
   store: { table, residency },
   health,
   load,
+  versions,
   replicasPerLayer,
 }: {
   readonly store: ExpertStore
   readonly health: ExpertHealth
   readonly load: ExpertLoad
+  readonly versions: ExpertVersions
   readonly replicasPerLayer: number
-}): ControlResult {
-  const experts = table.layers.flatMap(({ layer, first, numExperts }): ExpertReport[] => {
-    const tokens = load.numTokens.subarray(first, first + numExperts).reduce((sum, count) => sum + count, 0)
-    return Array.from({ length: numExperts }, (_, expert): ExpertReport => {
-      const instance = first + expert
-      const breaker = health.breaker(instance)
-      const failure = breaker.state === "closed" ? undefined : breaker
-      return {
-        layer,
-        expert,
-        state: failure === undefined ? STATE_NAMES[table.states[instance] as 0 | 1 | 2] : "failed",
-        bytes: residency.heldBytes(instance),
-        replicas: residency.hasReplica(instance) ? 1 : 0,
-        version: "original",
-        load: load.tokensPerSec(instance),
-        shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
-        numFailures: breaker.numFailures,
-        ...(failure === undefined
-          ? {}
-          : {
-              failure: {
-                sinceMs: failure.sinceMs,
-                reason: failure.reason,
-                nextProbeMs: failure.nextProbeMs,
-              },
-            }),
-      }
-    })
+}): ExpertsReport {
+  const experts = table.layers.flatMap(({ layer, first, numInstances }): ExpertReport[] => {
+    const tokens = load.numTokens.subarray(first, first + numInstances).reduce((sum, count) => sum + count, 0)
+    const places = Array.from({ length: numInstances }, (_, place) => first + place)
+    return places
+      .filter((instance) => table.files[instance] !== undefined)
+      .map((instance): ExpertReport => {
+        const breaker = health.breaker(instance)
+        const failure = breaker.state === "closed" ? undefined : breaker
+        const state = versions.isDraining(instance) ? "draining" : STATE_NAMES[table.states[instance] as 0 | 1 | 2]
+        return {
+          layer,
+          expert: table.expertIds[instance]!,
+          state: failure === undefined ? state : "failed",
+          bytes: residency.heldBytes(instance),
+          replicas: residency.hasReplica(instance) ? 1 : 0,
+          version: versions.nameOf(instance),
+          load: load.tokensPerSec(instance),
+          shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
+          numFailures: breaker.numFailures,
+          ...(failure === undefined
+            ? {}
+            : { failure: { sinceMs: failure.sinceMs, reason: failure.reason, nextProbeMs: failure.nextProbeMs } }),
+        }
+      })
   })
   const { limits, counters, usedBytes } = residency
   const awakePerLayer = table.layers.every(({ numInstances }, l) => limits.targets[l] === numInstances)
@@ -57,6 +59,7 @@ export function describeExperts({
   return {
     kind: "experts",
     experts,
+    versions: versions.report(),
     residency: {
       replicasPerLayer,
       budgetBytes: limits.budgetBytes,

@@ -131,11 +131,7 @@ describe("failover", () => {
     }))
 })
 
-const reportsOf = (opened: Opened) => {
-  const result = opened.experts!.control({ kind: "experts" })
-  if (result.kind !== "experts") throw new Error("no report")
-  return result.experts
-}
+const reportsOf = (opened: Opened) => opened.experts!.report().experts
 const stateOf = (opened: Opened, layer: number, expert: number): string | undefined =>
   reportsOf(opened).find((of) => of.layer === layer && of.expert === expert)?.state
 

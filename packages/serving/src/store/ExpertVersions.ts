@@ -1,0 +1,290 @@
+/**
+ * Which version of each expert a request runs. An *epoch* is a choice of versions for all experts; a sequence keeps the one that it began with, so that a swap
+ * changes nothing for those who run, and a canary is a second epoch beside the first.
+ *
+ * A version that some epoch uses lives in a place of its own behind its layer's experts; one that none uses any more is forgotten, and its file kept.
+ */
+import { createRouting, type Routing } from "@consilium/gating"
+import { hash32 } from "@consilium/tensor"
+import type { Desired, ExpertChange, VersionsReport } from "../control.ts"
+import { type Canary, describeVersions, type Epoch } from "./Epoch.ts"
+import type { ExpertProbe } from "./ExpertProbe.ts"
+import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
+import type { Residency } from "./Residency.ts"
+import { createVersionPlaces } from "./VersionPlaces.ts"
+
+type Running = "keep" | "move"
+
+export interface ExpertVersions {
+  /** Returns the epoch that a request begins with, and counts it as a user. */
+  enter(requestId: string): number
+  join(epoch: number): void
+  leave(epoch: number, numTokens: number): void
+  setRows(firstRow: number, numRows: number, epoch: number): void
+  /** Returns a layer's routing to instances; the same one where all rows run the originals. */
+  assign(layer: ExpertLayer, routing: Routing): Routing
+  /** Brings versions in beside the active ones, verifies them, and flips when all are awake. Rejects with RangeError on what cannot be. */
+  swap(versions: readonly string[], share: number | undefined, running: Running): Promise<VersionsReport>
+  rollback(experts: readonly { readonly layer: number; readonly expert: number }[], running: Running): VersionsReport
+  endCanary(isAccepted: boolean): VersionsReport
+  /** Brings about what an operator wanted of an engine before this one. */
+  desire(desired: Pick<Desired, "versions" | "canary">): void
+  /** Flips what has become awake. Called between steps. */
+  settle(): void
+  /** Returns the epoch that running sequences are to move to, once. */
+  takeMove(): number | undefined
+  report(): VersionsReport
+  /** The version that an instance is: its name, or "original". */
+  nameOf(instance: number): string
+  /** Whether an instance is used by nobody but those who began with it. */
+  isDraining(instance: number): boolean
+  close(): void
+}
+
+/** A swap that waits until its versions are awake. */
+interface PendingSwap {
+  readonly epoch: Epoch
+  readonly share: number | undefined
+  readonly running: Running
+  readonly resolve: (report: VersionsReport) => void
+  readonly reject: (error: Error) => void
+}
+
+interface ExpertVersionsOptions {
+  readonly table: ExpertTable
+  readonly residency: Residency
+  readonly probe: ExpertProbe
+  readonly preparedDir: string
+  readonly maxRows: number
+  readonly topK: number
+  readonly mayEvict: (instance: number) => boolean
+  readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
+}
+
+export function createExpertVersions(options: ExpertVersionsOptions): ExpertVersions {
+  const { table, residency, probe, preparedDir, maxRows, topK, mayEvict, onChange } = options
+  const { states, layers, layerOf } = table
+  const places = createVersionPlaces(table, preparedDir)
+  const epochs = new Map<number, Epoch>()
+  /** By original instance: versions that were active before, the latest last; undefined is the original. */
+  const history = new Map<number, (string | undefined)[]>()
+  const pending: PendingSwap[] = []
+  const assigned = createRouting(maxRows, topK)
+  const rowEpochs = new Int32Array(maxRows)
+  let lastId = 0
+  let move: number | undefined
+
+  const openEpoch = (versions: ReadonlyMap<number, string>): Epoch => {
+    const epoch = { id: lastId++, versions, numUsers: 0, numRequests: 0, numTokens: 0 }
+    epochs.set(epoch.id, epoch)
+    return epoch
+  }
+  let active = openEpoch(new Map())
+  let canary: Canary | undefined
+
+  const isUsed = (name: string): boolean =>
+    [...epochs.values()].some((epoch) => [...epoch.versions.values()].includes(name))
+
+  /** Drops epochs that nobody uses, and versions that no epoch has. */
+  const clean = (): void => {
+    for (const epoch of epochs.values()) {
+      const isServed = epoch === active || epoch === canary?.epoch || pending.some((swap) => swap.epoch === epoch)
+      if (!isServed && epoch.numUsers === 0) epochs.delete(epoch.id)
+    }
+    for (const [name, instance] of places.all) {
+      if (isUsed(name)) continue
+      residency.forget(instance)
+      places.free(name)
+    }
+    for (const original of active.versions.keys()) {
+      const isNeeded = [...epochs.values()].some((epoch) => !epoch.versions.has(original))
+      if (!isNeeded && states[original] === STATE.awake) residency.forget(original)
+    }
+  }
+
+  const activate = (epoch: Epoch, running: Running, change: ExpertChange["change"]): void => {
+    const before = active.versions
+    active = epoch
+    if (running === "move") move = epoch.id
+    for (const original of new Set([...before.keys(), ...epoch.versions.keys()])) {
+      if (before.get(original) === epoch.versions.get(original)) continue
+      const { layer, first } = layers[layerOf[original]!]!
+      const name = epoch.versions.get(original) ?? "the original"
+      onChange({ layer, expert: original - first, change, detail: `${name} is active` })
+    }
+    clean()
+  }
+
+  const remember = (versions: ReadonlyMap<number, string>): void => {
+    for (const original of versions.keys()) {
+      const earlier = history.get(original) ?? []
+      earlier.push(active.versions.get(original))
+      history.set(original, earlier)
+    }
+  }
+
+  const report = (): VersionsReport => describeVersions(active, canary)
+
+  const refuse = (swap: PendingSwap, reason: string): void => {
+    epochs.delete(swap.epoch.id)
+    clean()
+    swap.reject(new RangeError(reason))
+  }
+
+  /** Verifies the versions of a swap that are all awake, and flips. */
+  const flip = (swap: PendingSwap): void => {
+    const { epoch, share, running } = swap
+    const added = [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
+    const outputChange: number[] = []
+    for (const [original, name] of added) {
+      const change = probe.compare(places.take(name), instanceFor(active, original))
+      if (change === undefined) return refuse(swap, `${name}: its output is not finite`)
+      outputChange.push(change)
+    }
+    if (share === undefined) {
+      remember(new Map(added))
+      activate(epoch, running, "swapped")
+    } else {
+      active.numRequests = active.numTokens = 0
+      canary = { epoch, share, outputChange }
+      clean()
+    }
+    swap.resolve(report())
+  }
+
+  const instanceFor = (epoch: Epoch, original: number): number => {
+    const name = epoch.versions.get(original)
+    return name === undefined ? original : places.all.get(name)!
+  }
+
+  return {
+    enter(requestId) {
+      const isCanary =
+        canary !== undefined && (requestId.startsWith(CANARY_PREFIX) || shareOf(requestId) < canary.share)
+      const epoch = isCanary ? canary!.epoch : active
+      epoch.numUsers++
+      epoch.numRequests++
+      return epoch.id
+    },
+    join: (id) => void epochs.get(id)!.numUsers++,
+    leave(id, numTokens) {
+      const epoch = epochs.get(id)!
+      epoch.numUsers--
+      epoch.numTokens += numTokens
+      if (epoch.numUsers === 0 && epoch !== active && epoch !== canary?.epoch) clean()
+    },
+    setRows: (firstRow, numRows, epoch) => void rowEpochs.fill(epoch, firstRow, firstRow + numRows),
+    assign({ first }, routing) {
+      if (places.all.size === 0) return routing
+      const { numTokens, expertIds, weights } = routing
+      assigned.numTokens = numTokens
+      for (let a = 0; a < numTokens * routing.topK; a++) {
+        const id = expertIds[a]!
+        const epoch = epochs.get(rowEpochs[Math.floor(a / routing.topK)]!)!
+        assigned.expertIds[a] = id < 0 ? id : instanceFor(epoch, first + id) - first
+        assigned.weights[a] = weights[a]!
+      }
+      return assigned
+    },
+    swap: (names, share, running) =>
+      new Promise((resolve, reject) => {
+        try {
+          if (canary !== undefined) throw new RangeError("a canary is served: accept or reject it first")
+          const versions = new Map(active.versions)
+          for (const name of names) versions.set(places.originalOf(name), name)
+          for (const name of names) places.take(name)
+          pending.push({ epoch: openEpoch(versions), share, running, resolve, reject })
+        } catch (error) {
+          clean()
+          reject(error as Error)
+        }
+      }),
+    rollback(experts, running) {
+      const wanted = experts.map(({ layer, expert }) => places.originalOf(`${layer}-${expert}-${"0".repeat(16)}`))
+      const originals = wanted.length > 0 ? wanted : [...history.keys()]
+      const versions = new Map(active.versions)
+      for (const original of originals) {
+        const earlier = history.get(original)
+        if (earlier === undefined || earlier.length === 0) {
+          if (wanted.length === 0) continue
+          throw new RangeError(`instance ${original}: it has no version before the active one`)
+        }
+        const name = earlier.pop()
+        if (name === undefined) versions.delete(original)
+        else {
+          places.take(name)
+          versions.set(original, name)
+        }
+      }
+      activate(openEpoch(versions), running, "rolled-back")
+      return report()
+    },
+    endCanary(isAccepted) {
+      if (canary === undefined) throw new RangeError("there is no canary")
+      const { epoch } = canary
+      canary = undefined
+      if (isAccepted) {
+        remember(new Map([...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)))
+        activate(epoch, "keep", "swapped")
+      } else clean()
+      return report()
+    },
+    desire({ versions, canary: wanted }) {
+      const named = (names: readonly string[]): Map<number, string> => {
+        const map = new Map<number, string>()
+        for (const name of names) {
+          places.take(name)
+          map.set(places.originalOf(name), name)
+        }
+        return map
+      }
+      if (versions.length > 0) {
+        const map = named(versions)
+        remember(map)
+        activate(openEpoch(map), "keep", "swapped")
+      }
+      if (wanted === null) return
+      const epoch = openEpoch(new Map([...active.versions, ...named(wanted.versions)]))
+      canary = { epoch, share: wanted.share, outputChange: [] }
+    },
+    settle() {
+      const [swap] = pending
+      if (swap === undefined) return
+      residency.settle()
+      for (const name of swap.epoch.versions.values()) {
+        const instance = places.all.get(name)!
+        const fault = residency.takeFault(instance)
+        if (fault !== undefined) {
+          pending.shift()
+          return refuse(swap, fault.message)
+        }
+        if (states[instance] === STATE.awake) continue
+        if (states[instance] === STATE.asleep) residency.wake(instance, false, mayEvict)
+        return
+      }
+      pending.shift()
+      flip(swap)
+    },
+    takeMove() {
+      const epoch = move
+      move = undefined
+      return epoch
+    },
+    report,
+    nameOf: (instance) => [...places.all].find(([, place]) => place === instance)?.[0] ?? "original",
+    isDraining(instance) {
+      const { first } = layers[layerOf[instance]!]!
+      const original = first + table.expertIds[instance]!
+      return [active, canary?.epoch].every((epoch) => epoch === undefined || instanceFor(epoch, original) !== instance)
+    },
+    close: places.close,
+  }
+}
+
+/** Requests of this name run a canary's versions, whatever its share: those that judge it. */
+const CANARY_PREFIX = "canary:"
+
+/** Returns where in [0, 1) a request stands: the same for the same name. */
+function shareOf(requestId: string): number {
+  return hash32(Number(Bun.hash.xxHash32(requestId))) / 2 ** 32
+}
