@@ -152,6 +152,7 @@ export const ExpertChange = Schema.Struct({
   atMs: Schema.Finite,
   layer: Count,
   expert: Count,
+  /** Of all experts together: `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
   change: Schema.Literals([
     "woken",
     "slept",
@@ -162,6 +163,7 @@ export const ExpertChange = Schema.Struct({
     "swapped",
     "rolled-back",
     "scaled",
+    "engine",
   ]),
   detail: Schema.String,
 })

@@ -83,6 +83,8 @@ export const RoutingTrace = Schema.Struct({
       layer: Count,
       expertIds: Schema.Array(Schema.Array(Schema.Int)),
       weights: Schema.Array(Schema.Array(Schema.Finite)),
+      /** Bytes of one expert's weights: what each of a token's experts makes the machine read. */
+      expertBytes: Count,
     }),
   ),
 })
@@ -113,6 +115,8 @@ export const EngineStatus = Schema.Struct({
   numRunning: Count,
   numWaiting: Count,
   steps: Count,
+  /** Tokens computed by the present process, prompts and answers. */
+  numTokens: Count,
   residentBytes: Count,
   weightBytes: Count,
   /** A better backend failed its self-test. */

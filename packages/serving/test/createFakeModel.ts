@@ -68,6 +68,7 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
     },
     logits: (index) => logits[index]!,
     routing: () => undefined,
+    expertBytes: () => 0,
     copyPrefix(from, to, numPositions) {
       if (held[from]!.length < numPositions) throw new Error(`slot ${from} holds less than ${numPositions} positions`)
       held[to] = held[from]!.slice(0, numPositions)

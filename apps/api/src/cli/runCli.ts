@@ -10,8 +10,17 @@ import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
 import { serve } from "./serve.ts"
+import { topCommand } from "./topCommand.ts"
 
-const COMMANDS: readonly Command[] = [serve, prepareCommand, cacheCommand, chatCommand, inspectCommand, logitsCommand]
+const COMMANDS: readonly Command[] = [
+  serve,
+  prepareCommand,
+  cacheCommand,
+  chatCommand,
+  topCommand,
+  inspectCommand,
+  logitsCommand,
+]
 
 /** Failures that people can do something about: one line, no stack. */
 const EXPECTED = [

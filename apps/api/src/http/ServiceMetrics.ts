@@ -2,6 +2,7 @@ import type { CompletionEvent, EngineApi, EngineStatus } from "@consilium/servin
 import { Effect } from "effect"
 import { Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { AnswerTiming } from "./AnswerClock.ts"
+import { registerExpertMetrics } from "./expertMetrics.ts"
 import { registerProcessMetrics } from "./processMetrics.ts"
 
 /** The service's figures in Prometheus' format; names end as those of other engines do, after `consilium_`. */
@@ -58,6 +59,8 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   gauge("engine_resident_bytes", "Resident memory of the engine process", ({ residentBytes }) => residentBytes)
   gauge("engine_weight_bytes", "Bytes that the weights hold", ({ weightBytes }) => weightBytes)
   gauge("engine_steps", "Steps of the present engine process", ({ steps }) => steps)
+
+  registerExpertMetrics(registry, engine)
 
   return {
     countRequest: (route, code) => requests.inc({ route, status: String(code) }),

@@ -67,7 +67,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   const deaths: number[] = []
 
   const setState = (next: EngineState): void => {
+    const hasChanged = next.phase !== state.phase
     state = next
+    if (hasChanged) {
+      const change = { atMs: Date.now(), layer: 0, expert: 0, change: "engine", detail: next.phase } as const
+      for (const listener of listeners) listener([change])
+    }
     onState?.(next)
   }
 

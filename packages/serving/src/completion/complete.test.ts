@@ -20,6 +20,7 @@ const status: EngineStatus = {
   numRunning: 0,
   numWaiting: 0,
   steps: 0,
+  numTokens: 0,
   residentBytes: 0,
   weightBytes: 0,
   isSecondBest: false,

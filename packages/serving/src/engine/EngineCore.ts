@@ -27,6 +27,8 @@ export interface EngineCore {
   readonly numRunning: number
   readonly numWaiting: number
   readonly numSteps: number
+  /** Tokens computed so far, prompts and answers. */
+  readonly numTokens: number
   /** Takes a request, or says at once why not. */
   submit(request: Generate): readonly EngineEvent[]
   /** Forgets a request, running or waiting; unknown ones are ignored. */
@@ -84,6 +86,7 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
   const sampledLogProbs: (TokenLogProbs | undefined)[] = Array.from({ length: model.numSlots })
   const draw = { seed: 0, choice: 0, position: 0 }
   let numSteps = 0
+  let numTokens = 0
 
   /** Gives waiting sequences the slots that are free. Who waits for another's prompt lets others pass, but keeps a slot's worth of room. */
   const admit = (): void => {
@@ -222,6 +225,9 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
     get numSteps() {
       return numSteps
     },
+    get numTokens() {
+      return numTokens
+    },
     submit(request) {
       const { requestId } = request
       const refusal = refuseRequest(request, model, waiting.length >= maxWaiting)
@@ -257,6 +263,7 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
       const rungs = experts?.stepDone()
       if (rungs !== undefined && rungs.length > 0) noteRungs(rungs)
       const { numRows, numDecoding } = plan
+      numTokens += numRows
       pace.observe(plan, sampledMs - startMs)
       const events = applyStep()
       const times = {

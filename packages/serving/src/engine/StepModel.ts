@@ -5,4 +5,8 @@ import type { Transformer } from "@consilium/model"
 export type StepModel = Pick<
   Transformer,
   "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
-> & { readonly backend: Pick<Backend, "kernelMs"> }
+> & {
+  /** Bytes of one expert of a layer. */
+  expertBytes(layer: number): number
+  readonly backend: Pick<Backend, "kernelMs">
+}

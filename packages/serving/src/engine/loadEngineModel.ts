@@ -4,11 +4,12 @@ import { createEngineExperts, type EngineExperts } from "../store/createEngineEx
 import { chooseBackend } from "./chooseBackend.ts"
 import type { ExpertChange } from "../control.ts"
 import type { EngineStart } from "./EngineStart.ts"
+import type { StepModel } from "./StepModel.ts"
 import { expertBudget, measureReserve, planContext } from "./planMemory.ts"
 
 /** A model that is ready for steps. */
 export interface EngineModel {
-  readonly transformer: Transformer
+  readonly transformer: Transformer & Pick<StepModel, "expertBytes">
   readonly backend: Backend
   /** Undefined where no layer has a router. */
   readonly experts: EngineExperts | undefined
@@ -77,7 +78,7 @@ export async function loadEngineModel(
     experts?.start(budget, (done) => onProgress(denseBytes + done, numBytes.all))
     experts?.desire(start.desired)
     return {
-      transformer,
+      transformer: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },
       backend,
       experts,
       weightBytes: numBytes.all,

@@ -59,6 +59,7 @@ export const runEngine = Effect.fnUntraced(function* (
     numRunning: core.numRunning,
     numWaiting: core.numWaiting,
     steps: core.numSteps,
+    numTokens: core.numTokens,
     residentBytes: process.memoryUsage.rss(),
     weightBytes,
     isSecondBest,

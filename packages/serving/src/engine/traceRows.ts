@@ -1,9 +1,9 @@
-import type { Transformer } from "@consilium/model"
 import type { RoutingTrace } from "../protocol.ts"
+import type { StepModel } from "./StepModel.ts"
 
 /** Copies how a run of rows was routed in each MoE layer, appended to what came before it. */
 export function traceRows(
-  model: Pick<Transformer, "config" | "routing">,
+  model: Pick<StepModel, "config" | "routing" | "expertBytes">,
   {
     firstRow,
     numRows,
@@ -25,6 +25,7 @@ export function traceRows(
         layer,
         expertIds: [...(earlier?.expertIds ?? []), ...rowsOf(expertIds)],
         weights: [...(earlier?.weights ?? []), ...rowsOf(weights)],
+        expertBytes: model.expertBytes(layer),
       },
     ]
   })

@@ -133,7 +133,7 @@ export function createEngineExperts(
     nowMs,
     onChange: emit,
   })
-  const tender = createTender({ store, load, health, probe, idleMs, nowMs })
+  const tender = createTender({ store, load, health, probe, idleMs, nowMs, onChange: emit })
 
   const scale = ({
     awakePerLayer,

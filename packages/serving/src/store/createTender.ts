@@ -1,3 +1,4 @@
+import type { ExpertChange } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
@@ -25,6 +26,7 @@ interface TenderOptions {
   /** Experts that nobody used for so long fall asleep. */
   readonly idleMs: number
   readonly nowMs: () => number
+  readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
 }
 
 /** How often there may be something to do. */
@@ -32,7 +34,7 @@ const TEND_MS = 250
 /** What verifying slabs may take each time, while there is work. */
 const SCRUB_MS = 1
 
-export function createTender({ store, load, health, probe, idleMs, nowMs }: TenderOptions): Tender {
+export function createTender({ store, load, health, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
   const { table, residency } = store
   let scrubbed = 0
   let isSpoiled = false
@@ -42,11 +44,16 @@ export function createTender({ store, load, health, probe, idleMs, nowMs }: Tend
 
   const putIdleToSleep = (): void => {
     if (idleMs === Number.POSITIVE_INFINITY) return
+    let numAsleep = 0
     for (let instance = 0; instance < table.numInstances; instance++) {
       if (table.states[instance] !== STATE.awake || nowMs() - load.usedMs[instance]! < idleMs) continue
       residency.sleep(instance)
+      numAsleep++
     }
-    residency.trim()
+    if (numAsleep > 0) {
+      residency.trim()
+      onChange({ layer: 0, expert: 0, change: "slept", detail: `${numAsleep} experts that nobody used` })
+    }
   }
 
   /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for while there is work. */
