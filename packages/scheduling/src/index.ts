@@ -1,5 +1,32 @@
+export {
+  beginProbe,
+  BREAKER_POLICY,
+  type BreakerEvent,
+  type BreakerPolicy,
+  type BreakerState,
+  type BreakerSubject,
+  createBreaker,
+  type ExpertBreaker,
+  noteFailure,
+  noteProbePassed,
+} from "./ExpertBreaker.ts"
+export {
+  createOutputNorms,
+  forgetOutputNorms,
+  learnOutputNorm,
+  noticeOutputNorm,
+  type OutputNorms,
+} from "./OutputNorms.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
+export {
+  type ExpertFault,
+  type FailoverAttempt,
+  type FailoverMeans,
+  type FailoverRung,
+  type FaultKind,
+  planFailover,
+} from "./planFailover.ts"
 export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
 export type { SlotMemory } from "./SlotMemory.ts"
 export { createStepPlan, type StepEntry, type StepPlan } from "./StepPlan.ts"
