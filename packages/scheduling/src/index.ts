@@ -17,6 +17,10 @@ export {
   noticeOutputNorm,
   type OutputNorms,
 } from "./OutputNorms.ts"
+export { createExpertLoad, type ExpertLoad, loadImbalance, observeLoad, tokenShares } from "./ExpertLoad.ts"
+export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
+export { placeExperts, type PlacementShape } from "./placeExperts.ts"
+export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
 export {
