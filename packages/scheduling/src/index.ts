@@ -1,4 +1,12 @@
 export {
+  type CalendarDate,
+  calendarFactor,
+  type CalendarEvent,
+  type EventCalendar,
+  type Occurrence,
+  occurrencesBetween,
+} from "./EventCalendar.ts"
+export {
   beginProbe,
   BREAKER_POLICY,
   type BreakerEvent,
@@ -21,6 +29,26 @@ export { createExpertLoad, type ExpertLoad, loadImbalance, observeLoad, tokenSha
 export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
 export { placeExperts, type PlacementShape } from "./placeExperts.ts"
 export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"
+export {
+  type ExpectedLoad,
+  fitForecast,
+  forecastLoad,
+  type LoadForecast,
+  observeWindow,
+  type Smoothing,
+} from "./forecastLoad.ts"
+export { CalendarError, parseCalendar } from "./parseCalendar.ts"
+export {
+  createScaleState,
+  type Demand,
+  type DemandBasis,
+  expectDemand,
+  planScale,
+  type ScalePlan,
+  type ScalePolicy,
+  type ScaleState,
+  withoutEvents,
+} from "./planScale.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
 export {
