@@ -1,7 +1,64 @@
-export { type Breaker, CLOSED, countFailure, dueProbe, settleProbe, trip } from "./breaker.ts"
+export {
+  type CalendarDate,
+  calendarFactor,
+  type CalendarEvent,
+  type EventCalendar,
+  type Occurrence,
+  occurrencesBetween,
+} from "./EventCalendar.ts"
+export {
+  beginProbe,
+  BREAKER_POLICY,
+  type BreakerEvent,
+  type BreakerPolicy,
+  type BreakerState,
+  type BreakerSubject,
+  createBreaker,
+  type ExpertBreaker,
+  noteFailure,
+  noteProbePassed,
+} from "./ExpertBreaker.ts"
+export {
+  createOutputNorms,
+  forgetOutputNorms,
+  learnOutputNorm,
+  noticeOutputNorm,
+  type OutputNorms,
+} from "./OutputNorms.ts"
+export { createExpertLoad, type ExpertLoad, loadImbalance, observeLoad, tokenShares } from "./ExpertLoad.ts"
+export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
+export { placeExperts, type PlacementShape } from "./placeExperts.ts"
+export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"
+export {
+  type ExpectedLoad,
+  fitForecast,
+  forecastLoad,
+  type LoadForecast,
+  observeWindow,
+  type Smoothing,
+} from "./forecastLoad.ts"
+export { CalendarError, parseCalendar } from "./parseCalendar.ts"
+export {
+  createScaleState,
+  type Demand,
+  type DemandBasis,
+  expectDemand,
+  planScale,
+  type ScalePlan,
+  type ScalePolicy,
+  type ScaleState,
+  withoutEvents,
+} from "./planScale.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"
-export { type FailoverState, planFailover, type Rung } from "./planFailover.ts"
+export {
+  type ExpertFault,
+  type FailoverAttempt,
+  type FailoverMeans,
+  type FailoverRung,
+  type FaultKind,
+  planFailover,
+} from "./planFailover.ts"
 export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
 export type { SlotMemory } from "./SlotMemory.ts"
 export { createStepPlan, type StepEntry, type StepPlan } from "./StepPlan.ts"

@@ -18,6 +18,7 @@ import { createLru } from "./createLru.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
 import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
+import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
 
 export interface EngineExpertsOptions {
@@ -87,6 +88,7 @@ export function createEngineExperts(
       onOutputs(layer, ready, outputs, hidden, plan) {
         faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
         probe.observe(layer, hidden)
+        watchNorms.observe(layer, ready, outputs, plan.offsets)
         if (!isIsolating) return
         for (let e = 0; e < ready.length; e++) {
           if (ready[e] === undefined) continue
@@ -99,6 +101,7 @@ export function createEngineExperts(
     },
   })
   const { table, residency } = store
+  const watchNorms = createNormWatch(table, (instance) => health.isAccepted(instance))
   const load = createExpertLoad(table, nowMs)
   const readAhead = createReadAhead(store)
   const probe = createExpertProbe({
@@ -128,7 +131,7 @@ export function createEngineExperts(
         hasSharedExpert: prepared.layers[layer]!.sharedExpert !== undefined,
       }
     },
-    hasStandIn: true,
+    standIn: standIn.name,
     allowsOtherText,
     nowMs,
     onChange: emit,
@@ -166,9 +169,8 @@ export function createEngineExperts(
       if (cause instanceof ExpertFault) {
         isIsolating = false
         const rung = health.climb(cause)
-        return rung === undefined
-          ? { type: "give-up", message: `${cause.message}; no rung of the failover ladder is left` }
-          : { type: "again" }
+        if (rung.rung !== "fail") return { type: "again" }
+        return { type: "give-up", message: `${cause.message}; no rung of the failover ladder is left: ${rung.reason}` }
       }
       const message = cause instanceof Error ? cause.message : String(cause)
       if (isIsolating) {
@@ -180,6 +182,7 @@ export function createEngineExperts(
     },
     stepDone() {
       tender.noteStep()
+      watchNorms.nextStep()
       isIsolating = false
       return health.takeRungs()
     },

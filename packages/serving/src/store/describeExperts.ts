@@ -48,7 +48,13 @@ export function describeExperts({
           numFailures: breaker.numFailures,
           ...(failure === undefined
             ? {}
-            : { failure: { sinceMs: failure.sinceMs, reason: failure.reason, nextProbeMs: failure.nextProbeMs } }),
+            : {
+                failure: {
+                  sinceMs: failure.sinceMs,
+                  reason: failure.why ?? "",
+                  nextProbeMs: failure.nextProbeMs ?? null,
+                },
+              }),
         }
       })
   })

@@ -70,7 +70,7 @@ describe("failover", () => {
       for (const [t, values] of second.logits.entries()) expectNear(values, expected[t]!)
       expect(stateOf(opened, 4, expert)).toBe("failed")
 
-      inject(opened, "throw", 4, expert, 1)
+      inject(opened, "throw", 4, expert, 2)
       const third = runPrompt(opened, 0)
       expect(third.rungs).toEqual([{ layer: 4, expertId: expert, rung: "reroute" }])
       expect([...opened.transformer.routing(4)!.expertIds]).not.toContain(expert)
@@ -87,6 +87,7 @@ describe("failover", () => {
         "fault",
         "fault",
         "quarantined",
+        "fault",
         "fault",
         "quarantined",
         "readmitted",

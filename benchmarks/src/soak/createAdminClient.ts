@@ -1,0 +1,28 @@
+/** The admin routes of a service that was started for a measurement. */
+export interface AdminClient {
+  /** @throws Error in the service's words where it refuses */
+  post(path: string, body: unknown): Promise<void>
+  /** Waits until the engine is in a phase. */
+  untilPhase(phase: string): Promise<void>
+}
+
+export function createAdminClient(url: string): AdminClient {
+  const base = `${url}/admin/models/default`
+  return {
+    async post(path, body) {
+      const response = await fetch(`${base}/${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      })
+      if (!response.ok) throw new Error(`${path}: ${(await response.text()).slice(0, 500)}`)
+    },
+    async untilPhase(wanted) {
+      for (;;) {
+        const { phase } = (await (await fetch(`${base}/status`)).json()) as { readonly phase: string }
+        if (phase === wanted) return
+        await Bun.sleep(20)
+      }
+    },
+  }
+}

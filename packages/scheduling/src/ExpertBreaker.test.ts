@@ -1,0 +1,95 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import {
+  beginProbe,
+  BREAKER_POLICY,
+  type BreakerPolicy,
+  createBreaker,
+  type ExpertBreaker,
+  noteFailure,
+  noteProbePassed,
+} from "./index.ts"
+
+const POLICY: BreakerPolicy = { ...BREAKER_POLICY, firstBackoffMs: 100, mostBackoffMs: 1000, jitter: 0 }
+const SUBJECT = { layer: 2, expertId: 7 }
+const fresh = (): ExpertBreaker => createBreaker(SUBJECT, 0)
+
+/** Fails it and each of its probes, and returns how long each wait was. */
+function waitsOf(policy: BreakerPolicy, numOpenings: number, subject = SUBJECT): number[] {
+  let breaker = createBreaker(subject, 0)
+  const waits: number[] = []
+  for (let nowMs = 0; waits.length < numOpenings; nowMs = breaker.nextProbeMs!) {
+    breaker = noteFailure(beginProbe(breaker, nowMs), "throw", nowMs, policy)
+    waits.push(breaker.nextProbeMs! - nowMs)
+  }
+  return waits
+}
+
+describe("ExpertBreaker", () => {
+  test("a failure opens it, and it says since when, why, how often and when it is probed", () => {
+    const open = noteFailure(fresh(), "output is NaN", 40, POLICY)
+    expect(open).toMatchObject({ ...SUBJECT, state: "open", sinceMs: 40, why: "output is NaN", numFailures: 1 })
+    expect(open.nextProbeMs).toBe(140)
+  })
+
+  test("waits double up to the longest", () => {
+    expect(waitsOf(POLICY, 6)).toEqual([100, 200, 400, 800, 1000, 1000])
+  })
+
+  test("jitter sets experts that failed together apart, and is the same each time", () => {
+    const policy = { ...POLICY, jitter: 0.5 }
+    const first = Array.from({ length: 16 }, (_, expertId) => waitsOf(policy, 1, { layer: 0, expertId })[0]!)
+    expect(new Set(first).size).toBe(16)
+    for (const wait of first) expect(wait >= 100 && wait < 150).toBe(true)
+    expect(waitsOf(policy, 3)).toEqual(waitsOf(policy, 3))
+  })
+
+  test("a probe that passes closes it; one that fails soon after waits longer, one after a quiet time does not", () => {
+    const closed = noteProbePassed(beginProbe(noteFailure(fresh(), "throw", 0, POLICY), 100), 101)
+    expect(closed).toMatchObject({ state: "closed", sinceMs: 101, nextProbeMs: undefined })
+    expect(noteFailure(closed, "throw", 200, POLICY).nextProbeMs).toBe(400)
+    const later = POLICY.quietMs + 1
+    expect(noteFailure(closed, "throw", later, POLICY).nextProbeMs).toBe(later + 100)
+  })
+
+  test("several failures are needed where the policy says so, and a quiet time forgives the first", () => {
+    const policy = { ...POLICY, maxFailures: 2, quietMs: 1000 }
+    const once = noteFailure(fresh(), "norm", 10, policy)
+    expect(once.state).toBe("closed")
+    expect(noteFailure(once, "norm", 20, policy).state).toBe("open")
+    expect(noteFailure(once, "norm", 1010, policy).state).toBe("closed")
+  })
+
+  test("what an open one was still running neither puts the probe off nor readmits it", () => {
+    const open = noteFailure(fresh(), "throw", 0, POLICY)
+    expect(noteFailure(open, "throw", 50, POLICY)).toMatchObject({ state: "open", sinceMs: 0, nextProbeMs: 100 })
+    expect(noteProbePassed(open, 50)).toBe(open)
+  })
+
+  test("whatever happens, it is never probed before its time, one probe runs at once, and its history is bounded", () => {
+    const actArb = fc.tuple(fc.constantFrom("fail", "probe", "pass"), fc.nat({ max: 300 }))
+    fc.assert(
+      fc.property(fc.array(actArb, { maxLength: 60 }), (acts) => {
+        let breaker = fresh()
+        let nowMs = 0
+        let numFailures = 0
+        for (const [act, afterMs] of acts) {
+          nowMs += afterMs
+          const before = breaker
+          if (act === "fail") {
+            breaker = noteFailure(breaker, "throw", nowMs, POLICY)
+            numFailures++
+          } else if (act === "pass") breaker = noteProbePassed(breaker, nowMs)
+          else {
+            breaker = beginProbe(breaker, nowMs)
+            const isDue = before.state === "open" && nowMs >= before.nextProbeMs!
+            expect(breaker === before).toBe(!isDue)
+          }
+          expect(breaker.nextProbeMs !== undefined).toBe(breaker.state === "open")
+          expect(breaker.history.length).toBeLessThanOrEqual(16)
+        }
+        expect(breaker.numFailures).toBe(numFailures)
+      }),
+    )
+  })
+})

@@ -1,0 +1,46 @@
+import type { Rows, Slab } from "@consilium/kernels"
+import { createOutputNorms, learnOutputNorm, noticeOutputNorm } from "@consilium/scheduling"
+import { ExpertFault } from "./ExpertFault.ts"
+import type { ExpertLayer, ExpertTable } from "./ExpertTable.ts"
+
+/** Notices experts whose outputs are far from what they have been: one layer in each step, one row of each expert. */
+export interface NormWatch {
+  /** @throws ExpertFault on a norm far outside its history, unless it was confirmed in this step */
+  observe(layer: ExpertLayer, ready: readonly (Slab | undefined)[], outputs: Rows, offsets: Int32Array): void
+  /** Called after each step that succeeded. */
+  nextStep(): void
+}
+
+export function createNormWatch(
+  { layers, numInstances }: ExpertTable,
+  isAccepted: (instance: number) => boolean,
+): NormWatch {
+  const norms = createOutputNorms(1, numInstances)
+  let numSteps = 0
+  return {
+    observe(layer, ready, outputs, offsets) {
+      if (layers[numSteps % layers.length] !== layer) return
+      for (let e = 0; e < ready.length; e++) {
+        if (ready[e] === undefined || offsets[e] === offsets[e + 1]) continue
+        const norm = rowNorm(outputs, offsets[e]!)
+        // What is not finite has a check of its own.
+        if (!Number.isFinite(norm)) continue
+        if (isAccepted(layer.first + e)) learnOutputNorm(norms, 0, layer.first + e, norm)
+        else if (noticeOutputNorm(norms, 0, layer.first + e, norm))
+          throw new ExpertFault(
+            "norm",
+            layer.layer,
+            e,
+            `the norm of its output is ${norm.toPrecision(3)}, far from what it was`,
+          )
+      }
+    },
+    nextStep: () => void numSteps++,
+  }
+}
+
+function rowNorm({ values, width }: Rows, row: number): number {
+  let sum = 0
+  for (let i = row * width, end = i + width; i < end; i++) sum += values[i]! * values[i]!
+  return Math.sqrt(sum)
+}
