@@ -21,6 +21,8 @@ import { NonFiniteError } from "./NonFiniteError.ts"
 import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
+import { createScratch, type Scratch } from "./createScratch.ts"
+import { createNextMoe, foresee, type NextMoe } from "./foresee.ts"
 import { copyValues } from "./copyValues.ts"
 import { embedIds, headLogits } from "./vocabulary.ts"
 
@@ -78,6 +80,10 @@ export interface ModelExperts {
   source(layer: number): ExpertSource
   /** What a layer's route is told in this step: who is not available, above all. */
   options(layer: number): MoeOptions
+  /** Whether it helps to know ahead what a layer will need for a step of so many rows: some of its experts sleep. */
+  wantsForesight(layer: number, numRows: number): boolean
+  /** Is told what a layer is likely to need, `[T * K]` ids, by its router on the hidden state that the layer before sees. */
+  foresee(layer: number, expertIds: Int32Array, count: number): void
 }
 
 /** A layer, ready to run. */
@@ -87,29 +93,16 @@ interface Layer {
   readonly attention: AttentionLayer
   readonly state: LayerState
   readonly moe: MoeState | undefined
+  /** The next layer with experts, in this step. */
+  next: NextMoe | undefined
 }
 
 /** A layer of experts; `index` is its place in the model. */
-interface MoeState {
+export interface MoeState {
   readonly index: number
   readonly layer: MoeLayer
   readonly scratch: MoeScratch
   readonly routing: Routing
-}
-
-/** Buffers of one step, allocated once. `branch` is what attention or the feed-forward adds to `hidden`. */
-interface Scratch {
-  readonly hidden: Rows
-  readonly normed: Rows
-  readonly branch: Rows
-  readonly qkv: Rows
-  readonly attended: Rows
-  /** Ids within one part of a vocabulary matrix that is split. */
-  readonly ids: Int32Array
-  readonly headRows: Rows
-  readonly logits: Rows
-  /** One per part of a head that is split, else empty. */
-  readonly partLogits: readonly Rows[]
 }
 
 /** Loads a prepared model's weights and allocates everything that its steps need. */
@@ -145,6 +138,8 @@ export function createTransformer(options: TransformerOptions): Transformer {
     if (layer.moe === undefined) backend.expert(branch, normed, 0, numRows, slabs.experts[0]!)
     else {
       const { layer: moe, scratch: moeScratch, routing, index } = layer.moe
+      if (experts !== undefined && layer.next !== undefined && experts.wantsForesight(layer.next.index, numRows))
+        foresee(experts, layer.next, scratch, numRows, backend, config.normEpsilon)
       copyRouting(routing, moeLayer(branch, normed, numRows, moe, moeScratch, experts?.options(index)))
     }
     backend.addScaled(hidden, branch, numRows)
@@ -234,7 +229,7 @@ function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
     return found
   }
 
-  return weights.layers.map((slabs, l): Layer => {
+  const layers = weights.layers.map((slabs, l): Layer => {
     const layerConfig = config.layers[l]!
     const { attention, feedForward } = layerConfig
     const { qNorm, kNorm, sharedExpertGate } = slabs.prepared
@@ -263,35 +258,14 @@ function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
         cacheFormat: chooseCacheFormat(attention, prepared.format, backend),
       }),
       moe: createMoe(),
+      next: undefined,
     }
   })
-}
-
-function createScratch(
-  { prepared, backend: { arena }, maxRows }: TransformerOptions,
-  { head }: Weights,
-  maxLogitRows: number,
-): Scratch {
-  const { hiddenSize, vocabSize, layers } = prepared.config
-  const widest = (width: (attention: LayerConfig["attention"]) => number): number =>
-    layers.reduce((most, { attention }) => Math.max(most, width(attention)), 0)
-  return {
-    hidden: arena.rows(maxRows, hiddenSize),
-    normed: arena.rows(maxRows, hiddenSize),
-    branch: arena.rows(maxRows, hiddenSize),
-    qkv: arena.rows(
-      maxRows,
-      widest(({ numHeads, numKvHeads, headDim }) => (numHeads + 2 * numKvHeads) * headDim),
-    ),
-    attended: arena.rows(
-      maxRows,
-      widest(({ numHeads, headDim }) => numHeads * headDim),
-    ),
-    ids: new Int32Array(maxRows),
-    headRows: arena.rows(maxLogitRows, hiddenSize),
-    logits: arena.rows(maxLogitRows, vocabSize),
-    partLogits: head.parts.length === 1 ? [] : head.parts.map(({ numRows }) => arena.rows(maxLogitRows, numRows)),
+  for (const [l, layer] of layers.entries()) {
+    const next = layers.slice(l + 1).find(({ moe }) => moe !== undefined)
+    if (next?.moe !== undefined) layer.next = createNextMoe(next.moe, next.slabs.prepared.feedForwardNorm, maxRows)
   }
+  return layers
 }
 
 function copyRouting(out: Routing, { numTokens, topK, expertIds, weights }: Routing): void {

@@ -164,6 +164,8 @@ export function createEngineExperts(
     versions,
     source: store.source,
     options: health.options,
+    wantsForesight: readAhead.wantsForesight,
+    foresee: readAhead.foresee,
     start: store.start,
     climb(cause) {
       if (cause instanceof ExpertFault) {

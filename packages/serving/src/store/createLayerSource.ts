@@ -134,8 +134,9 @@ export function createLayerSource({
         throwFaults()
         // What has run may sleep now.
         wakeAll()
-        if (!needed.some((instance) => states[instance] === STATE.waking))
-          throw new Error(`layer ${layer.layer}: no room for a single expert within the memory budget`)
+        // What is read ahead cannot make room before it is awake.
+        const isReading = residency.numAhead > 0 || needed.some((instance) => states[instance] === STATE.waking)
+        if (!isReading) throw new Error(`layer ${layer.layer}: no room for a single expert within the memory budget`)
         residency.waitForNext()
       }
     },

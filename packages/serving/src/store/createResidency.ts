@@ -36,6 +36,8 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
     aheadBytes: 0,
     waitMs: 0,
   }
+  /** Instances that are read ahead of need, until their read is done or somebody waits for it. */
+  const ahead = new Set<number>()
   let usedBytes = 0
 
   const hold = (instance: number, bytes: number): void => {
@@ -93,6 +95,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
     const { entry } = files[instance]!
     const { numBytes, checksum } = queue.take(tickets[instance]!)
     tickets[instance] = -1
+    ahead.delete(instance)
     counters.readBytes += entry.bytes
     const found = checksumText(checksum)
     if (numBytes < entry.bytes || found !== entry.checksum) {
@@ -142,6 +145,9 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
     get usedBytes() {
       return usedBytes
     },
+    get numAhead() {
+      return ahead.size
+    },
     wake(instance, isUrgent, mayEvict) {
       const file = files[instance]
       if (file === undefined) throw new Error(`${instanceName(table, instance)} has no file`)
@@ -160,7 +166,10 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
         pool.give(frame)
         return false
       }
-      if (!isUrgent) counters.aheadBytes += entry.bytes
+      if (!isUrgent) {
+        counters.aheadBytes += entry.bytes
+        ahead.add(instance)
+      }
       frames[instance] = frame
       tickets[instance] = ticket
       states[instance] = STATE.waking
@@ -196,7 +205,10 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
       numHeld[layerOf[instance]!]!++
       open(instance)
     },
-    hurry: (instance) => queue.hurry(tickets[instance]!),
+    hurry(instance) {
+      ahead.delete(instance)
+      queue.hurry(tickets[instance]!)
+    },
     forget(instance) {
       if (states[instance] === STATE.waking) {
         queue.wait(tickets[instance]!)

@@ -1,0 +1,47 @@
+import type { Rows } from "@consilium/kernels"
+import type { LayerConfig } from "../ModelConfig.ts"
+import type { Weights } from "./loadWeights.ts"
+import type { TransformerOptions } from "./Transformer.ts"
+
+/** Buffers of one step, allocated once. `branch` is what attention or the feed-forward adds to `hidden`. */
+export interface Scratch {
+  readonly hidden: Rows
+  readonly normed: Rows
+  readonly branch: Rows
+  readonly qkv: Rows
+  readonly attended: Rows
+  /** Ids within one part of a vocabulary matrix that is split. */
+  readonly ids: Int32Array
+  readonly headRows: Rows
+  readonly logits: Rows
+  /** One per part of a head that is split, else empty. */
+  readonly partLogits: readonly Rows[]
+}
+
+/** Allocates what steps of up to `maxRows` rows write to. */
+export function createScratch(
+  { prepared, backend: { arena }, maxRows }: TransformerOptions,
+  { head }: Weights,
+  maxLogitRows: number,
+): Scratch {
+  const { hiddenSize, vocabSize, layers } = prepared.config
+  const widest = (width: (attention: LayerConfig["attention"]) => number): number =>
+    layers.reduce((most, { attention }) => Math.max(most, width(attention)), 0)
+  return {
+    hidden: arena.rows(maxRows, hiddenSize),
+    normed: arena.rows(maxRows, hiddenSize),
+    branch: arena.rows(maxRows, hiddenSize),
+    qkv: arena.rows(
+      maxRows,
+      widest(({ numHeads, numKvHeads, headDim }) => (numHeads + 2 * numKvHeads) * headDim),
+    ),
+    attended: arena.rows(
+      maxRows,
+      widest(({ numHeads, headDim }) => numHeads * headDim),
+    ),
+    ids: new Int32Array(maxRows),
+    headRows: arena.rows(maxLogitRows, hiddenSize),
+    logits: arena.rows(maxLogitRows, vocabSize),
+    partLogits: head.parts.length === 1 ? [] : head.parts.map(({ numRows }) => arena.rows(maxLogitRows, numRows)),
+  }
+}
