@@ -13,7 +13,10 @@ export const UNITS = {
   "%": "higher",
   "×": "higher",
   ms: "lower",
+  s: "lower",
+  waits: "lower",
   MiB: "lower",
+  "GiB·h": "lower",
 } as const
 
 export type Unit = keyof typeof UNITS
