@@ -2,7 +2,14 @@ import { readFileSync } from "node:fs"
 import { basename } from "node:path"
 import { parseTrace } from "./load/parseTrace.ts"
 import { oracleCost, Residency, type ResidencyCost } from "./scale/Residency.ts"
-import { type LearntLoad, learnLoad, type PlanTuning, runPlanned, WINDOW_MS } from "./scale/runPlanned.ts"
+import {
+  type LearntLoad,
+  learnLoad,
+  type PlannedRun,
+  type PlanTuning,
+  runPlanned,
+  WINDOW_MS,
+} from "./scale/runPlanned.ts"
 import { loadOfTrace, NUM_EXPERTS, type ScaleLoad } from "./scale/ScaleLoad.ts"
 import { synthesizeDays } from "./scale/synthesizeDays.ts"
 import type { Measurement, Suite } from "./Suite.ts"
@@ -15,7 +22,8 @@ const MINUTE_MS = 60_000
 /** What a second of a user's waiting is worth in memory, to tune by: GiB for an hour. */
 const GIB_HOURS_PER_SEC = 1
 const IDLE_MS = [1, 2, 5, 10, 20, 40, 80, 160, 320].map((minutes) => minutes * MINUTE_MS)
-const LEAST_USES = [0.05, 0.1, 0.2, 0.3, 0.5, 1]
+/** Without end, nothing is kept for what is forecast: the plan of a load that cannot be. */
+const LEAST_USES = [0.05, 0.1, 0.2, 0.3, 0.5, 1, Number.POSITIVE_INFINITY]
 const QUIET_PLANS = [1, 3]
 
 const NAMES = ["always awake", "reactive", "forecast plan", "forecast plan, memory as reactive", "oracle"] as const
@@ -84,9 +92,10 @@ function judge(load: ScaleLoad): Judged {
   const tried = tunings().map((tuning) => ({ tuning, ...runPlanned(load, early, tuning, half, fromMs) }))
   const tuning = leastOf(tried, ({ cost }) => priceOf(cost)).tuning
   const mostGibHours = runReactive(load, idleMs, half, fromMs).gibHours
-  const asLarge = leastOf(tried, ({ cost }) =>
-    cost.gibHours <= mostGibHours ? cost.waitSec : Number.POSITIVE_INFINITY,
-  )
+  const fits = ({ cost }: PlannedRun): boolean => cost.gibHours <= mostGibHours
+  const asLarge = tried.some(fits)
+    ? leastOf(tried.filter(fits), ({ cost }) => cost.waitSec)
+    : leastOf(tried, ({ cost }) => cost.gibHours)
   const learnt = learnLoad(load, fromMs)
   const planned = runPlanned(load, learnt, tuning, fromMs, toMs)
   const judged = load.requests.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
@@ -156,7 +165,7 @@ function noteOf(contender: Name, runs: readonly Judged[]): { readonly note?: str
   if (contender !== "forecast plan") return {}
   const error = Math.round((100 * runs.reduce((sum, { wape }) => sum + wape, 0)) / runs.length)
   const idle = each(({ tuning }) => tuning.idleMs / MINUTE_MS)
-  const uses = each(({ tuning }) => tuning.leastUses)
+  const uses = each(({ tuning }) => (Number.isFinite(tuning.leastUses) ? tuning.leastUses : "no number of"))
   return {
     note: `by ${each(({ method }) => method)}, off by ${error} %; kept from ${uses} uses a window on, else asleep after ${idle} min`,
   }
