@@ -13,8 +13,11 @@ export const UNITS = {
   "%": "higher",
   "×": "higher",
   ms: "lower",
+  s: "lower",
+  waits: "lower",
   MiB: "lower",
   count: "lower",
+  "GiB·h": "lower",
 } as const
 
 export type Unit = keyof typeof UNITS

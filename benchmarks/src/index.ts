@@ -2,6 +2,7 @@ import { engine } from "./engine.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
+import { scale } from "./scale.ts"
 import { serve } from "./serve.ts"
 import { soak } from "./soak.ts"
 import { sparse } from "./sparse.ts"
@@ -15,4 +16,15 @@ export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
-export const SUITES: readonly Suite[] = [engine, kernels, layer, lifecycle, serve, sparse, soak, start, streams]
+export const SUITES: readonly Suite[] = [
+  engine,
+  kernels,
+  layer,
+  lifecycle,
+  scale,
+  serve,
+  sparse,
+  soak,
+  start,
+  streams,
+]

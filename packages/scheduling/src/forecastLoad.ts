@@ -104,12 +104,23 @@ function candidates(period: number): readonly Smoothing[] {
   return [lastValue, ...averages, ...trends, ...(period > 0 ? seasons : [])]
 }
 
-/** Returns a forecast that has seen the first window, or the first season: its mean is the level, what it differs by the season. */
+/** Returns a forecast that has seen the first window, or the first season: its mean is the level, what its parts differ by the season. */
 function startForecast(values: ArrayLike<number>, smoothing: Smoothing): LoadForecast {
-  const numWindows = Math.min(values.length, Math.max(1, smoothing.period))
-  let sum = 0
-  for (let t = 0; t < numWindows; t++) sum += values[t]!
-  const level = numWindows > 0 ? sum / numWindows : 0
-  const seasons = Float64Array.from({ length: smoothing.period }, (_, t) => values[t]! - level)
+  const { period } = smoothing
+  const numWindows = Math.min(values.length, Math.max(1, period))
+  const level = meanAround(values, 0, numWindows, numWindows)
+  // One season alone is noisy: a window takes part of its neighbours', an hour to each side of a day's.
+  const width = 1 + 2 * Math.floor(period / 24)
+  const seasons = Float64Array.from(
+    { length: period },
+    (_, t) => meanAround(values, t - (width - 1) / 2, width, period) - level,
+  )
   return { smoothing, level, trend: 0, seasons, numWindows, variance: 0, numErrors: 0 }
+}
+
+/** Returns the mean of `width` values from `first` on, going round in the first `length`; 0 of none. */
+function meanAround(values: ArrayLike<number>, first: number, width: number, length: number): number {
+  let sum = 0
+  for (let i = 0; i < width; i++) sum += values[(first + i + length) % length]!
+  return width > 0 ? sum / width : 0
 }
