@@ -1,4 +1,4 @@
-import { modelFormats } from "@consilium/model"
+import { loadModelConfig, modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
@@ -8,6 +8,7 @@ import { createServiceMetrics } from "../http/ServiceMetrics.ts"
 import { createUnknownFieldNotes, type ServiceDeps } from "../http/ServiceDeps.ts"
 import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { autoscale, openAutoscaler } from "./autoscale.ts"
 import { type Command, UsageError } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
 import { locateModel, prepare } from "./openModel.ts"
@@ -36,6 +37,8 @@ async function runService(settings: Settings): Promise<number> {
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
+  const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar)
+  let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
@@ -66,8 +69,10 @@ async function runService(settings: Settings): Promise<number> {
         swapDir: settings["swap-dir"],
       },
       debug,
+      noteRequest: () => scaler?.noteRequest(),
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
+    if (scaler !== undefined) stopScaling = autoscale(engine, scaler, mostExperts(model.dir))
     const servers = listen(deps, settings)
     const stopped = untilSignal()
 
@@ -88,6 +93,7 @@ async function runService(settings: Settings): Promise<number> {
     await Promise.all(servers.map((server) => server.stop(true)))
     return 0
   } finally {
+    stopScaling()
     await runtime.dispose()
   }
 }
@@ -126,6 +132,12 @@ function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] 
       createAdminApp(deps, { adminKey, enablesFaults: settings["enable-faults"] }).fetch,
     ),
   ]
+}
+
+/** Experts that a token visits in a layer, at most. */
+function mostExperts(dir: string): number {
+  const { layers } = loadModelConfig(dir).config
+  return layers.reduce((most, { feedForward }) => Math.max(most, feedForward.kind === "moe" ? feedForward.topK : 0), 1)
 }
 
 function untilSignal(): Promise<void> {

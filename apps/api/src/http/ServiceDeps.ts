@@ -18,6 +18,8 @@ export interface ServiceDeps {
     readonly swapDir: string | undefined
   }
   readonly desired: Pick<DesiredFile, "failNext">
+  /** Told of each request for an answer. */
+  readonly noteRequest: () => void
   /** Says what is worth knowing at debug level 1. */
   readonly debug: (line: string) => void
   /** Names fields of requests that nobody knows, each once. */

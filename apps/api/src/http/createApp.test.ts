@@ -64,6 +64,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     modelId: "fake",
     created: 0,
     metrics,
+    noteRequest: () => {},
     desired: { failNext: () => {} },
     packing: {
       sourceDir: "",

@@ -27,6 +27,7 @@ export async function answer(
   { requestId, isStream, requests, form, signal }: AnswerOptions,
 ): Promise<Response> {
   const arrivedMs = performance.now()
+  deps.noteRequest()
   const { backend } = await runForRequest(readyStatus(deps), signal)
   const headers = { "x-request-id": requestId }
   const numChoices = requests.reduce((sum, request) => sum + request.numChoices, 0)

@@ -163,6 +163,11 @@ export const SETTINGS = {
     defaultText: "60s",
     description: "An engine that finishes no step for so long is killed and started anew; answers in flight go on.",
   },
+  calendar: {
+    ...optional(text("<file.json>")),
+    description:
+      "Events that bring load (docs/operations.md). With it, the number of awake experts follows what is expected.",
+  },
   "swap-dir": {
     ...optional(text("<dir>")),
     description: "Where files lie that experts may be replaced from while the service runs. Without it none are.",
