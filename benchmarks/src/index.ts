@@ -1,6 +1,7 @@
 import { engine } from "./engine.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
+import { paging } from "./paging.ts"
 import { serve } from "./serve.ts"
 import { sparse } from "./sparse.ts"
 import { start } from "./start.ts"
@@ -13,4 +14,4 @@ export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
-export const SUITES: readonly Suite[] = [engine, kernels, layer, serve, sparse, start, streams]
+export const SUITES: readonly Suite[] = [engine, kernels, layer, paging, serve, sparse, start, streams]

@@ -3,7 +3,12 @@ export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSl
 export { planStep, type SequenceState, type StepBudget } from "./planStep.ts"
 export type { SlotMemory } from "./SlotMemory.ts"
 export { createStepPlan, type StepEntry, type StepPlan } from "./StepPlan.ts"
-export { createEvictionPolicy, EVICTION_NAMES, type EvictionName } from "./eviction/createEvictionPolicy.ts"
+export {
+  createEvictionPolicy,
+  DEFAULT_EVICTION,
+  EVICTION_NAMES,
+  type EvictionName,
+} from "./eviction/createEvictionPolicy.ts"
 export type { EvictionPolicy, ExpertGrid } from "./eviction/EvictionPolicy.ts"
 export {
   createPrefetchPlan,
@@ -15,3 +20,6 @@ export {
 export { type LayerNeed, planResidency } from "./residency/planResidency.ts"
 export { createResidency, freeFrame, type Residency, takeFrame } from "./residency/Residency.ts"
 export { createResidencyPlan, type ResidencyPlan, type WaveList } from "./residency/ResidencyPlan.ts"
+export { decodeTrace } from "./trace/decodeTrace.ts"
+export { createTraceEncoder, encodeTrace, type TraceEncoder } from "./trace/encodeTrace.ts"
+export type { ExpertTrace, TraceHeader, TraceStep } from "./trace/ExpertTrace.ts"

@@ -11,7 +11,6 @@ export interface ExpertGrid {
  * its creation, and the same calls give the same victims.
  */
 export interface EvictionPolicy {
-  readonly name: string
   /** Notes that a step needs an expert; once for each expert and step. */
   touch(expert: number, step: number): void
   /** Notes that an expert holds a frame from now on. */

@@ -3,7 +3,6 @@ import type { EvictionPolicy, ExpertGrid } from "./EvictionPolicy.ts"
 
 /** What makes one policy of keys differ from another. */
 export interface KeyRules {
-  readonly name: string
   /** Notes a use: sets keys. */
   touch(heaps: AwakeHeaps, expert: number, layer: number, step: number): void
   /** Returns how willingly the layer's expert of the least key is put to sleep, while layer `now` runs: the largest of all layers goes. */
@@ -19,7 +18,6 @@ export function createKeyedPolicy(grid: ExpertGrid, rules: KeyRules): EvictionPo
   const { numLayers, numExperts } = grid
   const heaps = createAwakeHeaps(grid)
   return {
-    name: rules.name,
     touch: (expert, step) => rules.touch(heaps, expert, Math.floor(expert / numExperts), step),
     woke: (expert) => heaps.add(expert),
     slept: (expert) => heaps.remove(expert),

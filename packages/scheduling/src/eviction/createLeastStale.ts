@@ -13,7 +13,6 @@ const PASSED = 2 ** 48
 export function createLeastStale(grid: ExpertGrid): EvictionPolicy {
   const { numLayers } = grid
   return createKeyedPolicy(grid, {
-    name: "least stale",
     touch: (heaps, expert, _layer, step) => heaps.setKey(expert, step),
     readiness: (key, layer, now) =>
       (layer <= now ? PASSED : 0) - key + layersUntil(layer, now, numLayers) / (numLayers + 1),

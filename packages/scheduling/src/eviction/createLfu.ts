@@ -4,12 +4,13 @@ import type { EvictionPolicy, ExpertGrid } from "./EvictionPolicy.ts"
 
 /** Puts the expert to sleep that was used least often, where a use counts half as much every `halfLife` steps: from LRU (short) to LFU (long). */
 export function createLfu(grid: ExpertGrid, halfLife: number): EvictionPolicy {
-  const counts = createUseCounts(halfLife)
+  const counts = createUseCounts(grid, halfLife)
   return createKeyedPolicy(grid, {
-    name: `LFU, half-life ${halfLife}`,
     touch(heaps, expert, _layer, step) {
-      counts.advance(heaps, step)
-      heaps.setKey(expert, heaps.keys[expert]! + counts.weight())
+      const factor = counts.advance(step)
+      if (factor !== 1) heaps.scaleKeys(factor)
+      counts.add(expert)
+      heaps.setKey(expert, counts.values[expert]!)
     },
     readiness: (key) => -key,
   })

@@ -4,7 +4,6 @@ import type { EvictionPolicy, ExpertGrid } from "./EvictionPolicy.ts"
 /** Puts the expert to sleep that was used least recently. */
 export function createLru(grid: ExpertGrid): EvictionPolicy {
   return createKeyedPolicy(grid, {
-    name: "LRU",
     touch: (heaps, expert, layer, step) => heaps.setKey(expert, step * grid.numLayers + layer),
     readiness: (key) => -key,
   })

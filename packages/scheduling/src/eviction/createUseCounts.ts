@@ -1,44 +1,52 @@
-import type { AwakeHeaps } from "./createAwakeHeaps.ts"
+import type { ExpertGrid } from "./EvictionPolicy.ts"
 
-/** Uses of each expert, older ones counting less. */
+/** How often each expert was used, older uses counting less. */
 export interface UseCounts {
-  /** Moves on to a step; does nothing where it is that of the last call. */
-  advance(heaps: AwakeHeaps, step: number): void
-  /** What one use in this step adds to an expert's key. */
-  weight(): number
-  /** Returns the share of recent steps that a key stands for: 1 for every one. */
-  share(key: number): number
+  /** By expert; grows with uses alone, so that it orders experts until the next one. */
+  readonly values: Float64Array
+  /** Moves on to a step, if it is not that of the last call; returns by what all values were multiplied, nearly always 1. */
+  advance(step: number): number
+  add(expert: number): void
+  /** The value of an expert that every step has used: values over it are the share of recent steps that used one. */
+  whole(): number
 }
 
-/** Keys grow until this, then all are scaled down. */
+/** Weights grow until this, then everything is scaled down. */
 const LARGEST_WEIGHT = 2 ** 256
 
 /**
  * Counts uses whose weight halves every `halfLife` steps that it hears of: idle time forgets nothing.
  *
- * Old uses do not shrink: new ones weigh more, so that the order of keys changes with uses only.
+ * Old uses do not shrink: new ones weigh more.
  *
  * @see LRFU: Lee et al., IEEE Transactions on Computers 50(12), 2001
  */
-export function createUseCounts(halfLife: number): UseCounts {
+export function createUseCounts({ numLayers, numExperts }: ExpertGrid, halfLife: number): UseCounts {
+  const values = new Float64Array(numLayers * numExperts)
   const growth = 2 ** (1 / halfLife)
   let lastStep = -1
   let weight = 1
-  /** The key of an expert that every step has used. */
-  let total = 0
+  let whole = 0
+  const scaleDown = (): number => {
+    const factor = 1 / weight
+    for (let expert = 0; expert < values.length; expert++) values[expert]! *= factor
+    whole *= factor
+    weight = 1
+    return factor
+  }
   return {
-    advance(heaps, step) {
-      if (step === lastStep) return
+    values,
+    advance(step) {
+      if (step === lastStep) return 1
       lastStep = step
       weight *= growth
-      if (weight > LARGEST_WEIGHT) {
-        heaps.scaleKeys(1 / weight)
-        total /= weight
-        weight = 1
-      }
-      total += weight
+      const factor = weight > LARGEST_WEIGHT ? scaleDown() : 1
+      whole += weight
+      return factor
     },
-    weight: () => weight,
-    share: (key) => key / total,
+    add(expert) {
+      values[expert]! += weight
+    },
+    whole: () => whole,
   }
 }
