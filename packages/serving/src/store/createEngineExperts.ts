@@ -5,6 +5,7 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import type { ModelExperts, PreparedModel } from "@consilium/model"
+import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
 import type { ControlCommand, ControlResult, Desired, ExpertChange, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
@@ -14,7 +15,6 @@ import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
 import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
 import { createFaults } from "./createFaults.ts"
-import { createLru } from "./createLru.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
 import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
@@ -28,6 +28,8 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
+  /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
+  readonly eviction?: EvictionName
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -76,7 +78,7 @@ export function createEngineExperts(
     prepared,
     backend,
     standIn,
-    createPolicy: ({ numInstances }) => createLru(numInstances),
+    eviction: options.eviction ?? DEFAULT_EVICTION,
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
