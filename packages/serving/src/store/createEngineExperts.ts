@@ -6,7 +6,7 @@
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import type { ModelExperts, PreparedModel } from "@consilium/model"
 import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
-import type { ControlCommand, ControlResult, Desired, ExpertChange, VersionsReport } from "../control.ts"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
@@ -18,6 +18,7 @@ import { createFaults } from "./createFaults.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
 import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
+import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
 
@@ -30,6 +31,8 @@ export interface EngineExpertsOptions {
   readonly allowsOtherText: boolean
   /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
   readonly eviction?: EvictionName
+  /** How tokens are routed; as the router says unless given. */
+  readonly routing?: RoutingMode
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -68,7 +71,7 @@ export function createEngineExperts(
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, maxRows, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, routing: mode = "exact", maxRows, nowMs, onChange } = options
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -83,7 +86,8 @@ export function createEngineExperts(
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
         load.observe(layer, plan.offsets)
-        readAhead.onBegin(layer, plan)
+        // Who goes round sleepers does not wake them.
+        if (mode !== "awake") readAhead.onBegin(layer, plan)
       },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
@@ -122,6 +126,16 @@ export function createEngineExperts(
     mayEvict: store.mayEvict,
     onChange: emit,
   })
+  const loadAware = createLoadAwareRouting({
+    mode,
+    table,
+    maxRows,
+    routerOf(layer) {
+      const { feedForward } = prepared.config.layers[layer]!
+      if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
+      return feedForward.router
+    },
+  })
   const health = createExpertHealth({
     table,
     residency,
@@ -157,7 +171,15 @@ export function createEngineExperts(
   }
 
   const report = (): ExpertsReport =>
-    describeExperts({ store, health, load, versions, replicasPerLayer: tender.numReplicas() })
+    describeExperts({
+      store,
+      health,
+      load,
+      versions,
+      replicasPerLayer: tender.numReplicas(),
+      routing: mode,
+      drift: loadAware?.drift,
+    })
 
   return {
     report,
@@ -165,8 +187,9 @@ export function createEngineExperts(
     health,
     versions,
     source: store.source,
-    options: health.options,
-    wantsForesight: readAhead.wantsForesight,
+    options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
+    ...(loadAware === undefined ? {} : { observeRouting: loadAware.observe }),
+    wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
     start: store.start,
     climb(cause) {
@@ -188,7 +211,9 @@ export function createEngineExperts(
       tender.noteStep()
       watchNorms.nextStep()
       isIsolating = false
-      return health.takeRungs()
+      const rungs = health.takeRungs()
+      const detours = loadAware?.takeDetours() ?? []
+      return detours.length === 0 ? rungs : [...rungs, ...detours]
     },
     tend: tender.tend,
     takeSpoiled: tender.takeSpoiled,
