@@ -18,4 +18,17 @@ export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
-export const SUITES: readonly Suite[] = [engine, kernels, layer, lifecycle, paged, paging, scale, serve, sparse, soak, start, streams]
+export const SUITES: readonly Suite[] = [
+  engine,
+  kernels,
+  layer,
+  lifecycle,
+  paged,
+  paging,
+  scale,
+  serve,
+  sparse,
+  soak,
+  start,
+  streams,
+]

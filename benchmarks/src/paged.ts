@@ -69,7 +69,11 @@ function* describePaged(name: string, result: PagedResult, resident: PagedResult
   yield { name: `${name}: of min(compute, disk)`, unit: "%", samples: [(100 * boundMs) / meanMs(result)] }
   yield { name: `${name}: read a step`, unit: "MiB", samples: [readBytes / numSteps / 2 ** 20] }
   const missed = (readBytes - aheadBytes) / expertBytes
-  yield { name: `${name}: needed experts that were awake or on their way`, unit: "%", samples: [100 * (1 - missed / numNeeded)] }
+  yield {
+    name: `${name}: needed experts that were awake or on their way`,
+    unit: "%",
+    samples: [100 * (1 - missed / numNeeded)],
+  }
   yield {
     name: `${name}: resident memory, of what was allowed`,
     unit: "%",

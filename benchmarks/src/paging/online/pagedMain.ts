@@ -2,7 +2,15 @@
 import { createRouting, type Routing } from "@consilium/gating"
 import { type Arena, createArena, createReadQueue, planExpertSlab, type Slab, type Span } from "@consilium/kernels"
 import { residentExperts } from "@consilium/experts"
-import { createTransformer, type ModelExperts, openDirect, openPreparedModel, PART_ALIGNMENT, type PreparedModel, weightBytes } from "@consilium/model"
+import {
+  createTransformer,
+  type ModelExperts,
+  openDirect,
+  openPreparedModel,
+  PART_ALIGNMENT,
+  type PreparedModel,
+  weightBytes,
+} from "@consilium/model"
 import type { ExpertTrace } from "@consilium/scheduling"
 import { createEngineExperts, type EngineExperts } from "@consilium/serving"
 import { ptr } from "bun:ffi"

@@ -30,7 +30,16 @@ interface ResidencyOptions {
   readonly limits: ResidencyLimits
 }
 
-export function createResidency({ table, backend, standIn, pool, queue, policy, turn, limits }: ResidencyOptions): Residency {
+export function createResidency({
+  table,
+  backend,
+  standIn,
+  pool,
+  queue,
+  policy,
+  turn,
+  limits,
+}: ResidencyOptions): Residency {
   const { states, files, frames, slabs, isOnStandIn, tickets, layerOf, numHeld } = table
   const backendOf = (instance: number): Backend => (isOnStandIn[instance] === 1 ? standIn : backend)
   /** `[numInstances]` bytes that each holds or will hold. */
@@ -257,7 +266,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
         while (isOverTarget()) {
           const isLayerFull = numHeld[l]! > limits.targets[l]!
           const victim = policy.victim(
-        turn.layer,
+            turn.layer,
             (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other),
           )
           if (victim < 0) break
