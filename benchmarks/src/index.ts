@@ -2,6 +2,8 @@ import { engine } from "./engine.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
+import { paged } from "./paged.ts"
+import { paging } from "./paging.ts"
 import { scale } from "./scale.ts"
 import { serve } from "./serve.ts"
 import { soak } from "./soak.ts"
@@ -16,4 +18,17 @@ export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
-export const SUITES: readonly Suite[] = [engine, kernels, layer, lifecycle, scale, serve, sparse, soak, start, streams]
+export const SUITES: readonly Suite[] = [
+  engine,
+  kernels,
+  layer,
+  lifecycle,
+  paged,
+  paging,
+  scale,
+  serve,
+  sparse,
+  soak,
+  start,
+  streams,
+]

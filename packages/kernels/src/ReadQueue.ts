@@ -43,6 +43,8 @@ export interface ReadQueue {
   close(): void
 }
 
+/** How long the asking thread waits before it reads what nobody is in a hurry for. */
+const PATIENCE_MS = 20
 /** Reads that can be under way at once. */
 const NUM_TICKETS = 256
 
@@ -64,12 +66,18 @@ export function createReadQueue(arena: Arena, numThreads: number): ReadQueue {
     Atomics.notify(control, TICKET.bell)
   }
   const numDone = (): number => Atomics.load(control, TICKET.numDone)
-  /** Reads the next ticket here; false when all have been taken. */
-  const readNext = (): boolean => {
-    const ticket = takeTicket(tickets)
+  /** Reads the next ticket here; false when there is none. */
+  const readNext = (onlyUrgent: boolean): boolean => {
+    const ticket = takeTicket(tickets, onlyUrgent)
     if (ticket < 0) return false
     readTicket(tickets, ticket)
     return true
+  }
+
+  /** Does what somebody waits for, or waits; where nothing moves, threads that never came are not waited for. */
+  const waitOrRead = (before: number): void => {
+    if (readNext(true)) return
+    if (Atomics.wait(control, TICKET.numDone, before, PATIENCE_MS) === "timed-out") readNext(false)
   }
 
   return {
@@ -105,14 +113,15 @@ export function createReadQueue(arena: Arena, numThreads: number): ReadQueue {
       return result
     },
     wait(ticket) {
+      Atomics.compareExchange(states, ticket, TICKET.queued, TICKET.urgent)
       for (;;) {
         const before = numDone()
         if (Atomics.load(states, ticket) === TICKET.done) return
-        if (!readNext()) Atomics.wait(control, TICKET.numDone, before)
+        waitOrRead(before)
       }
     },
     waitForNext(before) {
-      while (numDone() === before) if (!readNext()) Atomics.wait(control, TICKET.numDone, before)
+      while (numDone() === before) waitOrRead(before)
     },
     close() {
       Atomics.store(control, TICKET.isClosed, 1)

@@ -38,14 +38,18 @@ export const TICKET = {
 
 export const TICKET_VALUES = 8
 
-/** Takes the next read for this thread: an urgent one where there is one, the oldest of them; -1 when all have been taken. */
-export function takeTicket({ states, values }: ReadTickets): number {
+/**
+ * Takes the next read for this thread: an urgent one where there is one, the oldest of them; -1 when all have been taken.
+ *
+ * @param onlyUrgent leaves reads to others that nobody waits for: who waits has better things to do
+ */
+export function takeTicket({ states, values }: ReadTickets, onlyUrgent = false): number {
   for (;;) {
     let best = -1
     let bestState = 0
     for (let ticket = 0; ticket < states.length; ticket++) {
       const state = Atomics.load(states, ticket)
-      if (state !== TICKET.queued && state !== TICKET.urgent) continue
+      if (state !== TICKET.urgent && (onlyUrgent || state !== TICKET.queued)) continue
       const isBetter =
         state > bestState ||
         (state === bestState &&

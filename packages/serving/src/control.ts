@@ -4,6 +4,14 @@ import { Schema } from "effect"
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
+/**
+ * How tokens are routed: as the router says; by a bias that evens the load out; or round experts that sleep, where enough are awake.
+ *
+ * All but the first change the text.
+ */
+export const ROUTING_MODES = ["exact", "balanced", "awake"] as const
+export type RoutingMode = (typeof ROUTING_MODES)[number]
+
 /** Kinds of faults that can be injected where that is enabled. */
 export const FAULT_KINDS = [
   "throw",
@@ -111,6 +119,9 @@ export const ResidencyReport = Schema.Struct({
   waitMs: Schema.Finite,
   /** Largest load of a layer's experts over their mean, the worst layer's. */
   imbalance: Schema.Finite,
+  routing: Schema.Literals(ROUTING_MODES),
+  /** What routing other than `exact` costs: KL divergence of the weights from the router's own, in nats, and the share of assignments that went elsewhere. */
+  drift: Schema.Struct({ kl: Schema.Finite, moved: Schema.Finite }),
 })
 export type ResidencyReport = typeof ResidencyReport.Type
 

@@ -14,6 +14,7 @@ export type { EngineApi, EngineState, GenerateEvent } from "./client/EngineApi.t
 export { EngineError } from "./client/EngineError.ts"
 export type { EngineStart } from "./engine/EngineStart.ts"
 export type { Degradation, EngineStatus, EngineUsage, RoutingTrace } from "./protocol.ts"
+export { createEngineExperts, type EngineExperts } from "./store/createEngineExperts.ts"
 export { complete, type CompletionDeps } from "./completion/complete.ts"
 export type {
   ChatMessage,

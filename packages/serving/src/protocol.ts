@@ -71,7 +71,8 @@ export type GeneratedToken = typeof GeneratedToken.Type
 export const Degradation = Schema.Struct({
   layer: Count,
   expertId: Count,
-  rung: Schema.Literals(["replica", "reload", "backend", "reroute", "shared-only"]),
+  /** `asleep`: the router's choice slept, and the token went round it, because an operator wants that rather than a wait. */
+  rung: Schema.Literals(["replica", "reload", "backend", "reroute", "shared-only", "asleep"]),
 })
 export type Degradation = typeof Degradation.Type
 

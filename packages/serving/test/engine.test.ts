@@ -41,6 +41,7 @@ beforeAll(async () => {
     enablesFaults: true,
     expertIdleMs: null,
     allowsOtherText: true,
+    routing: "exact",
   }
 })
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))

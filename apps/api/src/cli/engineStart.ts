@@ -23,6 +23,7 @@ export function engineStart(
     debug,
     enablesFaults: settings["enable-faults"],
     expertIdleMs: settings["expert-idle"] ?? null,
+    routing: settings.routing,
     allowsOtherText: settings.failover === "any",
   }
 }

@@ -27,6 +27,8 @@ export function registerExpertMetrics(registry: Registry, engine: EngineApi): vo
   const read = gauge("expert_read_bytes", "Bytes read from disk to wake experts since the engine's start")
   const ahead = gauge("expert_ahead_bytes", "Of these, bytes read before anybody needed them")
   const waited = gauge("expert_wait_seconds", "Time that steps waited for reads since the engine's start")
+  const drift = gauge("routing_drift_kl", "KL divergence of load-aware routing from the router's own, in nats")
+  const moved = gauge("routing_moved_ratio", "Share of assignments that load-aware routing sent elsewhere")
   const imbalance = gauge("expert_imbalance", "Largest load of a layer's experts over their mean, of the worst layer")
 
   const showResidency = (residency: ResidencyReport): void => {
@@ -37,6 +39,8 @@ export function registerExpertMetrics(registry: Registry, engine: EngineApi): vo
     ahead.set(residency.aheadBytes)
     waited.set(residency.waitMs / 1000)
     imbalance.set(residency.imbalance)
+    drift.set(residency.drift.kl)
+    moved.set(residency.drift.moved)
   }
 
   const showExperts = (experts: readonly ExpertReport[]): void => {

@@ -163,6 +163,12 @@ export const SETTINGS = {
     defaultText: "60s",
     description: "An engine that finishes no step for so long is killed and started anew; answers in flight go on.",
   },
+  routing: {
+    ...oneOf("exact", "balanced", "awake"),
+    defaultText: "exact",
+    description:
+      "How tokens are routed: as the router says; with a bias that evens out the load (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",
+  },
   calendar: {
     ...optional(text("<file.json>")),
     description:

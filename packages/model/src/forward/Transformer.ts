@@ -80,6 +80,8 @@ export interface ModelExperts {
   source(layer: number): ExpertSource
   /** What a layer's route is told in this step: who is not available, above all. */
   options(layer: number): MoeOptions
+  /** Is shown how a layer has been routed, and by which logits `[T, E]`: views of scratch. */
+  observeRouting?(layer: number, routing: Routing, logits: Float32Array): void
   /** Whether it helps to know ahead what a layer will need for a step of so many rows: some of its experts sleep. */
   wantsForesight(layer: number, numRows: number): boolean
   /** Is told what a layer is likely to need, `[T * K]` ids, by its router on the hidden state that the layer before sees. */
@@ -140,7 +142,9 @@ export function createTransformer(options: TransformerOptions): Transformer {
       const { layer: moe, scratch: moeScratch, routing, index } = layer.moe
       if (experts !== undefined && layer.next !== undefined && experts.wantsForesight(layer.next.index, numRows))
         foresee(experts, layer.next, scratch, numRows, backend, config.normEpsilon)
-      copyRouting(routing, moeLayer(branch, normed, numRows, moe, moeScratch, experts?.options(index)))
+      const routed = moeLayer(branch, normed, numRows, moe, moeScratch, experts?.options(index))
+      copyRouting(routing, routed)
+      experts?.observeRouting?.(index, routed, moeScratch.logits.values)
     }
     backend.addScaled(hidden, branch, numRows)
   }

@@ -58,6 +58,7 @@ export async function loadEngineModel(
             enablesFaults: start.enablesFaults,
             idleMs: start.expertIdleMs ?? Number.POSITIVE_INFINITY,
             allowsOtherText: start.allowsOtherText,
+            routing: start.routing,
             maxRows,
             nowMs: Date.now,
             onChange,
@@ -74,8 +75,9 @@ export async function loadEngineModel(
       ...(experts === undefined ? {} : { experts }),
     })
     releases.push(() => transformer.close())
-    const budget = expertBudget(start.memoryBytes, reserveBytes, arena)
-    experts?.start(budget, (done) => onProgress(denseBytes + done, numBytes.all))
+    experts?.start(expertBudget(prepared, start.memoryBytes, reserveBytes, arena), (done) =>
+      onProgress(denseBytes + done, numBytes.all),
+    )
     experts?.desire(start.desired)
     return {
       transformer: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },

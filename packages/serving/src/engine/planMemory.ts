@@ -59,9 +59,18 @@ export function planContext(
   )
 }
 
-/** Bytes that awake experts may hold, once everything else has its place in the arena. */
-export function expertBudget(memoryBytes: number, reserveBytes: number, arena: Arena): number {
-  return memoryBytes - reserveBytes - arena.usedBytes
+/**
+ * Bytes that awake experts may hold, once everything else has its place in the arena.
+ *
+ * @throws Error in one line where one token's experts do not fit
+ */
+export function expertBudget(prepared: PreparedModel, memoryBytes: number, reserveBytes: number, arena: Arena): number {
+  const budget = memoryBytes - reserveBytes - arena.usedBytes
+  const least = fewestExpertBytes(prepared)
+  if (budget >= least) return budget
+  throw new Error(
+    `memory: ${mib(memoryBytes)} leave ${mib(Math.max(0, budget))} for experts beside all else, one token's take ${mib(least)}: raise --memory, or lower --context or --max-streams`,
+  )
 }
 
 /** Experts of which a step can make do: those of one token in one layer. */

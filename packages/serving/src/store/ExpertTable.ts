@@ -52,14 +52,14 @@ const MAX_OTHER_VERSIONS = 8
 
 /** Creates the table of a prepared model's experts, all asleep. */
 export function createExpertTable(prepared: PreparedModel, handle: number): ExpertTable {
-  const layers: ExpertLayer[] = []
-  let first = 0
-  prepared.layers.forEach(({ router, experts }, layer) => {
-    if (router === undefined) return
-    const numInstances = experts.length + MAX_OTHER_VERSIONS
-    layers.push({ layer, first, numExperts: experts.length, numInstances })
-    first += numInstances
+  const sparse = [...prepared.layers.entries()].filter(([, { router }]) => router !== undefined)
+  const mostExperts = sparse.reduce((most, [, { experts }]) => Math.max(most, experts.length), 0)
+  // Layers are alike in the table, so that an instance's layer follows from its number.
+  const numInstances = mostExperts + MAX_OTHER_VERSIONS
+  const layers = sparse.map(([layer, { experts }], l): ExpertLayer => {
+    return { layer, first: l * numInstances, numExperts: experts.length, numInstances }
   })
+  const first = layers.length * numInstances
   const table: ExpertTable = {
     layers,
     numInstances: first,
@@ -73,7 +73,7 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
     tickets: new Int32Array(first).fill(-1),
     numHeld: new Int32Array(layers.length),
   }
-  layers.forEach(({ layer, first: begin, numInstances }, l) => {
+  layers.forEach(({ layer, first: begin }, l) => {
     table.layerOf.fill(l, begin, begin + numInstances)
     prepared.layers[layer]!.experts.forEach((entry, e) => {
       table.files[begin + e] = { handle, entry }

@@ -1,14 +1,6 @@
 import type { Span } from "@consilium/kernels"
 import type { ExpertFault } from "./ExpertFault.ts"
 
-/** Chooses who falls asleep. */
-export interface VictimPolicy {
-  /** Told of each instance that a layer uses, once a step. */
-  touch(instance: number): void
-  /** Returns who should sleep of those that may, or -1 where none may. */
-  victim(mayEvict: (instance: number) => boolean): number
-}
-
 export interface ResidencyLimits {
   /** Most bytes that awake experts hold, as the backend counts them. */
   budgetBytes: number

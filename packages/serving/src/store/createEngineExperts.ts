@@ -5,7 +5,8 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import type { ModelExperts, PreparedModel } from "@consilium/model"
-import type { ControlCommand, ControlResult, Desired, ExpertChange, VersionsReport } from "../control.ts"
+import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
@@ -14,10 +15,10 @@ import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
 import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
 import { createFaults } from "./createFaults.ts"
-import { createLru } from "./createLru.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
 import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
+import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
 
@@ -28,6 +29,10 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
+  /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
+  readonly eviction?: EvictionName
+  /** How tokens are routed; as the router says unless given. */
+  readonly routing?: RoutingMode
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -66,7 +71,7 @@ export function createEngineExperts(
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, maxRows, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, routing: mode = "exact", maxRows, nowMs, onChange } = options
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -76,12 +81,13 @@ export function createEngineExperts(
     prepared,
     backend,
     standIn,
-    createPolicy: ({ numInstances }) => createLru(numInstances),
+    eviction: options.eviction ?? DEFAULT_EVICTION,
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
         load.observe(layer, plan.offsets)
-        readAhead.onBegin(layer, plan)
+        // Who goes round sleepers does not wake them.
+        if (mode !== "awake") readAhead.onBegin(layer, plan)
       },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
@@ -120,6 +126,16 @@ export function createEngineExperts(
     mayEvict: store.mayEvict,
     onChange: emit,
   })
+  const loadAware = createLoadAwareRouting({
+    mode,
+    table,
+    maxRows,
+    routerOf(layer) {
+      const { feedForward } = prepared.config.layers[layer]!
+      if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
+      return feedForward.router
+    },
+  })
   const health = createExpertHealth({
     table,
     residency,
@@ -155,7 +171,15 @@ export function createEngineExperts(
   }
 
   const report = (): ExpertsReport =>
-    describeExperts({ store, health, load, versions, replicasPerLayer: tender.numReplicas() })
+    describeExperts({
+      store,
+      health,
+      load,
+      versions,
+      replicasPerLayer: tender.numReplicas(),
+      routing: mode,
+      drift: loadAware?.drift,
+    })
 
   return {
     report,
@@ -163,8 +187,9 @@ export function createEngineExperts(
     health,
     versions,
     source: store.source,
-    options: health.options,
-    wantsForesight: readAhead.wantsForesight,
+    options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
+    ...(loadAware === undefined ? {} : { observeRouting: loadAware.observe }),
+    wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
     start: store.start,
     climb(cause) {
@@ -186,7 +211,9 @@ export function createEngineExperts(
       tender.noteStep()
       watchNorms.nextStep()
       isIsolating = false
-      return health.takeRungs()
+      const rungs = health.takeRungs()
+      const detours = loadAware?.takeDetours() ?? []
+      return detours.length === 0 ? rungs : [...rungs, ...detours]
     },
     tend: tender.tend,
     takeSpoiled: tender.takeSpoiled,

@@ -6,17 +6,18 @@
 import type { ExpertSource } from "@consilium/experts"
 import { type Backend, createReadQueue, type Span } from "@consilium/kernels"
 import { openDirect, PART_ALIGNMENT, type PreparedModel, type SlabEntry } from "@consilium/model"
+import { createEvictionPolicy, type EvictionName } from "@consilium/scheduling"
 import { closeSync } from "node:fs"
 import { createLayerSource, type LayerSource, type LayerWatch } from "./createLayerSource.ts"
 import { createExpertTable, type ExpertTable, STATE } from "./ExpertTable.ts"
 import { createFramePool } from "./FramePool.ts"
-import { createResidency } from "./createResidency.ts"
-import type { Residency, ResidencyLimits, VictimPolicy } from "./Residency.ts"
+import { createResidency, type Turn } from "./createResidency.ts"
+import type { Residency, ResidencyLimits } from "./Residency.ts"
 
 export interface ExpertStoreOptions {
   readonly prepared: PreparedModel
   readonly backend: Backend
-  readonly createPolicy: (table: ExpertTable) => VictimPolicy
+  readonly eviction: EvictionName
   readonly watch: LayerWatch
   /** Computes with experts that the backend fails on. */
   readonly standIn: Backend
@@ -47,7 +48,7 @@ const NUM_READERS = 3
 
 /** Opens the store of a model's experts, all asleep. @throws PreparedModelError when their file cannot be read */
 export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
-  const { prepared, backend, createPolicy, watch, standIn } = options
+  const { prepared, backend, eviction, watch, standIn } = options
   const { arena } = backend
   const handle = openDirect(prepared.slabsPath)
   const table = createExpertTable(prepared, handle)
@@ -55,16 +56,18 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
   const frameBytes = pagesOf(entries.reduce((most, { bytes }) => Math.max(most, bytes), 0))
   const pool = createFramePool(arena, frameBytes)
   const queue = createReadQueue(arena, NUM_READERS)
-  const policy = createPolicy(table)
+  const numExperts = table.layers[0]?.numInstances ?? 1
+  const policy = createEvictionPolicy(eviction, { numLayers: table.layers.length, numExperts })
+  const turn: Turn = { step: 0, layer: table.layers.length }
   const limits: ResidencyLimits = {
     budgetBytes: 0,
     targets: Int32Array.from(table.layers, ({ numInstances }) => numInstances),
   }
-  const residency = createResidency({ table, backend, standIn, pool, queue, policy, limits })
+  const residency = createResidency({ table, backend, standIn, pool, queue, policy, turn, limits })
   const sources = new Map<number, LayerSource>()
   for (const layer of table.layers) {
     const { format } = prepared.layers[layer.layer]!.experts[0]!.shape
-    sources.set(layer.layer, createLayerSource({ table, layer, format, residency, policy, watch, standIn }))
+    sources.set(layer.layer, createLayerSource({ table, layer, format, residency, policy, turn, watch, standIn }))
   }
   return {
     table,

@@ -1,8 +1,10 @@
 import { type DispatchPlan, type ExpertSource, numRowsOf } from "@consilium/experts"
 import type { Routing } from "@consilium/gating"
 import type { Backend, Format, Rows, Slab } from "@consilium/kernels"
+import type { EvictionPolicy } from "@consilium/scheduling"
 import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
-import type { Residency, VictimPolicy } from "./Residency.ts"
+import type { Turn } from "./createResidency.ts"
+import type { Residency } from "./Residency.ts"
 
 /** What a layer's source tells of, and asks, while it runs. */
 export interface LayerWatch {
@@ -29,7 +31,8 @@ interface LayerSourceOptions {
   readonly layer: ExpertLayer
   readonly format: Format
   readonly residency: Residency
-  readonly policy: VictimPolicy
+  readonly policy: EvictionPolicy
+  readonly turn: Turn
   readonly watch: LayerWatch
   /** What computes with those of the table that are on it. */
   readonly standIn: Backend
@@ -51,6 +54,7 @@ export function createLayerSource({
   format,
   residency,
   policy,
+  turn,
   watch,
   standIn,
 }: LayerSourceOptions): LayerSource {
@@ -114,13 +118,16 @@ export function createLayerSource({
     },
     assign: (routing) => watch.assign(layer, routing),
     begin(plan) {
+      const l = layer.first / numInstances
+      if (l <= turn.layer) turn.step++
+      turn.layer = l
       needed.length = 0
       isNeeded.fill(0)
       for (let e = 0; e < numInstances; e++) {
         if (numRowsOf(plan, e) === 0) continue
         needed.push(first + e)
         isNeeded[e] = 1
-        policy.touch(first + e)
+        policy.touch(first + e, turn.step)
       }
       residency.settle()
       wakeAll()

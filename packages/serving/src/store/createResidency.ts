@@ -5,10 +5,17 @@
  */
 import { type Backend, planExpertSlab, type ReadQueue, type Span } from "@consilium/kernels"
 import { checksumText, PART_ALIGNMENT } from "@consilium/model"
+import type { EvictionPolicy } from "@consilium/scheduling"
 import { ExpertFault } from "./ExpertFault.ts"
 import { type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
 import type { FramePool } from "./FramePool.ts"
-import type { Residency, ResidencyCounters, ResidencyLimits, VictimPolicy } from "./Residency.ts"
+import type { Residency, ResidencyCounters, ResidencyLimits } from "./Residency.ts"
+
+/** Which layer of the table runs, in which step. */
+export interface Turn {
+  step: number
+  layer: number
+}
 
 interface ResidencyOptions {
   readonly table: ExpertTable
@@ -17,11 +24,22 @@ interface ResidencyOptions {
   readonly standIn: Backend
   readonly pool: FramePool
   readonly queue: ReadQueue
-  readonly policy: VictimPolicy
+  readonly policy: EvictionPolicy
+  /** Where the step is. */
+  readonly turn: Turn
   readonly limits: ResidencyLimits
 }
 
-export function createResidency({ table, backend, standIn, pool, queue, policy, limits }: ResidencyOptions): Residency {
+export function createResidency({
+  table,
+  backend,
+  standIn,
+  pool,
+  queue,
+  policy,
+  turn,
+  limits,
+}: ResidencyOptions): Residency {
   const { states, files, frames, slabs, isOnStandIn, tickets, layerOf, numHeld } = table
   const backendOf = (instance: number): Backend => (isOnStandIn[instance] === 1 ? standIn : backend)
   /** `[numInstances]` bytes that each holds or will hold. */
@@ -59,6 +77,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
     frames[instance] = undefined
     states[instance] = STATE.asleep
     numHeld[layerOf[instance]!]!--
+    policy.slept(instance)
     hold(instance, 0)
   }
 
@@ -83,6 +102,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
       const layer = layerOf[instance]!
       const isLayerFull = numHeld[layer]! >= limits.targets[layer]!
       const victim = policy.victim(
+        turn.layer,
         (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === layer) && mayEvict(other),
       )
       if (victim < 0) return false
@@ -174,6 +194,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
       tickets[instance] = ticket
       states[instance] = STATE.waking
       numHeld[layerOf[instance]!]!++
+      policy.woke(instance)
       hold(instance, expectedBytes(instance))
       waking.push(instance)
       return true
@@ -203,6 +224,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
     adopt(instance, frame) {
       frames[instance] = frame
       numHeld[layerOf[instance]!]!++
+      policy.woke(instance)
       open(instance)
     },
     hurry(instance) {
@@ -244,6 +266,7 @@ export function createResidency({ table, backend, standIn, pool, queue, policy, 
         while (isOverTarget()) {
           const isLayerFull = numHeld[l]! > limits.targets[l]!
           const victim = policy.victim(
+            turn.layer,
             (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other),
           )
           if (victim < 0) break

@@ -1,4 +1,4 @@
-import type { ControlResult, ExpertReport } from "../control.ts"
+import type { ControlResult, ExpertReport, RoutingMode } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
@@ -20,12 +20,16 @@ export function describeExperts({
   load,
   versions,
   replicasPerLayer,
+  routing,
+  drift = { kl: 0, moved: 0 },
 }: {
   readonly store: ExpertStore
   readonly health: ExpertHealth
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
   readonly replicasPerLayer: number
+  readonly routing: RoutingMode
+  readonly drift: { readonly kl: number; readonly moved: number } | undefined
 }): ExpertsReport {
   const experts = table.layers.flatMap(({ layer, first, numInstances }): ExpertReport[] => {
     const tokens = load.numTokens.subarray(first, first + numInstances).reduce((sum, count) => sum + count, 0)
@@ -67,6 +71,8 @@ export function describeExperts({
     experts,
     versions: versions.report(),
     residency: {
+      routing,
+      drift,
       replicasPerLayer,
       budgetBytes: limits.budgetBytes,
       usedBytes,

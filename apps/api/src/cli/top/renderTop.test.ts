@@ -42,6 +42,8 @@ const residency = {
   aheadBytes: 2 ** 20,
   waitMs: 1500,
   imbalance: 1.75,
+  routing: "exact" as const,
+  drift: { kl: 0, moved: 0 },
 }
 const view: TopView = {
   modelId: "mini",

@@ -66,8 +66,11 @@ function totals({ experts, residency, versions }: NonNullable<TopView["experts"]
     .filter((state) => count(state) > 0)
     .map((state) => `${COLOURS[state]}${count(state)} ${state}${RESET}`)
   const canary = versions.canary === null ? "" : `, canary at ${(versions.canary.share * 100).toFixed(0)} %`
+  const { routing, drift } = residency
+  const moved =
+    routing === "exact" ? "" : `; ${routing}: ${(drift.moved * 100).toFixed(1)} % elsewhere, KL ${drift.kl.toFixed(3)}`
   return [
-    `${states.join(", ")}; imbalance ${residency.imbalance.toFixed(1)}; versions ${versions.versions.length}${canary}`,
+    `${states.join(", ")}; imbalance ${residency.imbalance.toFixed(1)}; versions ${versions.versions.length}${canary}${moved}`,
     `woken ${residency.numWoken}, read ${mib(residency.readBytes)} (${mib(residency.aheadBytes)} ahead), steps waited ${(residency.waitMs / 1000).toFixed(1)} s`,
   ]
 }

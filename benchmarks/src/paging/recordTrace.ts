@@ -1,0 +1,109 @@
+import type { Routing } from "@consilium/gating"
+import { createArena } from "@consilium/kernels"
+import {
+  createTransformer,
+  encodeChat,
+  ensurePrepared,
+  loadChatTemplate,
+  loadTokenizer,
+  openPreparedModel,
+  type Transformer,
+} from "@consilium/model"
+import type { ExpertTrace, TraceStep } from "@consilium/scheduling"
+import { basename } from "node:path"
+import { createBackend } from "../createBackend.ts"
+import type { SuiteOptions } from "../Suite.ts"
+import { createForeseeingBackend } from "./createForeseeingBackend.ts"
+import { moeLayersOf, type RecordedLayer } from "./moeLayersOf.ts"
+
+/** Positions of a conversation, template and answer; a step has no more rows. */
+const CAPACITY = 512
+
+/** A model's own routing, and the bytes of one of its experts. */
+export interface RecordedTrace {
+  readonly trace: ExpertTrace
+  readonly expertBytes: number
+}
+
+/**
+ * Has a model answer some questions, greedily and one after the other, and records how each step is routed: a prefill, then a token a step.
+ *
+ * Forecasts are what the next layer's norm and router choose on the hidden state between attention and experts, one layer before they are right.
+ *
+ * @throws Error on a model whose layers are dense, or differ in their experts
+ */
+export async function recordTrace(
+  { modelDir, cacheDir, format, backend: backendName, numThreads, signal }: SuiteOptions,
+  questions: readonly string[],
+  maxTokens: number,
+): Promise<RecordedTrace> {
+  const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {} })
+  const prepared = openPreparedModel(dir, modelDir)
+  const arena = createArena()
+  const plain = createBackend(backendName, arena, numThreads)
+  try {
+    const layers = moeLayersOf(prepared)
+    const foreseeing = createForeseeingBackend(plain, prepared, layers, CAPACITY)
+    const { backend, forecasts } = foreseeing
+    const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: CAPACITY, maxRows: CAPACITY })
+    const steps: TraceStep[] = []
+    const run = (ids: readonly number[], pastLength: number): Float32Array => {
+      foreseeing.beginStep()
+      const slot = { slotId: 0, firstRow: 0, numRows: ids.length, pastLength, wantsLogits: true }
+      transformer.run({ numRows: ids.length, ids: Int32Array.from(ids), slots: [slot] })
+      steps.push(readStep(transformer, layers, forecasts, ids.length))
+      return transformer.logits(0)
+    }
+    for (const question of questions) {
+      signal.throwIfAborted()
+      // The model blocks this thread: let Ctrl-C in.
+      await Bun.sleep(0)
+      answer(run, encode(modelDir, question), maxTokens, prepared.config.eosIds)
+    }
+    const { numExperts, topK } = layers[0]!
+    const header = { model: basename(modelDir), numLayers: layers.length, numExperts, topK, hasForecasts: true }
+    const expertBytes = layers[0]!.prepared.experts[0]!.bytes
+    transformer.close()
+    return { trace: { header, steps }, expertBytes }
+  } finally {
+    plain.close()
+    arena.close()
+    prepared.close()
+  }
+}
+
+function encode(modelDir: string, question: string): readonly number[] {
+  const tokenizer = loadTokenizer(modelDir)
+  const template = loadChatTemplate(modelDir)
+  if (template === undefined) return tokenizer.encode(question)
+  return encodeChat(tokenizer, template, { messages: [{ role: "user", content: question }], tools: [] })
+}
+
+type Run = (ids: readonly number[], pastLength: number) => Float32Array
+
+function answer(run: Run, prompt: readonly number[], maxTokens: number, eosIds: readonly number[]): void {
+  let logits = run(prompt, 0)
+  for (let n = 0; n < maxTokens; n++) {
+    const id = logits.indexOf(logits.reduce((most, logit) => Math.max(most, logit), -Infinity))
+    if (eosIds.includes(id)) return
+    logits = run([id], prompt.length + n)
+  }
+}
+
+function readStep(
+  transformer: Transformer,
+  layers: readonly RecordedLayer[],
+  forecasts: ReadonlyMap<number, Routing>,
+  numTokens: number,
+): TraceStep {
+  const { topK } = layers[0]!
+  const size = numTokens * topK
+  const expertIds = new Int16Array(layers.length * size)
+  const forecastIds = new Int16Array(layers.length * size).fill(-1)
+  for (const [l, { layer }] of layers.entries()) {
+    expertIds.set(transformer.routing(layer)!.expertIds.subarray(0, size), l * size)
+    const forecast = forecasts.get(layer)
+    if (forecast !== undefined) forecastIds.set(forecast.expertIds.subarray(0, size), l * size)
+  }
+  return { numTokens, expertIds, forecastIds }
+}
