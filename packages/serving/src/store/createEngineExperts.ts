@@ -212,13 +212,18 @@ export function createEngineExperts(
       watchNorms.nextStep()
       isIsolating = false
       const rungs = health.takeRungs()
-      const detours = loadAware?.takeDetours() ?? []
-      return detours.length === 0 ? rungs : [...rungs, ...detours]
+      const detours = loadAware?.takeDetours()
+      return detours === undefined || detours.length === 0 ? rungs : [...rungs, ...detours]
     },
     tend: tender.tend,
     takeSpoiled: tender.takeSpoiled,
     desire(desired) {
-      versions.desire(desired)
+      try {
+        versions.desire(desired)
+      } catch (error) {
+        // A version whose file is gone must not keep the others from serving.
+        emit({ layer: 0, expert: 0, change: "fault", detail: `versions are left aside: ${(error as Error).message}` })
+      }
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
     },
     control(command) {
