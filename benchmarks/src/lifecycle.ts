@@ -1,3 +1,4 @@
+import { loadModelConfig } from "@consilium/model"
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,7 +10,7 @@ import type { Suite } from "./Suite.ts"
 
 const ROUNDS = 10
 const NUM_STREAMS = 8
-const MAX_TOKENS = 200
+const MAX_TOKENS = 400
 /** Short enough to be waited for, long enough not to happen between two requests. */
 const MODEL_IDLE = "1500ms"
 
@@ -41,15 +42,25 @@ export const lifecycle: Suite = {
     report("starting the service")
     const service = await startService(options, further)
     const admin = createAdminClient(`http://127.0.0.1:${adminPort}`)
+    // Kept from ending early: streams must still run when something happens to them.
+    const { eosIds } = loadModelConfig(options.modelDir).config
+    const fields = { logit_bias: Object.fromEntries(eosIds.map((id) => [id, -100])) }
     const ask = (prompt: string, maxTokens = MAX_TOKENS): Promise<StreamTiming> =>
-      streamChat({ url: service.url, model: "default", prompt, maxTokens, signal })
+      streamChat({ url: service.url, model: "default", prompt, maxTokens, fields, signal })
     /** Longest silence of any of several streams while `act` is carried out, and their usual gap. */
     const pauseOf = async (
       act: () => Promise<void>,
     ): Promise<{ readonly longestMs: number; readonly medianMs: number }> => {
       const streams = Array.from({ length: NUM_STREAMS }, (_, i) => ask(`Tell me a long story about the number ${i}.`))
       await Bun.sleep(60)
+      let numEnded = 0
+      for (const stream of streams)
+        void stream.then(
+          () => numEnded++,
+          () => {},
+        )
       await act()
+      if (numEnded > 0) throw new Error(`${numEnded} streams had ended before it happened: this measures nothing`)
       const gaps = (await Promise.all(streams)).flatMap(({ arrivalsMs }) => gapsOf(arrivalsMs))
       return { longestMs: Math.max(...gaps), medianMs: median(gaps) }
     }
