@@ -13,9 +13,11 @@ export const FIGURES: readonly (readonly string[])[] = [
   ["engine", "--backend", "onnx"],
   ["streams"],
   ["serve"],
+  ["lifecycle"],
   ["kernels"],
   ["layer"],
   ["sparse"],
   ["engine", "--shape", "olmoe-1b-7b", ...ALL_INT4, ...PEER],
   ["engine", "--shape", "qwen3-30b-a3b", ...ALL_INT4, ...PEER],
+  ["soak"],
 ]

@@ -70,13 +70,23 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
   const sequence = space.place(emitSequence())
   const loop = space.place(emitHostLoop())
   const start = { control: memory, loop, numSpins: countSpins(loop, address) }
-  const workers = Array.from({ length: numHosts - 1 }, (_, i) =>
-    startWorker({ ...start, hostId: i + 1 }, () => revive(i)),
-  )
-  /** Starts a worker in the place of one that has ended. */
-  const revive = (i: number): void => {
-    if (!isClosed) workers[i] = startWorker({ ...start, hostId: i + 1 }, () => revive(i))
-  }
+  let isTold = false
+  /** Starts the worker of a host, again when it has ended. What one that cannot start does not do, the others do: it is told of once. */
+  const startHost = (hostId: number): Worker =>
+    startWorker(
+      { ...start, hostId },
+      () => {
+        if (!isClosed) workers[hostId - 1] = startHost(hostId)
+      },
+      (reason) => {
+        if (isTold) return
+        isTold = true
+        process.emitWarning(
+          `x64: expected ${numHosts - 1} worker threads, one failed (${reason}): its work goes to the others`,
+        )
+      },
+    )
+  const workers = Array.from({ length: numHosts - 1 }, (_, i) => startHost(i + 1))
   const scratch: Span[] = []
   const held: (Float32Array | Int32Array)[] = []
   let [numTasks, numSteps, epoch, elapsedMs, scratchBytes] = [0, 0, 0, 0, 0]
@@ -195,15 +205,15 @@ function countSpins(loop: number, control: number): number {
   return Math.ceil((SPIN_MS / fastest) * NUM_LOOKS)
 }
 
-/** Starts a worker that does not keep the process alive; `onEnd` is called when it has ended. What one that fails does not do, the others do. */
-function startWorker(own: HostStart, onEnd: () => void): Worker {
+/** Starts a worker that does not keep the process alive; it either ends one day, or fails. */
+function startWorker(own: HostStart, onEnd: () => void, onFail: (reason: string) => void): Worker {
   const worker = new Worker(new URL("./hostWorker.ts", import.meta.url).href)
   worker.unref()
   let hasFailed = false
   worker.addEventListener("error", ({ message }) => {
     hasFailed = true
     const [reason] = /^error: .*/m.exec(message) ?? [message]
-    process.emitWarning(`x64: worker thread ${own.hostId} failed (${reason}): its work goes to the others`)
+    onFail(reason)
   })
   worker.addEventListener("close", () => {
     if (!hasFailed) onEnd()

@@ -1,11 +1,12 @@
 /** The two products of attention: queries with keys give scores, exponentials with values give sums. Each sum has one accumulator and one order. */
 import type { Assembler } from "./Assembler.ts"
 import { AHEAD_SHARE, emitAhead, emitLoadAhead, linesBeside } from "./attendAhead.ts"
+import { emitPairStep } from "./attendPairs.ts"
 import { type AttendTile, BLOCK_KEYS } from "./attendTile.ts"
-import { type FirstLanes, firstLanes } from "./firstLanes.ts"
+import { firstLanes } from "./firstLanes.ts"
 import type { RegisterOrMem } from "./encodeInstruction.ts"
-import { upperHalves } from "./pairs.ts"
 import { at, atIndex, type Gpr, type Mem, r8, r9, r10, r11, rax, rbp, rcx, rsi } from "./registers.ts"
+import type { SumTile } from "./SumTile.ts"
 
 /** How many queries are multiplied at once with how many vectors, largest first: as many sums as there are registers for, and enough to hide latency. */
 const TILES = {
@@ -26,21 +27,6 @@ const TILES = {
 /** Steps of a sum that a turn of its loop takes. */
 const UNROLL = 4
 
-/** Some queries times some vectors: their sums live in registers from 0 on, what they need beside them in those that follow. */
-interface ProductTile {
-  readonly numQueries: number
-  readonly numVectors: number
-  /** Bytes from one query to the next. */
-  readonly stride: number
-  /** Loads the last vector where there is not memory for all of its lanes. */
-  readonly last: FirstLanes | undefined
-  /** Vectors come as words, one for two vectors. */
-  readonly isPaired: boolean
-  /** Holds the first vector; a single query's vectors are used once, so that they are operands unless they must be loaded with a mask. */
-  readonly firstVector: number
-  readonly factors: readonly number[]
-}
-
 /** Describes a tile, and selects the lanes of its last vector. */
 function openTile(
   asm: Assembler,
@@ -51,7 +37,7 @@ function openTile(
     lastLanes,
     isPaired = false,
   }: Readonly<Record<"numQueries" | "numVectors" | "stride" | "lastLanes", number>> & { readonly isPaired?: boolean },
-): ProductTile {
+): SumTile {
   const firstVector = numQueries * numVectors
   const numRegisters = numQueries > 1 ? numVectors : isPaired ? 2 : 1
   const spare = firstVector + numRegisters
@@ -120,24 +106,6 @@ export function emitBlockSums(asm: Assembler, tile: AttendTile, cursor: Gpr, end
         })
       })
     })
-  })
-}
-
-/** Emits the widening of a block of values in pairs at rbp, and moves rbp to where they are f32 then. Changes rax, rcx and r8. */
-export function emitWidenBlock(asm: Assembler, { headDim, widened }: AttendTile): void {
-  const [low, high] = [0, 1]
-  asm.mov(rax, rbp)
-  asm.lea(rbp, at(rsi, widened))
-  asm.mov(r8, rbp)
-  asm.mov(rcx, (BLOCK_KEYS * headDim) / (2 * asm.lanes))
-  asm.times(rcx, () => {
-    asm.vmovups(high, at(rax))
-    asm.vpslld(low, high, 16)
-    asm.vpand(high, high, upperHalves(asm))
-    asm.vstoreups(at(r8), low)
-    asm.vstoreups(at(r8, asm.vectorBytes), high)
-    asm.add(rax, asm.vectorBytes)
-    asm.add(r8, 2 * asm.vectorBytes)
   })
 }
 
@@ -213,7 +181,7 @@ function emitDimOffset(asm: Assembler, isPaired: boolean): void {
 function emitSums(
   asm: Assembler,
   { sums, queryBytes }: AttendTile,
-  product: ProductTile,
+  product: SumTile,
   cursor: Gpr,
   body: () => void,
 ): void {
@@ -225,7 +193,7 @@ function emitSums(
 }
 
 function eachSum(
-  { numQueries, numVectors }: ProductTile,
+  { numQueries, numVectors }: SumTile,
   body: (sum: number, query: number, vector: number) => void,
 ): void {
   for (let query = 0; query < numQueries; query++) {
@@ -239,7 +207,7 @@ function eachSum(
  * @param rowBytes from one step's vectors at r11 to the next
  * @param disp     of the factors, from r8
  */
-function emitSteps(asm: Assembler, product: ProductTile, count: number, rowBytes: number, disp: number): void {
+function emitSteps(asm: Assembler, product: SumTile, count: number, rowBytes: number, disp: number): void {
   if (count === 0) return
   const { numQueries, numVectors, stride, last, firstVector, factors, isPaired } = product
   for (let step = 0; step < count; step++) {
@@ -264,38 +232,4 @@ function emitSteps(asm: Assembler, product: ProductTile, count: number, rowBytes
   }
   asm.add(r8, count * 4)
   asm.add(r11, count * rowBytes)
-}
-
-/** One step of vectors in pairs: each word vector widens to two, by a shift and a mask. */
-function emitPairStep(
-  asm: Assembler,
-  { numQueries, numVectors, stride, firstVector, factors }: ProductTile,
-  step: number,
-  rowBytes: number,
-  disp: number,
-): void {
-  const widen = (pair: number, low: number, high: number): void => {
-    asm.vmovups(high, at(r11, step * rowBytes + pair * asm.vectorBytes))
-    asm.vpslld(low, high, 16)
-    asm.vpand(high, high, upperHalves(asm))
-  }
-  const broadcast = (query: number): number => {
-    const factor = factors[query % factors.length]!
-    asm.vbroadcastss(factor, at(r8, disp + query * stride + step * 4))
-    return factor
-  }
-  if (numQueries === 1) {
-    const factor = broadcast(0)
-    for (let pair = 0; pair < numVectors / 2; pair++) {
-      widen(pair, firstVector, firstVector + 1)
-      for (const half of [0, 1]) asm.vfmadd231ps(2 * pair + half, factor, firstVector + half)
-    }
-    return
-  }
-  for (let pair = 0; pair < numVectors / 2; pair++) widen(pair, firstVector + 2 * pair, firstVector + 2 * pair + 1)
-  for (let query = 0; query < numQueries; query++) {
-    const factor = broadcast(query)
-    for (let vector = 0; vector < numVectors; vector++)
-      asm.vfmadd231ps(query * numVectors + vector, factor, firstVector + vector)
-  }
 }

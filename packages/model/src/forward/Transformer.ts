@@ -3,26 +3,19 @@
  *
  * Every family runs through here; what differs between them is data (`ModelConfig`). It knows nothing of files, sampling or requests.
  */
-import {
-  createMoeScratch,
-  type ExpertSource,
-  type MoeLayer,
-  type MoeOptions,
-  type MoeScratch,
-  moeLayer,
-  residentExperts,
-} from "@consilium/experts"
+import { createMoeScratch, type MoeLayer, type MoeScratch, moeLayer, residentExperts } from "@consilium/experts"
 import { createRouting, type Routing } from "@consilium/gating"
 import type { AttentionLayer, Backend, RopeTable, Rows } from "@consilium/kernels"
 import { createRopeTable } from "../families/createRopeTable.ts"
 import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
+import type { ModelExperts } from "./ModelExperts.ts"
 import { NonFiniteError } from "./NonFiniteError.ts"
 import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
 import { createScratch, type Scratch } from "./createScratch.ts"
-import { createNextMoe, foresee, type NextMoe } from "./foresee.ts"
+import { createNextMoe, foresee, type MoeState, type NextMoe } from "./foresee.ts"
 import { copyValues } from "./copyValues.ts"
 import { embedIds, headLogits } from "./vocabulary.ts"
 
@@ -74,20 +67,6 @@ export interface TransformerOptions {
   readonly experts?: ModelExperts
 }
 
-/** The experts of a model, held by somebody who wakes and puts to sleep, watches and replaces them. */
-export interface ModelExperts {
-  /** A layer's source; asked once. */
-  source(layer: number): ExpertSource
-  /** What a layer's route is told in this step: who is not available, above all. */
-  options(layer: number): MoeOptions
-  /** Is shown how a layer has been routed, and by which logits `[T, E]`: views of scratch. */
-  observeRouting?(layer: number, routing: Routing, logits: Float32Array): void
-  /** Whether it helps to know ahead what a layer will need for a step of so many rows: some of its experts sleep. */
-  wantsForesight(layer: number, numRows: number): boolean
-  /** Is told what a layer is likely to need, `[T * K]` ids, by its router on the hidden state that the layer before sees. */
-  foresee(layer: number, expertIds: Int32Array, count: number): void
-}
-
 /** A layer, ready to run. */
 interface Layer {
   readonly config: LayerConfig
@@ -97,14 +76,6 @@ interface Layer {
   readonly moe: MoeState | undefined
   /** The next layer with experts, in this step. */
   next: NextMoe | undefined
-}
-
-/** A layer of experts; `index` is its place in the model. */
-export interface MoeState {
-  readonly index: number
-  readonly layer: MoeLayer
-  readonly scratch: MoeScratch
-  readonly routing: Routing
 }
 
 /** Loads a prepared model's weights and allocates everything that its steps need. */
@@ -117,7 +88,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
     onProgress,
   })
   const layers = createLayers(weights, options)
-  const scratch = createScratch(options, weights, maxLogitRows)
+  const scratch = createScratch(config, backend, maxRows, weights, maxLogitRows)
   const logitViews = Array.from({ length: maxLogitRows }, (_, i) =>
     scratch.logits.values.subarray(i * config.vocabSize, (i + 1) * config.vocabSize),
   )

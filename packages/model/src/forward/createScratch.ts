@@ -1,7 +1,6 @@
-import type { Rows } from "@consilium/kernels"
-import type { LayerConfig } from "../ModelConfig.ts"
+import type { Backend, Rows } from "@consilium/kernels"
+import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
 import type { Weights } from "./loadWeights.ts"
-import type { TransformerOptions } from "./Transformer.ts"
 
 /** Buffers of one step, allocated once. `branch` is what attention or the feed-forward adds to `hidden`. */
 export interface Scratch {
@@ -20,11 +19,13 @@ export interface Scratch {
 
 /** Allocates what steps of up to `maxRows` rows write to. */
 export function createScratch(
-  { prepared, backend: { arena }, maxRows }: TransformerOptions,
+  config: ModelConfig,
+  { arena }: Pick<Backend, "arena">,
+  maxRows: number,
   { head }: Weights,
   maxLogitRows: number,
 ): Scratch {
-  const { hiddenSize, vocabSize, layers } = prepared.config
+  const { hiddenSize, vocabSize, layers } = config
   const widest = (width: (attention: LayerConfig["attention"]) => number): number =>
     layers.reduce((most, { attention }) => Math.max(most, width(attention)), 0)
   return {

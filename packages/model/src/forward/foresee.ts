@@ -1,7 +1,16 @@
+import type { MoeLayer, MoeScratch } from "@consilium/experts"
 import { createRouting, route, type Routing } from "@consilium/gating"
 import type { Backend } from "@consilium/kernels"
 import type { Scratch } from "./createScratch.ts"
-import type { ModelExperts, MoeState } from "./Transformer.ts"
+import type { ModelExperts } from "./ModelExperts.ts"
+
+/** A layer of experts; `index` is its place in the model. */
+export interface MoeState {
+  readonly index: number
+  readonly layer: MoeLayer
+  readonly scratch: MoeScratch
+  readonly routing: Routing
+}
 
 /** A layer of experts that comes later in the step, and the norm before it. */
 export interface NextMoe extends Pick<MoeState, "index" | "layer" | "scratch"> {
