@@ -1,6 +1,6 @@
 /** The engine as a process, with the embedded model. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
-import { ensurePrepared } from "@consilium/model"
+import { ensurePrepared, GREEDY } from "@consilium/model"
 import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
 import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
@@ -45,17 +45,6 @@ beforeAll(async () => {
   }
 })
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
-
-const GREEDY = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-}
 
 const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) => ({
   requestId,
@@ -153,6 +142,46 @@ describe("Engine", () => {
         })
         expect(ids).toEqual(answerOf(item))
         expect(states).toContain("restarting")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "an engine that hangs is started anew past the deadline, and the stream goes on with the same text",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), stepDeadlineMs: 1500 })
+        yield* engine.ready
+        const item = conversation("finance")
+        let hangs = false
+        const ids = yield* idsOf(engine, requestOf("hangs", item.prompt_ids), ({ length }) => {
+          if (length < 5 || hangs) return
+          hangs = true
+          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGSTOP")
+        })
+        expect(ids).toEqual(answerOf(item))
+        expect(states).toContain("restarting")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a model that nobody asks falls asleep, its process gone, and the next request wakes it",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 300 })
+        yield* engine.ready
+        const item = conversation("greeting")
+        for (const requestId of ["first", "second"]) {
+          states.length = 0
+          expect(yield* idsOf(engine, requestOf(requestId, item.prompt_ids))).toEqual(answerOf(item))
+          expect(states).not.toContain("asleep")
+          yield* Effect.sleep("1500 millis")
+          expect(states.at(-1)).toBe("asleep")
+          expect(pidOf(process.pid)).toEqual([])
+        }
       }),
     { live: true, timeoutMs: 60_000 },
   )

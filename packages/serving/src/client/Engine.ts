@@ -33,8 +33,8 @@ export interface EngineOptions {
 }
 
 const STEP_DEADLINE_MS = 60_000
-/** How often it is looked whether the engine still works, and whether anybody still asks. */
-const WATCH_MS = 100
+/** A timer waits no longer. */
+const MOST_TIMER_MS = 2 ** 31 - 1
 /** Deaths within `CRASH_WINDOW_MS` that end in an error rather than another try. */
 const MAX_DEATHS = 3
 const CRASH_WINDOW_MS = 60_000
@@ -64,6 +64,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   let heardMs = 0
   let askedMs = performance.now()
   let wake: (() => void) | undefined
+  let timer: NodeJS.Timeout | undefined
   const deaths: number[] = []
 
   const setState = (next: EngineState): void => {
@@ -82,7 +83,10 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     // Told of those in flight first: from the moment it is ready, new ones tell it themselves.
     for (const request of pending.resumed()) engine?.send(request)
     if (state.phase === "draining") engine?.send({ type: "drain" })
-    else setState({ phase: "ready", status: next })
+    else {
+      setState({ phase: "ready", status: next })
+      watchLater()
+    }
     Deferred.doneUnsafe(ready, Effect.succeed(next))
   }
 
@@ -154,27 +158,40 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   })
   const supervisor = yield* Effect.forkScoped(supervise)
 
+  /** Sees to an engine that has said nothing for too long, or that nobody asks any more. */
   const watch = (): void => {
+    // Whatever else becomes ready watches from then on.
     if (state.phase !== "ready") return
     const now = performance.now()
-    if (pending.size > 0 && now - heardMs > stepDeadlineMs)
+    if (pending.size > 0 && now - heardMs >= stepDeadlineMs)
       return engine?.kill(`no step ended within ${stepDeadlineMs} ms`)
-    if (pending.size > 0 || modelIdleMs === undefined || now - askedMs < modelIdleMs) return
-    setState({ phase: "asleep", sinceMs: Date.now() })
-    engine?.kill("it fell asleep")
+    if (pending.size === 0 && modelIdleMs !== undefined && now - askedMs >= modelIdleMs) {
+      setState({ phase: "asleep", sinceMs: Date.now() })
+      return engine?.kill("it fell asleep")
+    }
+    watchLater()
   }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => setInterval(watch, WATCH_MS).unref()),
-    (timer) => Effect.sync(() => clearInterval(timer)),
-  )
+  /** Sets the timer for when there may be something to see to: none where nothing is in flight, and the model never sleeps. */
+  const watchLater = (): void => {
+    clearTimeout(timer)
+    const now = performance.now()
+    const deadlineMs = pending.size > 0 ? heardMs + stepDeadlineMs : Number.POSITIVE_INFINITY
+    const idleMs = (pending.size > 0 ? now : askedMs) + (modelIdleMs ?? Number.POSITIVE_INFINITY)
+    const waitMs = Math.min(deadlineMs, idleMs) - now
+    if (waitMs === Number.POSITIVE_INFINITY) return
+    timer = setTimeout(watch, Math.min(Math.max(Math.ceil(waitMs), 0), MOST_TIMER_MS)).unref()
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
 
   const generate: EngineApi["generate"] = (request, onEvent) =>
     Effect.callback((resume) => {
       const refusal = refuse(state, pending.size >= maxQueue)
       if (refusal !== undefined) return resume(Effect.fail(refusal))
       askedMs = performance.now()
-      if (pending.size === 0) heardMs = askedMs
+      const isFirst = pending.size === 0
+      if (isFirst) heardMs = askedMs
       pending.add(request, { onEvent, onEnd: resume })
+      if (isFirst) watchLater()
       // While it restarts there is no engine to tell: it is told of everything when it is ready.
       if (state.phase === "ready") engine?.send({ ...request, type: "generate", resumeFrom: 0 })
       else wake?.()

@@ -7,7 +7,11 @@ import type { StepDone } from "./StepDone.ts"
 
 /** Steps without tokens, long prompts above all, say so often that the engine is at work. */
 const ALIVE_MS = 250
+/** How often at most experts are tended. */
 const TEND_MS = 250
+/** A timer rests no longer. */
+const MOST_REST_MS = 3_600_000
+/** How often a command that waits for reads is looked after, while nothing runs. */
 const POLL_MS = 2
 
 export interface EngineLoopOptions {
@@ -38,7 +42,8 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
   const outbox = createOutbox(send, () => performance.now())
   let isDraining = false
   let sentMs = 0
-  let tendMs = 0
+  let tendedMs = 0
+  let timer: NodeJS.Timeout | undefined
   /** Goes on stepping; there is none while the loop is busy. */
   let wake: (() => void) | undefined
 
@@ -53,31 +58,44 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
         sentMs = doneMs
         send([{ type: "alive" }])
       }
-      tend(doneMs)
+      follow()
+      if (doneMs - tendedMs >= TEND_MS) tend(doneMs)
       onStep?.(done, performance.now() - doneMs)
     } else outbox.flush()
     return done
   }
 
-  const tend = (nowMs: number): void => {
+  /** Carries out what versions of experts wait for. */
+  const follow = (): void => {
     experts?.versions.settle()
     const epoch = experts?.versions.takeMove()
     if (epoch !== undefined) core.move(epoch)
-    if (experts === undefined || nowMs < tendMs) return
-    tendMs = nowMs + experts.tend()
-    if (experts.takeSpoiled()) core.recompute()
+  }
+  /** Returns milliseconds until more is due. */
+  const tend = (nowMs: number): number => {
+    tendedMs = nowMs
+    const restMs = experts?.tend() ?? Number.POSITIVE_INFINITY
+    if (experts?.takeSpoiled() === true) core.recompute()
+    return restMs
+  }
+  /** While nothing runs, a timer tends when something is due. */
+  const rest = (ms: number): void => {
+    clearTimeout(timer)
+    if (ms === Number.POSITIVE_INFINITY || experts === undefined) return
+    const waitMs = tendedMs + Math.max(ms, TEND_MS) - performance.now()
+    timer = setTimeout(tendAtRest, Math.min(Math.max(waitMs, 0), MOST_REST_MS)).unref()
+  }
+  const tendAtRest = (): void => {
+    if (wake !== undefined) rest(tend(performance.now()))
   }
   /** Answers when it is carried out; what takes a while goes on between steps, or by itself while there are none. */
   const carryOut = async (message: Extract<ToEngine, { type: "control" }>): Promise<void> => {
-    const poll = setInterval(() => wake !== undefined && tend(performance.now()), POLL_MS)
+    const poll = setInterval(() => wake !== undefined && follow(), POLL_MS)
     const answer = await answerControl(experts, message)
     clearInterval(poll)
+    if (wake !== undefined) rest(0)
     send([answer])
   }
-  /** While there is nothing to do, a timer tends. */
-  const tender =
-    experts === undefined ? undefined : setInterval(() => wake !== undefined && tend(performance.now()), TEND_MS)
-  tender?.unref()
 
   /** Steps until one fails; ends with nothing when it is drained. */
   const untilFault = Effect.callback<StepFault | undefined>((resume) => {
@@ -92,6 +110,7 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
         wake = undefined
         setImmediate(turn)
       }
+      rest(0)
     }
     turn()
     return Effect.sync(() => {
@@ -136,7 +155,7 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
         }
         yield* letEventsIn
       }
-    }).pipe(Effect.ensuring(Effect.sync(() => clearInterval(tender)))),
+    }).pipe(Effect.ensuring(Effect.sync(() => clearTimeout(timer)))),
   }
 }
 

@@ -33,6 +33,8 @@ export interface ExpertHealth {
   breaker(instance: number): ExpertBreaker
   /** Returns an instance whose probe is due, half-open from then on. */
   nextProbe(): number | undefined
+  /** Returns milliseconds until a probe is due; Infinity where none is. */
+  msToProbe(): number
   /** Takes in how a probe went: it is readmitted, or kept away for longer. */
   settle(instance: number, isWell: boolean, reason: string): void
 }
@@ -157,6 +159,11 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
         return instance
       }
       return undefined
+    },
+    msToProbe() {
+      let nextMs = Number.POSITIVE_INFINITY
+      for (const instance of quarantined.keys()) nextMs = Math.min(nextMs, breaker(instance).nextProbeMs ?? nextMs)
+      return nextMs - nowMs()
     },
     settle(instance, isWell, reason) {
       const before = breaker(instance)

@@ -53,7 +53,7 @@ export interface EngineExperts extends ModelExperts {
   stepDone(): readonly Degradation[]
   /** Which versions requests run. */
   readonly versions: ExpertVersions
-  /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is due. */
+  /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is, where nothing happens before; Infinity = never. */
   tend(): number
   /** Whether weights were found changed in memory since the last call: what was computed with them is not to be trusted. */
   takeSpoiled(): boolean
@@ -208,7 +208,7 @@ export function createEngineExperts(
       return { type: "again" }
     },
     stepDone() {
-      tender.noteStep()
+      tender.noteWork()
       watchNorms.nextStep()
       isIsolating = false
       const rungs = health.takeRungs()
@@ -227,6 +227,7 @@ export function createEngineExperts(
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
     },
     control(command) {
+      if (command.kind !== "experts") tender.noteWork()
       switch (command.kind) {
         case "experts":
           return report()

@@ -7,10 +7,10 @@ import { STATE } from "./ExpertTable.ts"
 
 /** Does for experts what is due between steps: sleep, scrub, replicas, probes. */
 export interface Tender {
-  /** Does what is due; returns milliseconds until more is. */
+  /** Does what is due; returns milliseconds until more is, where nothing happens before: 0 = as soon as may be, Infinity = never. */
   tend(): number
-  /** Tells that a step ran: there is work, and time to verify what it works with. */
-  noteStep(): void
+  /** Tells that a step or a command ran: from here on all that is awake is to be verified once more. */
+  noteWork(): void
   /** Whether weights were found changed in memory since the last call. */
   takeSpoiled(): boolean
   /** Sets how many of each layer's busiest experts have a second copy. */
@@ -29,24 +29,31 @@ interface TenderOptions {
   readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
 }
 
-/** How often there may be something to do. */
-const TEND_MS = 250
-/** What verifying slabs may take each time, while there is work. */
+/** What verifying slabs may take each time. */
 const SCRUB_MS = 1
 
 export function createTender({ store, load, health, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
   const { table, residency } = store
+  /** Who was never used counts from here. */
+  const bornMs = nowMs()
   let scrubbed = 0
+  /** Instances that were not verified since the last work. */
+  let numUnverified = table.numInstances
   let isSpoiled = false
-  /** Steps ran since the last scrub. */
-  let isBusy = false
   let replicasPerLayer = 0
 
-  const putIdleToSleep = (): void => {
-    if (idleMs === Number.POSITIVE_INFINITY) return
+  /** Returns milliseconds until the next falls asleep, unless it is used before. */
+  const putIdleToSleep = (): number => {
+    let restMs = Number.POSITIVE_INFINITY
+    if (idleMs === restMs) return restMs
     let numAsleep = 0
     for (let instance = 0; instance < table.numInstances; instance++) {
-      if (table.states[instance] !== STATE.awake || nowMs() - load.usedMs[instance]! < idleMs) continue
+      if (table.states[instance] !== STATE.awake) continue
+      const leftMs = Math.max(load.usedMs[instance]!, bornMs) + idleMs - nowMs()
+      if (leftMs > 0) {
+        restMs = Math.min(restMs, leftMs)
+        continue
+      }
       residency.sleep(instance)
       numAsleep++
     }
@@ -54,14 +61,13 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
       residency.trim()
       onChange({ layer: 0, expert: 0, change: "slept", detail: `${numAsleep} experts that nobody used` })
     }
+    return restMs
   }
 
-  /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for while there is work. */
+  /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for. */
   const scrub = (): void => {
     const startMs = performance.now()
-    const mostMs = isBusy ? SCRUB_MS : 0
-    isBusy = false
-    for (let tried = 0; tried < table.numInstances; tried++) {
+    for (; numUnverified > 0; numUnverified--) {
       scrubbed = (scrubbed + 1) % table.numInstances
       const isIntact = residency.isIntact(scrubbed)
       if (isIntact === undefined) continue
@@ -71,7 +77,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
         health.note(scrubbed, "its bytes in memory have changed: it is read again")
         residency.forget(scrubbed)
       }
-      if (performance.now() - startMs >= mostMs) return
+      if (performance.now() - startMs >= SCRUB_MS) return void numUnverified--
     }
   }
 
@@ -82,28 +88,31 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     health.settle(instance, isWell, reason)
   }
 
-  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. */
-  const replicate = (): void => {
+  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. Returns whether it made one. */
+  const replicate = (): boolean => {
+    let hasCopied = false
     for (const { first, numExperts } of table.layers) {
       const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
         .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
         .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer }))
       for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
       const missing = busiest.find(({ instance, isHot }) => isHot && !residency.hasReplica(instance))
-      if (missing !== undefined && residency.isIntact(missing.instance) === true) residency.replicate(missing.instance)
+      if (missing !== undefined && residency.isIntact(missing.instance) === true)
+        hasCopied = residency.replicate(missing.instance) || hasCopied
     }
+    return hasCopied
   }
 
   return {
     tend() {
-      putIdleToSleep()
+      const sleepMs = putIdleToSleep()
       scrub()
-      if (replicasPerLayer > 0) replicate()
+      const hasCopied = replicasPerLayer > 0 && replicate()
       probeOne()
-      return TEND_MS
+      return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, health.msToProbe())
     },
-    noteStep() {
-      isBusy = true
+    noteWork() {
+      numUnverified = table.numInstances
     },
     takeSpoiled() {
       const wasSpoiled = isSpoiled

@@ -73,6 +73,42 @@ describe("ExpertStore", () => {
     })
   })
 
+  test("what is awake is verified once after work, in any number of turns; then there is nothing to do until more work", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { tend, control } = opened.experts!
+      const restOf = (): number => {
+        for (let turn = 0; turn < 48; turn++) {
+          const restMs = tend()
+          if (restMs !== 0) return restMs
+        }
+        return 0
+      }
+      expect(restOf()).toBe(Number.POSITIVE_INFINITY)
+      runPrompt(opened)
+      expect(restOf()).toBe(Number.POSITIVE_INFINITY)
+      void control({ kind: "fault", fault: "corrupt-slab", layer: 5, expert: 7, count: 1 })
+      expect(opened.experts!.takeSpoiled()).toBe(false)
+      restOf()
+      expect(opened.experts!.takeSpoiled()).toBe(true)
+    }))
+
+  test("it is tended again when the next expert falls asleep", () => {
+    const clock = { ms: 1000 }
+    withModel({ numAwake: 48, options: { idleMs: 5000, nowMs: () => clock.ms } }, (opened) => {
+      clock.ms += 1000
+      runPrompt(opened)
+      for (let turn = 0; turn < 48; turn++) opened.experts!.tend()
+      expect(opened.experts!.tend()).toBe(4000)
+      // Who was not used since the start goes first.
+      clock.ms += 4000
+      opened.experts!.tend()
+      const numAwake = opened.experts!.store.table.states.filter((state) => state === STATE.awake).length
+      expect(numAwake).toBeGreaterThan(0)
+      expect(numAwake).toBeLessThan(48)
+      expect(opened.experts!.tend()).toBe(1000)
+    })
+  })
+
   test("an expert that is damaged on disk is a fault that names it", () =>
     withModel({ numAwake: 4, damage: { layer: 2, expert: 5 }, options: { allowsOtherText: false } }, (opened) => {
       expect(() => runPrompt(opened)).toThrow(/layer 2 expert 5: expected checksum [0-9a-f]{16}, found [0-9a-f]{16}/)

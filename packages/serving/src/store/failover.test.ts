@@ -122,6 +122,10 @@ describe("failover", () => {
       clock.ms += 10_000
       opened.experts!.tend()
       expect(stateOf(opened, 2, 5)).toBe("failed")
+      for (let t = 0; t < 48; t++) opened.experts!.tend()
+      // The wait has doubled.
+      expect(opened.experts!.tend()).toBeGreaterThanOrEqual(500)
+      expect(opened.experts!.tend()).toBeLessThanOrEqual(550)
       expect(runPrompt(opened).rungs).toEqual(rungs)
     })
   })
