@@ -1,20 +1,10 @@
 /** Faults of every kind under streams: nobody may lose a request, a token, or get one twice. */
+import { FAULT_KINDS } from "@consilium/serving"
 import { createRandom } from "@consilium/tensor"
 import { streamChat } from "../load/streamChat.ts"
 
-/** Kinds of faults, as the admin routes know them. */
-export const SOAK_KINDS = [
-  "throw",
-  "nan",
-  "slow",
-  "corrupt-slab",
-  "hang-between",
-  "hang-native",
-  "kill-host",
-  "kill-engine",
-  "disk-full",
-  "disk-slow",
-] as const
+/** Kinds of faults: those that the admin routes inject, and two of the machine. */
+export const SOAK_KINDS = [...FAULT_KINDS, "kill-engine", "disk-full"] as const
 type SoakKind = (typeof SOAK_KINDS)[number]
 
 export interface SoakOptions {

@@ -75,3 +75,8 @@ export interface ModelConfig {
   readonly eosIds: readonly number[]
   readonly layers: readonly LayerConfig[]
 }
+
+/** Returns how many experts a token visits in a layer, at most; 0 where all layers are dense. */
+export function mostExpertsPerToken({ layers }: ModelConfig): number {
+  return layers.reduce((most, { feedForward }) => Math.max(most, feedForward.kind === "moe" ? feedForward.topK : 0), 0)
+}

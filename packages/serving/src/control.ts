@@ -25,6 +25,9 @@ export const FAULT_KINDS = [
 ] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
+/** Requests whose name begins so run a canary's versions, whatever its share: those that judge it. */
+export const CANARY_PREFIX = "canary:"
+
 /** Lists the experts. */
 const ListExperts = Schema.Struct({ kind: Schema.Literal("experts") })
 /** Sets how many experts of each layer may be awake; null lifts the limit. A target of residency: answers do not change. */

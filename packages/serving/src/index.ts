@@ -1,10 +1,12 @@
 export {
+  CANARY_PREFIX,
   ControlCommand,
   type ControlResult,
   type Desired,
   type ExpertChange,
   type ExpertReport,
   FAULT_KINDS,
+  ROUTING_MODES,
   type ResidencyReport,
 } from "./control.ts"
 export { type Autoscaler, createAutoscaler, WINDOW_MS } from "./client/createAutoscaler.ts"

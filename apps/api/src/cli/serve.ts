@@ -1,4 +1,4 @@
-import { loadModelConfig, modelFormats } from "@consilium/model"
+import { loadModelConfig, modelFormats, mostExpertsPerToken } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
@@ -72,7 +72,8 @@ async function runService(settings: Settings): Promise<number> {
       noteRequest: () => scaler?.noteRequest(),
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
-    if (scaler !== undefined) stopScaling = autoscale(engine, scaler, mostExperts(model.dir))
+    if (scaler !== undefined)
+      stopScaling = autoscale(engine, scaler, mostExpertsPerToken(loadModelConfig(model.dir).config))
     const servers = listen(deps, settings)
     const stopped = untilSignal()
 
@@ -132,12 +133,6 @@ function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] 
       createAdminApp(deps, { adminKey, enablesFaults: settings["enable-faults"] }).fetch,
     ),
   ]
-}
-
-/** Experts that a token visits in a layer, at most. */
-function mostExperts(dir: string): number {
-  const { layers } = loadModelConfig(dir).config
-  return layers.reduce((most, { feedForward }) => Math.max(most, feedForward.kind === "moe" ? feedForward.topK : 0), 1)
 }
 
 function untilSignal(): Promise<void> {

@@ -1,4 +1,5 @@
-import type { ControlResult } from "@consilium/serving"
+import { GREEDY } from "@consilium/model"
+import { CANARY_PREFIX, type ControlResult } from "@consilium/serving"
 import { Effect } from "effect"
 import { invalidField } from "../http/ApiError.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
@@ -63,20 +64,6 @@ export async function judgeCanary(
     "check",
     `check: the new versions change the first token's distribution by ${change.toFixed(4)}, the bound is ${bound}: they are not served`,
   )
-}
-
-/** Requests of this name run the canary's versions, whatever its share. */
-const CANARY_PREFIX = "canary:"
-
-const GREEDY = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
 }
 
 function parseCheck(check: unknown): { readonly prompts: readonly string[]; readonly bound: number } {

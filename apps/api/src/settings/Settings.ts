@@ -1,5 +1,6 @@
 /** Every setting, declared once: its flag, environment variable and key of `consilium.toml` follow from its name. */
 import { DENSE_FORMATS } from "@consilium/model"
+import { ROUTING_MODES } from "@consilium/serving"
 import { homedir, totalmem } from "node:os"
 import { join } from "node:path"
 
@@ -164,7 +165,7 @@ export const SETTINGS = {
     description: "An engine that finishes no step for so long is killed and started anew; answers in flight go on.",
   },
   routing: {
-    ...oneOf("exact", "balanced", "awake"),
+    ...oneOf(...ROUTING_MODES),
     defaultText: "exact",
     description:
       "How tokens are routed: as the router says; with a bias that evens out the load (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",

@@ -3,11 +3,11 @@ import { createRouting, type Routing } from "@consilium/gating"
 import { type Arena, createArena, createReadQueue, planExpertSlab, type Slab, type Span } from "@consilium/kernels"
 import { residentExperts } from "@consilium/experts"
 import {
+  alignPart,
   createTransformer,
   type ModelExperts,
   openDirect,
   openPreparedModel,
-  PART_ALIGNMENT,
   type PreparedModel,
   weightBytes,
 } from "@consilium/model"
@@ -165,7 +165,7 @@ function measureDisk({ slabsPath, layers }: PreparedModel): number {
   const queue = createReadQueue(scratch, 3)
   const handle = openDirect(slabsPath)
   const entries = layers.flatMap((layer) => layer.experts.filter((_, e) => e % 7 === 3)).slice(0, 240)
-  const size = Math.ceil(entries[0]!.bytes / PART_ALIGNMENT) * PART_ALIGNMENT
+  const size = alignPart(entries[0]!.bytes)
   const spans = Array.from({ length: 8 }, () => scratch.allocate(size, "whole"))
   const tickets: number[] = []
   const started = performance.now()

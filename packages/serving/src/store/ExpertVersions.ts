@@ -6,7 +6,7 @@
  */
 import { createRouting, type Routing } from "@consilium/gating"
 import { hash32 } from "@consilium/tensor"
-import type { Desired, ExpertChange, VersionsReport } from "../control.ts"
+import { CANARY_PREFIX, type Desired, type ExpertChange, type VersionsReport } from "../control.ts"
 import { type Canary, describeVersions, type Epoch } from "./Epoch.ts"
 import type { ExpertProbe } from "./ExpertProbe.ts"
 import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
@@ -280,9 +280,6 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     close: places.close,
   }
 }
-
-/** Requests of this name run a canary's versions, whatever its share: those that judge it. */
-const CANARY_PREFIX = "canary:"
 
 /** Returns where in [0, 1) a request stands: the same for the same name. */
 function shareOf(requestId: string): number {

@@ -4,7 +4,7 @@
  * Plain and synchronous: the step calls it while it runs, the loop around the step between two of them.
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
-import type { ModelExperts, PreparedModel } from "@consilium/model"
+import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
 import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
 import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
@@ -76,6 +76,11 @@ export function createEngineExperts(
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
   let isIsolating = false
+  const moeConfig = (layer: number) => {
+    const { feedForward } = prepared.config.layers[layer]!
+    if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
+    return feedForward
+  }
 
   const store = createExpertStore({
     prepared,
@@ -122,7 +127,7 @@ export function createEngineExperts(
     probe,
     preparedDir: prepared.dir,
     maxRows,
-    topK: mostExperts(prepared),
+    topK: mostExpertsPerToken(prepared.config),
     mayEvict: store.mayEvict,
     onChange: emit,
   })
@@ -130,22 +135,14 @@ export function createEngineExperts(
     mode,
     table,
     maxRows,
-    routerOf(layer) {
-      const { feedForward } = prepared.config.layers[layer]!
-      if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
-      return feedForward.router
-    },
+    routerOf: (layer) => moeConfig(layer).router,
   })
   const health = createExpertHealth({
     table,
     residency,
     layerInfo(layer) {
-      const { feedForward } = prepared.config.layers[layer]!
-      if (feedForward.kind !== "moe") throw new Error(`layer ${layer} has no router`)
-      return {
-        topK: feedForward.topK,
-        hasSharedExpert: prepared.layers[layer]!.sharedExpert !== undefined,
-      }
+      const { topK, sharedExpert } = moeConfig(layer)
+      return { topK, hasSharedExpert: sharedExpert !== undefined }
     },
     standIn: standIn.name,
     allowsOtherText,
@@ -265,14 +262,6 @@ export function createEngineExperts(
 
 function asResult(report: VersionsReport): ControlResult {
   return { kind: "versions", ...report }
-}
-
-/** Experts that a token visits in a layer, at most. */
-function mostExperts({ config }: PreparedModel): number {
-  return config.layers.reduce(
-    (most, { feedForward }) => Math.max(most, feedForward.kind === "moe" ? feedForward.topK : 0),
-    1,
-  )
 }
 
 function isFinite(values: Float32Array, begin: number, end: number): boolean {

@@ -5,7 +5,7 @@
  */
 import type { ExpertSource } from "@consilium/experts"
 import { type Backend, createReadQueue, type Span } from "@consilium/kernels"
-import { openDirect, PART_ALIGNMENT, type PreparedModel, type SlabEntry } from "@consilium/model"
+import { alignPart, openDirect, type PreparedModel, type SlabEntry } from "@consilium/model"
 import { createEvictionPolicy, type EvictionName } from "@consilium/scheduling"
 import { closeSync } from "node:fs"
 import { createLayerSource, type LayerSource, type LayerWatch } from "./createLayerSource.ts"
@@ -53,7 +53,7 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
   const handle = openDirect(prepared.slabsPath)
   const table = createExpertTable(prepared, handle)
   const entries = table.files.flatMap((file) => (file === undefined ? [] : [file.entry]))
-  const frameBytes = pagesOf(entries.reduce((most, { bytes }) => Math.max(most, bytes), 0))
+  const frameBytes = alignPart(entries.reduce((most, { bytes }) => Math.max(most, bytes), 0))
   const pool = createFramePool(arena, frameBytes)
   const queue = createReadQueue(arena, NUM_READERS)
   const numExperts = table.layers[0]?.numInstances ?? 1
@@ -108,8 +108,4 @@ function wakeAll(
   const totalBytes = targets.reduce((sum, { entry }) => sum + entry.bytes, 0)
   prepared.readSlabs(arena, targets, (numDone) => onProgress((numDone / targets.length) * totalBytes, totalBytes))
   for (const { instance, frame } of targets) residency.adopt(instance, frame)
-}
-
-function pagesOf(bytes: number): number {
-  return Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT
 }

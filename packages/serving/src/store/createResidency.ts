@@ -4,7 +4,7 @@
  *     asleep → waking (a read is under way) → awake (verified, open on the backend) → asleep
  */
 import { type Backend, planExpertSlab, type ReadQueue, type Span } from "@consilium/kernels"
-import { checksumText, PART_ALIGNMENT } from "@consilium/model"
+import { alignPart, checksumText } from "@consilium/model"
 import type { EvictionPolicy } from "@consilium/scheduling"
 import { ExpertFault } from "./ExpertFault.ts"
 import { type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
@@ -97,16 +97,21 @@ export function createResidency({
     release(instance)
   }
 
+  /** Puts the policy's next victim to sleep, one of `layer` where given; returns false where nobody may. */
+  const sleepOne = (layer: number | undefined, mayEvict: (instance: number) => boolean): boolean => {
+    const victim = policy.victim(
+      turn.layer,
+      (other) => states[other] === STATE.awake && (layer === undefined || layerOf[other] === layer) && mayEvict(other),
+    )
+    if (victim < 0) return false
+    sleep(victim)
+    return true
+  }
+
   const makeRoom = (instance: number, mayEvict: (instance: number) => boolean): boolean => {
     while (isOver(instance)) {
       const layer = layerOf[instance]!
-      const isLayerFull = numHeld[layer]! >= limits.targets[layer]!
-      const victim = policy.victim(
-        turn.layer,
-        (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === layer) && mayEvict(other),
-      )
-      if (victim < 0) return false
-      sleep(victim)
+      if (!sleepOne(numHeld[layer]! >= limits.targets[layer]! ? layer : undefined, mayEvict)) return false
     }
     return true
   }
@@ -177,7 +182,8 @@ export function createResidency({
       const request = {
         handle,
         offset: entry.offset,
-        bytes: pagesOf(entry.bytes),
+        // Direct reads are of whole pages; slabs are padded to them.
+        bytes: alignPart(entry.bytes),
         checkedBytes: entry.bytes,
         span: frame,
       }
@@ -262,16 +268,9 @@ export function createResidency({
     },
     shrink(mayEvict) {
       for (let l = 0; l < numHeld.length; l++) {
-        const isOverTarget = (): boolean => numHeld[l]! > limits.targets[l]! || usedBytes > limits.budgetBytes
-        while (isOverTarget()) {
-          const isLayerFull = numHeld[l]! > limits.targets[l]!
-          const victim = policy.victim(
-            turn.layer,
-            (other) => states[other] === STATE.awake && (!isLayerFull || layerOf[other] === l) && mayEvict(other),
-          )
-          if (victim < 0) break
-          sleep(victim)
-        }
+        const isLayerOver = (): boolean => numHeld[l]! > limits.targets[l]!
+        while (isLayerOver() || usedBytes > limits.budgetBytes)
+          if (!sleepOne(isLayerOver() ? l : undefined, mayEvict)) break
       }
       pool.trim(0)
     },
@@ -284,9 +283,4 @@ export function createResidency({
       pool.trim(0)
     },
   }
-}
-
-/** Direct reads are of whole pages; slabs are padded to them. */
-function pagesOf(bytes: number): number {
-  return Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT
 }
