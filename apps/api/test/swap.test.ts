@@ -176,6 +176,7 @@ describe("hot swap", () => {
     expect((await post("experts/99/0/swap", { source: "same.safetensors" })).status).toBe(400)
     expect((await post("experts/0/99/swap", { source: "same.safetensors" })).status).toBe(400)
     expect((await post("rollback", { experts: [{ layer: 0, expert: 1 }] })).status).toBe(400)
+    expect((await post("rollback", { experts: "all" })).status).toBe(400)
     expect((await post("canary", { accept: true })).status).toBe(400)
   })
 })

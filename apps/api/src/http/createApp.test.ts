@@ -34,13 +34,17 @@ const usage = {
 
 /** A service around an engine in some state, which fails after one token where `failure` is given. */
 function serviceWith(state: EngineState, { refusal, failure }: { refusal?: EngineError; failure?: EngineError } = {}) {
+  const listeners = new Set<Parameters<EngineApi["onChanges"]>[0]>()
   const engine: EngineApi = {
     state: Effect.succeed(state),
     admission: refusal === undefined ? Effect.void : Effect.fail(refusal),
     ready: Effect.succeed(status),
     drain: Effect.void,
     control: () => Effect.succeed({ kind: "done" }),
-    onChanges: () => () => {},
+    onChanges(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     kill: Effect.void,
     generate: ({ requestId }, onEvent) =>
       Effect.suspend(() => {
@@ -78,6 +82,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
   return {
     app: createApp(deps),
     admin: createAdminApp(deps, { adminKey: "operator" }),
+    listeners,
     said,
     metrics,
   }
@@ -182,7 +187,7 @@ describe("a failure in mid-stream", () => {
 })
 
 describe("admin", () => {
-  const { admin } = serviceWith({ phase: "ready", status })
+  const { admin, listeners } = serviceWith({ phase: "ready", status })
   const get = (headers: Record<string, string>, path = "/admin/models/fake/status") =>
     admin.handle(
       new Request(`http://localhost${path}`, {
@@ -216,5 +221,18 @@ describe("admin", () => {
     )
     expect(response.status).toBe(415)
     expect((await get({}, "/admin/models/other/status")).status).toBe(404)
+  })
+
+  test("tells changes as they happen, until its client leaves", async () => {
+    const response = await get({}, "/admin/models/fake/events")
+    const reader = response.body!.getReader()
+    const next = async (): Promise<string> => new TextDecoder().decode((await reader.read()).value)
+    expect(await next()).toBe(": changes of experts\n\n")
+    const change = { atMs: 1, layer: 2, expert: 3, change: "fault", detail: "it threw" } as const
+    for (const listener of listeners) listener([change])
+    expect(await next()).toBe(`data: ${JSON.stringify(change)}\n\n`)
+    await reader.cancel()
+    await Bun.sleep(10)
+    expect(listeners.size).toBe(0)
   })
 })

@@ -1,8 +1,9 @@
-import { ControlCommand, type ControlResult, type ExpertChange } from "@consilium/serving"
+import { ControlCommand, type ControlResult, type EngineApi } from "@consilium/serving"
 import { Effect, Schema } from "effect"
 import { Elysia } from "elysia"
 import { ApiError } from "../http/ApiError.ts"
 import { readJson } from "../http/readBody.ts"
+import { sseEvent, sseResponse } from "../http/sse.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { checkModel } from "./models.ts"
 
@@ -22,7 +23,7 @@ export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesF
     .onBeforeHandle(({ params }) => check(params as { modelId: string }))
     .get("/status", () => Effect.runPromise(engine.state))
     .get("/experts", () => control({ kind: "experts" }))
-    .get("/events", ({ request }) => changesStream(engine.onChanges, request.signal))
+    .get("/events", ({ request }) => changesStream(engine, request.signal))
     .post("/scale", async ({ request }) =>
       control({
         awakePerLayer: null,
@@ -61,23 +62,12 @@ function refusal(message: string): ApiError {
 }
 
 /** Server-sent events, one for each change of an expert, until the client leaves. */
-function changesStream(
-  onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void,
-  signal: AbortSignal,
-): Response {
-  const encoder = new TextEncoder()
-  let stop = (): void => {}
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      controller.enqueue(encoder.encode(": changes of experts\n\n"))
-      stop = onChanges((changes) => {
-        for (const change of changes) controller.enqueue(encoder.encode(`data: ${JSON.stringify(change)}\n\n`))
-      })
-      signal.addEventListener("abort", stop)
-    },
-    cancel: () => stop(),
-  })
-  return new Response(body, {
-    headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
-  })
+function changesStream({ onChanges }: EngineApi, signal: AbortSignal): Promise<Response> {
+  const untilGone = (write: (text: string) => void): Effect.Effect<void> =>
+    Effect.callback(() => {
+      write(": changes of experts\n\n")
+      const stop = onChanges((changes) => changes.forEach((change) => write(sseEvent(change))))
+      return Effect.sync(stop)
+    })
+  return sseResponse(untilGone, { signal, headers: {} })
 }

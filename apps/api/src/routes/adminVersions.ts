@@ -60,7 +60,8 @@ export const adminVersions = (deps: ServiceDeps) => {
     })
     .post("/rollback", async ({ request }) => {
       const body = await readJson(request)
-      const experts = Array.isArray(body.experts) ? body.experts : []
+      const { experts = [] } = body
+      if (!Array.isArray(experts)) throw invalidField("experts", "experts: expected an array of { layer, expert }")
       const places = experts.map((of: unknown, i) => placeOf((of ?? {}) as Record<string, unknown>, `experts[${i}].`))
       return control({ kind: "rollback", experts: places, running: runningOf(body) })
     })

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 
 /** A version of an expert: whose it is, and the checksum of its slab. */
@@ -23,7 +22,5 @@ export function parseExpertVersion(name: string): ExpertVersion | undefined {
 
 /** Returns where a version's slab lies, beside the prepared model. */
 export function versionPath(preparedDir: string, name: string): string {
-  const dir = join(preparedDir, "versions")
-  mkdirSync(dir, { recursive: true })
-  return join(dir, `${name}.slab`)
+  return join(preparedDir, "versions", `${name}.slab`)
 }

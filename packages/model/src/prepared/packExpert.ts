@@ -1,4 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
 import { openWeightsFile } from "../checkpoint/openCheckpoint.ts"
 import { loadModelConfig } from "../families/loadModelConfig.ts"
 import { checksumOf, checksumText } from "./Manifest.ts"
@@ -56,6 +57,7 @@ export function packExpert(options: PackExpertOptions): string {
 function writeWhole(path: string, bytes: Uint8Array): void {
   const draft = `${path}.draft`
   try {
+    mkdirSync(dirname(path), { recursive: true })
     writeFileSync(draft, bytes)
     renameSync(draft, path)
   } catch (error) {
