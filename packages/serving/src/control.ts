@@ -137,7 +137,8 @@ const VersionsReport = Schema.Struct({
       versions: Schema.Array(VersionName),
       share: Share,
       /** Of each version: how far its output of a recorded input is from the active one's, of that one's size. */
-      outputChange: Schema.Array(Schema.Finite),
+      /** Of each version; null where the active one has no output to compare with. */
+      outputChange: Schema.Array(Schema.NullOr(Schema.Finite)),
       /** Requests and tokens since it began, its own and the others'. */
       numRequests: Count,
       numTokens: Count,

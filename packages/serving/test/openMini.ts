@@ -27,7 +27,7 @@ export const cacheDir = mkdtempSync(join(tmpdir(), "consilium-store-"))
 export const BACKENDS = (["reference", "x64"] as const).filter((name) => name !== "x64" || runnableIsas().length > 0)
 if (!BACKENDS.includes("x64")) console.log("x64: skipped, this is no Linux on x64 with AVX2")
 
-let preparedDir: string
+export let preparedDir: string
 
 /** Prepares the model in `cacheDir`, int8. */
 export async function prepareMini(): Promise<void> {

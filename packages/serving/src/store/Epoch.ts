@@ -14,8 +14,20 @@ export interface Epoch {
 export interface Canary {
   readonly epoch: Epoch
   readonly share: number
-  /** Of each of its versions: how far its output is from the active one's. */
-  readonly outputChange: readonly number[]
+  /** Of each of its versions: how far its output is from the active one's; null where that one has none. */
+  readonly outputChange: readonly (number | null)[]
+}
+
+/** What becomes of requests that run: they keep the versions that they began with, or move to the new ones. */
+export type Running = "keep" | "move"
+
+/** A swap that waits until its versions are awake. */
+export interface PendingSwap {
+  readonly epoch: Epoch
+  readonly share: number | undefined
+  readonly running: Running
+  readonly resolve: (report: VersionsReport) => void
+  readonly reject: (error: Error) => void
 }
 
 /** Returns what an operator sees of the epochs that are served. */

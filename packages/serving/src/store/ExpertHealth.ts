@@ -37,6 +37,8 @@ export interface ExpertHealth {
   msToProbe(): number
   /** Takes in how a probe went: it is readmitted, or kept away for longer. */
   settle(instance: number, isWell: boolean, reason: string): void
+  /** Forgets an instance: nobody runs it any more. */
+  forget(instance: number): void
 }
 
 const NO_RUNGS: readonly Degradation[] = []
@@ -172,6 +174,12 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
       if (!isWell) return
       quarantined.delete(instance)
       mask(place(instance).layer)
+    },
+    forget(instance) {
+      breakers.delete(instance)
+      attempts.delete(instance)
+      table.isOnStandIn[instance] = 0
+      if (quarantined.delete(instance)) mask(place(instance).layer)
     },
   }
 }

@@ -11,8 +11,14 @@ export interface ExpertProbe {
   record(instance: number): void
   /** Wakes an instance on the engine's own backend and runs it. It stays there only if it is well. */
   run(instance: number): { readonly isWell: boolean; readonly reason: string }
-  /** Returns how far an instance's output is from another's, of that one's size; undefined where it is not finite. Both are woken. */
-  compare(instance: number, other: number): number | undefined
+  /**
+   * Returns how far an instance's output is from another's, of that one's size; null where the other has none. Both are woken.
+   *
+   * @throws RangeError where the instance itself has none, or one that is not finite
+   */
+  compare(instance: number, other: number): number | null
+  /** Forgets what was recorded of an instance: its place gets another expert. */
+  forget(instance: number): void
   /** Spoils an awake instance's bytes in memory: a fault to be found. */
   corrupt(instance: number): void
   close(): void
@@ -73,7 +79,7 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
     const input = inputs.get(table.layers[table.layerOf[instance]!]!.layer)
     if (input === undefined) return undefined
     const found = compute(instance, input)
-    if (!out.values.every((value) => Number.isFinite(value))) return "its output is not finite"
+    if (!isFinite(out.values)) return "its output is not finite"
     const recorded = outputs.get(instance)
     if (recorded === found) return undefined
     if (recorded !== undefined) return "its output is not the recorded one"
@@ -107,17 +113,20 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
     compare(instance, other) {
       const { layer } = table.layers[table.layerOf[instance]!]!
       const input = inputs.get(layer) ?? noise(hiddenSize, layer, 1)
-      for (const needed of [other, instance]) {
-        const fault = table.states[needed] === STATE.awake ? undefined : wake(needed)
-        if (fault !== undefined) throw fault
+      const outputOf = (of: number): Float32Array | string => {
+        const fault = table.states[of] === STATE.awake ? undefined : wake(of)
+        if (fault !== undefined) return fault.message
+        compute(of, input)
+        return isFinite(out.values) ? out.values.slice() : "its output is not finite"
       }
-      compute(other, input)
-      const expected = out.values.slice()
-      compute(instance, input)
-      if (!out.values.every((value) => Number.isFinite(value))) return undefined
+      const found = outputOf(instance)
+      if (typeof found === "string") throw new RangeError(found)
+      const expected = outputOf(other)
+      if (typeof expected === "string") return null
       const size = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))
-      return size(expected.map((value, i) => value - out.values[i]!)) / (size(expected) || 1)
+      return size(expected.map((value, i) => value - found[i]!)) / (size(expected) || 1)
     },
+    forget: (instance) => void outputs.delete(instance),
     corrupt(instance) {
       const frame = table.frames[instance]
       if (frame === undefined || table.states[instance] !== STATE.awake)
@@ -130,4 +139,8 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
       for (const { span } of [x, out]) arena.free(span)
     },
   }
+}
+
+function isFinite(values: Float32Array): boolean {
+  return values.every((value) => Number.isFinite(value))
 }

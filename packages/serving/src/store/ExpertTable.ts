@@ -83,7 +83,7 @@ export function createExpertTable(prepared: PreparedModel, handle: number): Expe
   return table
 }
 
-/** Returns the instance of an expert's active version. */
+/** Returns the instance of an expert as the model came with it. */
 export function instanceOf({ layers }: ExpertTable, layer: number, expertId: number): number | undefined {
   const found = layers.find((of) => of.layer === layer)
   return found === undefined || expertId >= found.numExperts ? undefined : found.first + expertId

@@ -7,13 +7,11 @@
 import { createRouting, type Routing } from "@consilium/gating"
 import { hash32 } from "@consilium/tensor"
 import { CANARY_PREFIX, type Desired, type ExpertChange, type VersionsReport } from "../control.ts"
-import { type Canary, describeVersions, type Epoch } from "./Epoch.ts"
+import { type Canary, describeVersions, type Epoch, type PendingSwap, type Running } from "./Epoch.ts"
 import type { ExpertProbe } from "./ExpertProbe.ts"
-import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
+import { type ExpertLayer, type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
 import type { Residency } from "./Residency.ts"
 import { createVersionPlaces } from "./VersionPlaces.ts"
-
-type Running = "keep" | "move"
 
 export interface ExpertVersions {
   /** Returns the epoch that a request begins with, and counts it as a user. */
@@ -41,15 +39,6 @@ export interface ExpertVersions {
   close(): void
 }
 
-/** A swap that waits until its versions are awake. */
-interface PendingSwap {
-  readonly epoch: Epoch
-  readonly share: number | undefined
-  readonly running: Running
-  readonly resolve: (report: VersionsReport) => void
-  readonly reject: (error: Error) => void
-}
-
 interface ExpertVersionsOptions {
   readonly table: ExpertTable
   readonly residency: Residency
@@ -58,11 +47,13 @@ interface ExpertVersionsOptions {
   readonly maxRows: number
   readonly topK: number
   readonly mayEvict: (instance: number) => boolean
+  /** Told of an instance that nobody runs any more: what was noted of it does not hold for what comes to its place. */
+  readonly onDrop: (instance: number) => void
   readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
 }
 
 export function createExpertVersions(options: ExpertVersionsOptions): ExpertVersions {
-  const { table, residency, probe, preparedDir, maxRows, topK, mayEvict, onChange } = options
+  const { table, residency, probe, preparedDir, maxRows, topK, mayEvict, onDrop, onChange } = options
   const { states, layers, layerOf } = table
   const places = createVersionPlaces(table, preparedDir)
   const epochs = new Map<number, Epoch>()
@@ -85,6 +76,12 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
   const isUsed = (name: string): boolean =>
     [...epochs.values()].some((epoch) => [...epoch.versions.values()].includes(name))
 
+  /** Puts an instance that no epoch has to sleep, and forgets what became of it. */
+  const drop = (instance: number): void => {
+    residency.forget(instance)
+    onDrop(instance)
+  }
+
   /** Drops epochs that nobody uses, and versions that no epoch has. */
   const clean = (): void => {
     for (const epoch of epochs.values()) {
@@ -93,13 +90,11 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     }
     for (const [name, instance] of places.all) {
       if (isUsed(name)) continue
-      residency.forget(instance)
+      drop(instance)
       places.free(name)
     }
-    for (const original of active.versions.keys()) {
-      const isNeeded = [...epochs.values()].some((epoch) => !epoch.versions.has(original))
-      if (!isNeeded && states[original] === STATE.awake) residency.forget(original)
-    }
+    for (const original of active.versions.keys())
+      if ([...epochs.values()].every((epoch) => epoch.versions.has(original))) drop(original)
   }
 
   const activate = (epoch: Epoch, running: Running, change: ExpertChange["change"]): void => {
@@ -135,11 +130,13 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
   const flip = (swap: PendingSwap): void => {
     const { epoch, share, running } = swap
     const added = [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
-    const outputChange: number[] = []
+    const outputChange: (number | null)[] = []
     for (const [original, name] of added) {
-      const change = probe.compare(places.take(name), instanceFor(active, original))
-      if (change === undefined) return refuse(swap, `${name}: its output is not finite`)
-      outputChange.push(change)
+      try {
+        outputChange.push(probe.compare(places.take(name), instanceFor(active, original)))
+      } catch (error) {
+        return refuse(swap, `${name}: ${(error as Error).message}`)
+      }
     }
     if (share === undefined) {
       remember(new Map(added))
@@ -200,22 +197,28 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         }
       }),
     rollback(experts, running) {
-      const wanted = experts.map(({ layer, expert }) => places.originalOf(`${layer}-${expert}-${"0".repeat(16)}`))
-      const originals = wanted.length > 0 ? wanted : [...history.keys()]
+      const wanted = new Set(
+        experts.map(({ layer, expert }) => places.originalOf(`${layer}-${expert}-${"0".repeat(16)}`)),
+      )
+      const returning = [...history].flatMap(([original, { length }]) =>
+        length > 0 && (wanted.size === 0 || wanted.has(original)) ? [original] : [],
+      )
+      const without = [...wanted].find((original) => !returning.includes(original))
+      if (without !== undefined)
+        throw new RangeError(`${instanceName(table, without)}: it has no version before the active one`)
       const versions = new Map(active.versions)
-      for (const original of originals) {
-        const earlier = history.get(original)
-        if (earlier === undefined || earlier.length === 0) {
-          if (wanted.length === 0) continue
-          throw new RangeError(`instance ${original}: it has no version before the active one`)
-        }
-        const name = earlier.pop()
+      for (const original of returning) {
+        const name = history.get(original)!.at(-1)
         if (name === undefined) versions.delete(original)
-        else {
-          places.take(name)
-          versions.set(original, name)
-        }
+        else versions.set(original, name)
       }
+      try {
+        for (const name of versions.values()) places.take(name)
+      } catch (error) {
+        clean()
+        throw error
+      }
+      for (const original of returning) history.get(original)!.pop()
       activate(openEpoch(versions), running, "rolled-back")
       return report()
     },

@@ -1,5 +1,5 @@
 import type { Rows, Slab } from "@consilium/kernels"
-import { createOutputNorms, learnOutputNorm, noticeOutputNorm } from "@consilium/scheduling"
+import { createOutputNorms, forgetOutputNorms, learnOutputNorm, noticeOutputNorm } from "@consilium/scheduling"
 import { ExpertFault } from "./ExpertFault.ts"
 import type { ExpertLayer, ExpertTable } from "./ExpertTable.ts"
 
@@ -9,6 +9,8 @@ export interface NormWatch {
   observe(layer: ExpertLayer, ready: readonly (Slab | undefined)[], outputs: Rows, offsets: Int32Array): void
   /** Called after each step that succeeded. */
   nextStep(): void
+  /** Forgets an instance's history: its place gets another expert. */
+  forget(instance: number): void
 }
 
 export function createNormWatch(
@@ -36,6 +38,7 @@ export function createNormWatch(
       }
     },
     nextStep: () => void numSteps++,
+    forget: (instance) => forgetOutputNorms(norms, 0, instance),
   }
 }
 

@@ -129,6 +129,11 @@ export function createEngineExperts(
     maxRows,
     topK: mostExpertsPerToken(prepared.config),
     mayEvict: store.mayEvict,
+    onDrop(instance) {
+      probe.forget(instance)
+      watchNorms.forget(instance)
+      health.forget(instance)
+    },
     onChange: emit,
   })
   const loadAware = createLoadAwareRouting({
