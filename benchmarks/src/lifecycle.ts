@@ -7,6 +7,7 @@ import { createAdminClient } from "./soak/createAdminClient.ts"
 import { writeExpertFile } from "./soak/writeExpertFile.ts"
 import { freePort, startService } from "./startService.ts"
 import type { Suite } from "./Suite.ts"
+import { summarise } from "./summarise.ts"
 
 const ROUNDS = 10
 const NUM_STREAMS = 8
@@ -62,7 +63,7 @@ export const lifecycle: Suite = {
       await act()
       if (numEnded > 0) throw new Error(`${numEnded} streams had ended before it happened: this measures nothing`)
       const gaps = (await Promise.all(streams)).flatMap(({ arrivalsMs }) => gapsOf(arrivalsMs))
-      return { longestMs: Math.max(...gaps), medianMs: median(gaps) }
+      return { longestMs: Math.max(...gaps), medianMs: summarise(gaps).median }
     }
 
     try {
@@ -114,10 +115,6 @@ export const lifecycle: Suite = {
 
 function gapsOf(arrivalsMs: readonly number[]): number[] {
   return arrivalsMs.slice(1).map((at, i) => at - arrivalsMs[i]!)
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 }
 
 /** Resident bytes of a process, by the system. */

@@ -21,7 +21,9 @@ export const soak: Suite = {
   showsTail: true,
   async *run(options) {
     const { signal, expect, report, flags } = options
-    expect(SOAK_KINDS.length + 3)
+    const numFaults = parseCount("faults", flags.faults, NUM_FAULTS)
+    const seed = parseCount("seed", flags.seed, 1)
+    expect(SOAK_KINDS.length + 5)
     const adminPort = freePort()
     const further = ["--admin-port", String(adminPort), "--enable-faults", "--step-deadline", STEP_DEADLINE]
     report("starting the service")
@@ -30,10 +32,9 @@ export const soak: Suite = {
       const result = await runSoak({
         url: service.url,
         adminUrl: `http://127.0.0.1:${adminPort}`,
-        modelId: "default",
         numStreams: NUM_STREAMS,
-        numFaults: Number(flags.faults ?? NUM_FAULTS),
-        seed: Number(flags.seed ?? 1),
+        numFaults,
+        seed,
         signal,
         onFault: (numDone, total) => {
           if (numDone % 10 === 0) report(`fault ${numDone} of ${total}`)
@@ -50,11 +51,20 @@ export const soak: Suite = {
           note: `${result.numFaults[kind]} faults`,
         }
       }
+      yield { name: "a spoilt slab stays in memory", unit: "ms", samples: result.spoiltMs }
       yield { name: "answers", unit: "count", samples: [result.numAnswers] }
+      yield { name: "of them compared to the letter, and the same", unit: "count", samples: [result.numCompared] }
       yield { name: "requests lost, tokens missing or repeated", unit: "count", samples: [result.losses.length] }
       yield { name: "experts or bytes leaked", unit: "count", samples: [result.leaks.length] }
     } finally {
       await service.stop()
     }
   },
+}
+
+/** @throws Error unless it is a whole number above 0 */
+function parseCount(name: string, text: string | undefined, usual: number): number {
+  const count = Number(text ?? usual)
+  if (!Number.isInteger(count) || count < 1) throw new Error(`--${name} ${text}: expected a whole number above 0`)
+  return count
 }

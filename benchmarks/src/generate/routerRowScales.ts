@@ -1,4 +1,5 @@
 import { createRandom } from "@consilium/tensor"
+import { shuffle } from "../shuffle.ts"
 
 /** How tokens spread over experts: evenly, or like a few popular ones and many rare. */
 export type Skew = "uniform" | "zipf"
@@ -50,14 +51,10 @@ function upperQuantile(p: number): number {
 
 function shuffled(length: number, seed: number): Uint32Array {
   const random = createRandom(seed)
-  const order = Uint32Array.from({ length }, (_, i) => i)
-  for (let i = length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    const swapped = order[i]!
-    order[i] = order[j]!
-    order[j] = swapped
-  }
-  return order
+  return shuffle(
+    Uint32Array.from({ length }, (_, i) => i),
+    random,
+  )
 }
 
 /** Parses `--skew`; uniform where it is absent. @throws Error on another word */

@@ -1,5 +1,6 @@
 import type { ExpertTrace, TraceStep } from "@consilium/scheduling"
 import { createRandom } from "@consilium/tensor"
+import { shuffle } from "../shuffle.ts"
 import { measureTrace } from "./measureTrace.ts"
 
 /** What a generated trace is like. */
@@ -91,14 +92,10 @@ function drawSteps(style: TraceStyle, persistence: number, seed: number): TraceS
 
 /** Returns the logs of Zipf's weights in a random order. */
 function logPopularity({ numExperts, zipf }: TraceStyle, random: () => number): Float64Array {
-  const logs = Float64Array.from({ length: numExperts }, (_, rank) => -zipf * Math.log(rank + 1))
-  for (let i = numExperts - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    const swapped = logs[i]!
-    logs[i] = logs[j]!
-    logs[j] = swapped
-  }
-  return logs
+  return shuffle(
+    Float64Array.from({ length: numExperts }, (_, rank) => -zipf * Math.log(rank + 1)),
+    random,
+  )
 }
 
 /** Half of the draws follow the model's popularity, half the conversation's. */

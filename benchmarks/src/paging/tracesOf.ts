@@ -1,8 +1,8 @@
-import { planExpertSlab } from "@consilium/kernels"
 import { decodeTrace, type ExpertTrace } from "@consilium/scheduling"
 import { readFileSync } from "node:fs"
 import { basename } from "node:path"
 import type { SuiteOptions } from "../Suite.ts"
+import { QWEN3_EXPERT_BYTES } from "../qwen3Expert.ts"
 import { generateTrace, type TraceStyle } from "./generateTrace.ts"
 import { QUESTIONS } from "./questions.ts"
 import { recordTrace } from "./recordTrace.ts"
@@ -40,16 +40,6 @@ const STYLES: Readonly<Record<string, Partial<TraceStyle>>> = {
 const SEED = 1
 const MAX_TOKENS = 64
 
-/** An expert of Qwen3-30B-A3B's size in 4 bits, which is what a generated trace is thought to be of. */
-const GENERATED_BYTES = planExpertSlab({
-  format: "int4",
-  hiddenSize: 2048,
-  intermediateSize: 768,
-  activation: "silu",
-  hasGateProj: true,
-  hasBias: false,
-}).bytes
-
 /** How many traces a run replays without a file of its own, and how many of them have new routing. */
 export const NUM_TRACES = 1 + Object.keys(STYLES).length
 export const NUM_ROUTINGS = 1 + Object.values(STYLES).filter((change) => !onlyForecasts(change)).length
@@ -65,7 +55,7 @@ export async function* tracesOf(options: SuiteOptions): AsyncIterable<PagedTrace
     yield {
       name: basename(path),
       trace: decodeTrace(readFileSync(path)),
-      expertBytes: GENERATED_BYTES,
+      expertBytes: QWEN3_EXPERT_BYTES,
       onlyForecasts: false,
     }
     return
@@ -77,6 +67,6 @@ export async function* tracesOf(options: SuiteOptions): AsyncIterable<PagedTrace
   for (const [name, change] of Object.entries(STYLES)) {
     options.report(`generating ${name}`)
     const trace = generateTrace({ ...GENERATED, ...change }, SEED)
-    yield { name, trace, expertBytes: GENERATED_BYTES, onlyForecasts: onlyForecasts(change) }
+    yield { name, trace, expertBytes: QWEN3_EXPERT_BYTES, onlyForecasts: onlyForecasts(change) }
   }
 }

@@ -1,7 +1,8 @@
+import { QWEN3_EXPERT_BYTES } from "../qwen3Expert.ts"
 import { NUM_EXPERTS, type TopicRequest } from "./ScaleLoad.ts"
 
 /** An expert of each of 48 layers of Qwen3-30B-A3B's shape in 4 bits: layers behave alike, so that one stands for all. */
-export const EXPERT_GIB = (48 * 3 * 2048 * 768 * 4.25) / 8 / 2 ** 30
+export const EXPERT_GIB = (48 * QWEN3_EXPERT_BYTES) / 2 ** 30
 /** Reading it from disk at 1.2 GB/s. */
 export const WAKE_MS = 100
 

@@ -1,4 +1,4 @@
-import { type EventCalendar, parseCalendar } from "@consilium/scheduling"
+import type { EventCalendar } from "@consilium/scheduling"
 import { createRandom } from "@consilium/tensor"
 import type { TracedRequest } from "../load/TracedRequest.ts"
 
@@ -62,7 +62,7 @@ export function loadOfTrace(trace: readonly TracedRequest[], perHour: number, se
   return {
     requests,
     topics,
-    calendar: parseCalendar({ timeZone: "UTC", events: [] }, "no calendar"),
+    calendar: { timeZone: "UTC", events: [] },
     startMs: 0,
     endMs,
   }

@@ -1,4 +1,4 @@
-/** Forecasts of one window ahead on the first 70 % of the Azure chat trace, against figures that were computed elsewhere on all of it (ALGORITHMS.md §3.3). */
+/** Forecasts of one window ahead on the first 70 % of the Azure chat trace, against figures that were computed elsewhere on all of it. */
 import { expect, test } from "bun:test"
 import { fitForecast, forecastLoad, type LoadForecast, observeWindow } from "@consilium/scheduling"
 import { sharedPath } from "@consilium/testing"

@@ -11,6 +11,7 @@ import {
   planScale,
   type ScalePolicy,
   type ScaleState,
+  strongest,
   withoutEvents,
 } from "@consilium/scheduling"
 import { Residency, type ResidencyCost } from "./Residency.ts"
@@ -50,7 +51,7 @@ export interface PlannedRun {
 export function learnLoad({ requests, topics, calendar, startMs, endMs }: ScaleLoad, untilMs: number): LearntLoad {
   const past = requests.filter(({ atMs }) => atMs < untilMs)
   const occurrences = occurrencesBetween(calendar, startMs, endMs)
-  const usual = past.filter(({ atMs }) => !occurrences.some((one) => one.fromMs <= atMs && atMs < one.toMs))
+  const usual = past.filter(({ atMs }) => strongest(occurrences, atMs) === undefined)
   const shares = new Float64Array(NUM_EXPERTS)
   for (const { topic } of usual) for (const e of topics[topic]!) shares[e]! += 1 / usual.length
   const counts = countWindows(past, startMs, untilMs)

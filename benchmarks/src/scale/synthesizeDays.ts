@@ -1,4 +1,4 @@
-import { calendarFactor, occurrencesBetween, parseCalendar } from "@consilium/scheduling"
+import { occurrencesBetween, parseCalendar, strongest } from "@consilium/scheduling"
 import { createRandom } from "@consilium/tensor"
 import { drawTopic, drawTopics, durationOf, type ScaleLoad, type TopicRequest } from "./ScaleLoad.ts"
 
@@ -43,10 +43,10 @@ export function synthesizeDays(perHour: number, seed: number): ScaleLoad {
   for (let atMs = START_MS; atMs < endMs; atMs += MINUTE_MS) {
     const usual = (perHour / 60) * dailyShape((atMs - START_MS) % DAY_MS)
     for (let i = poisson(usual, random); i > 0; i--) arrive(atMs, drawTopic(random))
-    const factor = calendarFactor(occurrences, atMs, atMs + MINUTE_MS)
-    const here = occurrences.find((one) => one.fromMs <= atMs && atMs < one.toMs && one.event.factor === factor)
+    const here = strongest(occurrences, atMs)
     if (here === undefined) continue
-    for (let i = poisson(usual * (factor - 1) * truths.get(here)!, random); i > 0; i--) arrive(atMs, EVENT_TOPIC)
+    for (let i = poisson(usual * (here.event.factor - 1) * truths.get(here)!, random); i > 0; i--)
+      arrive(atMs, EVENT_TOPIC)
   }
   return { requests: requests.sort((a, b) => a.atMs - b.atMs), topics, calendar, startMs: START_MS, endMs }
 }

@@ -2,13 +2,23 @@
 export interface AdminClient {
   /** @throws Error in the service's words where it refuses */
   post(path: string, body: unknown): Promise<void>
+  /** Returns what a route says, asked again until the engine is there. */
+  read(path: string): Promise<unknown>
   /** Waits until the engine is in a phase. */
   untilPhase(phase: string): Promise<void>
 }
 
 export function createAdminClient(url: string): AdminClient {
   const base = `${url}/admin/models/default`
+  const read = async (path: string): Promise<unknown> => {
+    for (;;) {
+      const response = await fetch(`${base}/${path}`)
+      if (response.ok) return response.json()
+      await Bun.sleep(20)
+    }
+  }
   return {
+    read,
     async post(path, body) {
       const response = await fetch(`${base}/${path}`, {
         method: "POST",
@@ -19,7 +29,7 @@ export function createAdminClient(url: string): AdminClient {
     },
     async untilPhase(wanted) {
       for (;;) {
-        const { phase } = (await (await fetch(`${base}/status`)).json()) as { readonly phase: string }
+        const { phase } = (await read("status")) as { readonly phase: string }
         if (phase === wanted) return
         await Bun.sleep(20)
       }

@@ -26,19 +26,21 @@ test(
     const further = ["--admin-port", String(adminPort), "--enable-faults", "--step-deadline", "1s"]
     const service = await startService(options, further)
     try {
-      const { losses, leaks, numFaults, numAnswers } = await runSoak({
+      const { losses, leaks, numFaults, numAnswers, numCompared } = await runSoak({
         url: service.url,
         adminUrl: `http://127.0.0.1:${adminPort}`,
-        modelId: "default",
         numStreams: 8,
         numFaults: 1000,
         maxMs: SOAK_MS,
         seed: 3,
         signal: new AbortController().signal,
       })
-      console.log(`${numAnswers} answers; ${SOAK_KINDS.map((kind) => `${kind} ${numFaults[kind]}`).join(", ")}`)
+      console.log(
+        `${numAnswers} answers, ${numCompared} compared; ${SOAK_KINDS.map((kind) => `${kind} ${numFaults[kind]}`).join(", ")}`,
+      )
       expect(losses).toEqual([])
       expect(leaks).toEqual([])
+      expect(numCompared).toBeGreaterThan(numAnswers / 4)
       for (const kind of SOAK_KINDS) expect(numFaults[kind], kind).toBeGreaterThan(0)
     } finally {
       await service.stop()

@@ -2,6 +2,8 @@
 import { FAULT_KINDS } from "@consilium/serving"
 import { createRandom } from "@consilium/tensor"
 import { streamChat } from "../load/streamChat.ts"
+import { shuffle } from "../shuffle.ts"
+import { createAdminClient } from "./createAdminClient.ts"
 
 /** Kinds of faults: those that the admin routes inject, and two of the machine. */
 export const SOAK_KINDS = [...FAULT_KINDS, "kill-engine", "disk-full"] as const
@@ -10,7 +12,6 @@ type SoakKind = (typeof SOAK_KINDS)[number]
 export interface SoakOptions {
   readonly url: string
   readonly adminUrl: string
-  readonly modelId: string
   readonly numStreams: number
   /** Faults of each kind. */
   readonly numFaults: number
@@ -24,6 +25,10 @@ export interface SoakOptions {
 export interface SoakResult {
   readonly numFaults: Readonly<Record<SoakKind, number>>
   readonly numAnswers: number
+  /** Those of them that had to be what they are without faults, to the letter: all but the ones beside a spoilt slab. */
+  readonly numCompared: number
+  /** How long each spoilt slab stayed in memory. */
+  readonly spoiltMs: readonly number[]
   /** What clients noticed, one line each; empty where all is well. */
   readonly losses: readonly string[]
   /** By kind: the longest silence of any stream after each fault. */
@@ -51,21 +56,23 @@ interface Report {
     readonly state: string
     readonly numFailures: number
   }[]
-  readonly residency: { readonly usedBytes: number; readonly numAwake: number }
+  readonly residency: { readonly usedBytes: number }
 }
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { url, numStreams, numFaults, maxMs = Number.POSITIVE_INFINITY, seed, signal, onFault } = options
   const random = createRandom(seed)
-  const admin = createAdmin(options)
+  const admin = createSoakAdmin(options.adminUrl)
   const started = performance.now()
   const expected = await answersWithoutFaults(options)
   const before = await admin.report()
   const places = before.experts
 
-  const state = { isOver: false, mayDiffer: 0, numAnswers: 0, lastSpoiled: Number.NEGATIVE_INFINITY }
+  const state = { isOver: false, mayDiffer: 0, numAnswers: 0, numCompared: 0, lastSpoiled: Number.NEGATIVE_INFINITY }
   const losses: string[] = []
   const arrivals: number[][] = Array.from({ length: numStreams }, () => [])
+  /** Answers that each stream has had, or lost. */
+  const numEnded = new Uint32Array(numStreams)
   const stream = async (index: number): Promise<void> => {
     for (let n = 0; !state.isOver && !signal.aborted; n++) {
       const call = (index + n * 5) % (PROMPTS.length * 2)
@@ -75,6 +82,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
         state.numAnswers++
         const wanted = expected[call]!
         const isExact = state.mayDiffer === 0 && begun > state.lastSpoiled
+        if (isExact) state.numCompared++
         if (answer.finishReason === undefined) losses.push(`stream ${index}: an answer without an end`)
         else if (isExact && answer.text !== wanted.text)
           losses.push(
@@ -84,15 +92,16 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
         losses.push(`stream ${index}: ${(error as Error).message}`)
         await Bun.sleep(50)
       }
+      numEnded[index]!++
     }
   }
   const streams = Array.from({ length: numStreams }, (_, i) => stream(i))
 
-  const kinds = SOAK_KINDS.flatMap((kind) => Array.from({ length: numFaults }, () => kind))
-  for (let i = kinds.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    ;[kinds[i], kinds[j]] = [kinds[j]!, kinds[i]!]
-  }
+  const kinds = shuffle(
+    SOAK_KINDS.flatMap((kind) => Array.from({ length: numFaults }, () => kind)),
+    random,
+  )
+  const spoiltMs: number[] = []
   const counts = Object.fromEntries(SOAK_KINDS.map((kind) => [kind, 0])) as Record<SoakKind, number>
   const pausesMs = Object.fromEntries(SOAK_KINDS.map((kind) => [kind, [] as number[]])) as Record<SoakKind, number[]>
   for (const [n, kind] of kinds.entries()) {
@@ -101,15 +110,22 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     for (const times of arrivals) times.splice(0, Math.max(0, times.length - 1))
     if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer++
     const numFailures = MAY_CHANGE_TEXT.has(kind) ? await admin.numFailures(layer, expert) : 0
+    const endedBefore = numEnded.slice()
     await admin.inject(kind, layer, expert)
-    await settle(kind, arrivals, signal)
+    const injectedMs = performance.now()
+    const isSettled = await settle(kind, arrivals, signal)
+    pausesMs[kind].push(longestSilence(arrivals))
+    // The answers that it fell into are ended, and compared, before the next.
+    const hasGoneOn = (): boolean => numEnded.every((count, i) => count > endedBefore[i]!)
+    if (!(isSettled && (await within15s(hasGoneOn, signal)))) losses.push(`after ${kind}: a stream did not go on`)
     if (MAY_CHANGE_TEXT.has(kind)) {
-      await admin.untilRepaired(layer, expert, numFailures)
+      if (!(await admin.untilRepaired(layer, expert, numFailures)))
+        losses.push(`layer ${layer} expert ${expert}: its spoilt bytes were not found`)
+      spoiltMs.push(performance.now() - injectedMs)
       // Answers that had begun by then may hold what was computed before.
       state.lastSpoiled = performance.now()
       state.mayDiffer--
     }
-    pausesMs[kind].push(longestSilence(arrivals))
     counts[kind]++
     onFault?.(n + 1, kinds.length)
   }
@@ -118,6 +134,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   return {
     numFaults: counts,
     numAnswers: state.numAnswers,
+    numCompared: state.numCompared,
+    spoiltMs,
     losses,
     pausesMs,
     leaks: await leaksSince(before, admin.report),
@@ -138,18 +156,24 @@ async function answersWithoutFaults({ url, signal }: SoakOptions) {
   return answers
 }
 
-/** Waits until streams have gone on after a fault. */
-async function settle(kind: SoakKind, arrivals: readonly number[][], signal: AbortSignal): Promise<void> {
+/** Waits until streams have gone on after a fault; returns whether all do. */
+async function settle(kind: SoakKind, arrivals: readonly number[][], signal: AbortSignal): Promise<boolean> {
   const isFatal = kind === "kill-engine" || kind.startsWith("hang")
   const since = performance.now()
-  const goesOn = (): boolean => arrivals.every((times) => (times.at(-1) ?? 0) > since)
   // A fault that kills takes a moment until it is noticed.
   await Bun.sleep(isFatal ? 20 : 5)
+  const least = isFatal ? 8 : 3
+  return within15s(() => arrivals.every((times) => times.filter((at) => at > since).length >= least), signal)
+}
+
+/** Waits until something holds; returns false where it does not in time. */
+async function within15s(holds: () => boolean, signal: AbortSignal): Promise<boolean> {
   const from = performance.now()
-  for (let waited = 0; waited < 15_000 && !signal.aborted; waited = performance.now() - from) {
-    if (goesOn() && arrivals.every((times) => times.filter((at) => at > since).length >= (isFatal ? 8 : 3))) return
+  while (!holds()) {
+    if (performance.now() - from > 15_000 || signal.aborted) return signal.aborted
     await Bun.sleep(2)
   }
+  return true
 }
 
 function longestSilence(arrivals: readonly number[][]): number {
@@ -169,42 +193,41 @@ async function leaksSince(before: Report, report: () => Promise<Report>): Promis
   return leaks
 }
 
-function createAdmin({ adminUrl, modelId }: SoakOptions) {
-  const base = `${adminUrl}/admin/models/${modelId}`
-  const report = async (): Promise<Report> => {
-    for (;;) {
-      const response = await fetch(`${base}/experts`)
-      if (response.ok) return (await response.json()) as Report
-      await Bun.sleep(20)
+function createSoakAdmin(adminUrl: string) {
+  const client = createAdminClient(adminUrl)
+  const report = async (): Promise<Report> => (await client.read("experts")) as Report
+  /** While the engine is restarted, or the expert read, a fault has no place: it is tried again. */
+  const postUntilTaken = async (path: string, body: unknown): Promise<void> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await client.post(path, body)
+      } catch (error) {
+        if (tries === 500) throw error
+        await Bun.sleep(20)
+      }
     }
   }
-  const post = (path: string, body: unknown): Promise<Response> =>
-    fetch(`${base}/${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    })
   const numFailures = async (layer: number, expert: number): Promise<number> =>
     (await report()).experts.find((of) => of.layer === layer && of.expert === expert)?.numFailures ?? 0
   return {
     report,
+    /** @throws Error where the service takes it at no time within 10 s */
     async inject(kind: SoakKind, layer: number, expert: number): Promise<void> {
       // NaN that is gone at the second look has no name; twice, it has.
       const count = kind === "nan" ? 2 : 1
-      if (kind === "disk-slow") await post("faults", { kind: "throw", layer, expert, count: 1 })
-      for (let tries = 0; tries < 500; tries++) {
-        const response = await post("faults", { kind, layer, expert, count })
-        if (response.ok) break
-        // The engine is being restarted, or the expert read: faults want a place.
-        await Bun.sleep(20)
-      }
-      if (kind === "disk-full") await post("scale", { awakePerLayer: null, replicasPerLayer: 0 })
+      if (kind === "disk-slow") await postUntilTaken("faults", { kind: "throw", layer, expert, count: 1 })
+      await postUntilTaken("faults", { kind, layer, expert, count })
+      if (kind === "disk-full") await postUntilTaken("scale", { awakePerLayer: null, replicasPerLayer: 0 })
     },
     numFailures,
-    /** Waits until an expert whose bytes were spoilt has been read again. */
-    async untilRepaired(layer: number, expert: number, before: number): Promise<void> {
+    /** Waits until an expert whose bytes were spoilt has been read again; returns false where that takes more than 30 s. */
+    async untilRepaired(layer: number, expert: number, before: number): Promise<boolean> {
       const from = performance.now()
-      while ((await numFailures(layer, expert)) <= before && performance.now() - from < 30_000) await Bun.sleep(50)
+      while ((await numFailures(layer, expert)) <= before) {
+        if (performance.now() - from > 30_000) return false
+        await Bun.sleep(10)
+      }
+      return true
     },
   }
 }

@@ -5,6 +5,7 @@ export {
   type EventCalendar,
   type Occurrence,
   occurrencesBetween,
+  strongest,
 } from "./EventCalendar.ts"
 export {
   beginProbe,
@@ -25,7 +26,6 @@ export {
   noticeOutputNorm,
   type OutputNorms,
 } from "./OutputNorms.ts"
-export { createExpertLoad, type ExpertLoad, loadImbalance, observeLoad, tokenShares } from "./ExpertLoad.ts"
 export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
 export { placeExperts, type PlacementShape } from "./placeExperts.ts"
 export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"

@@ -63,7 +63,7 @@ const LADDERS: Readonly<Record<FaultKind, readonly Exclude<FailoverRung["rung"],
  * Each copy and each backend is tried once, so that it ends after a bounded number of calls whatever fails on the way.
  *
  * @param attempts what was tried for this expert in this step, oldest first
- * @see DESIGN.md §4; order after ReviveMoE and Tarragon (a redundant expert before a restart before running without)
+ * @see ReviveMoE and Tarragon, for the order: a redundant expert before a restart before running without
  */
 export function planFailover(
   fault: ExpertFault,

@@ -5,7 +5,7 @@ export function settingsDocument(): string {
   const rows = SETTING_NAMES.map((name) => {
     const { description, placeholder, defaultText } = SETTINGS[name]
     const shown = name === "cache-dir" ? "~/.cache/consilium" : defaultText
-    return `| \`--${name} ${placeholder.replaceAll("|", "\\|")}\` | \`${environmentName(name)}\` | ${shown === "" ? "not set" : `\`${shown}\``} | ${description} |`
+    return `| \`${`--${name} ${placeholder.replaceAll("|", "\\|")}`.trimEnd()}\` | \`${environmentName(name)}\` | ${shown === "" ? "not set" : `\`${shown}\``} | ${description} |`
   })
   return [
     "# Settings",

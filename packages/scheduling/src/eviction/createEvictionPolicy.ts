@@ -14,7 +14,7 @@ const POLICIES = {
 
 export type EvictionName = keyof typeof POLICIES
 export const EVICTION_NAMES = Object.keys(POLICIES) as readonly EvictionName[]
-/** The one with most hits in `bench paging`. */
+/** The one with most hits on every generated trace of `bench paging`, and within 1.3 points of the best on the recorded one. */
 export const DEFAULT_EVICTION: EvictionName = "next-use"
 
 /** Creates a policy for a model, with nothing awake and nothing known. */
