@@ -172,6 +172,19 @@ describe("hot swap", () => {
     expect(await answer()).toBe(before)
   })
 
+  test.each([
+    ["swap", { experts: [allOfLayer[0], allOfLayer[0]] }],
+    ["swap", { experts: [{ ...allOfLayer[0], layer: null }] }],
+    ["swap", { experts: allOfLayer, shares: 0.1 }],
+    ["swap", { experts: allOfLayer, share: 0.1, check: { prompts: ["Hello"], bound: 1 } }],
+    ["rollback", { expert: [{ layer: LAYER, expert: 0 }] }],
+    ["rollback", { experts: [{ layer: null, expert: null }] }],
+    [`experts/%20/0/swap`, { source: "same.safetensors" }],
+  ])("%s %j is no wider than it says: refused", async (path, body) => {
+    expect((await post(path, body)).status).toBe(400)
+    expect((await experts()).every(({ version }) => version === "original")).toBe(true)
+  })
+
   test("experts that are none, and rollbacks to nothing, are refused", async () => {
     expect((await post("experts/99/0/swap", { source: "same.safetensors" })).status).toBe(400)
     expect((await post("experts/0/99/swap", { source: "same.safetensors" })).status).toBe(400)

@@ -1,26 +1,20 @@
-import { ControlCommand, type ControlResult, type EngineApi } from "@consilium/serving"
-import { Effect, Schema } from "effect"
-import { Elysia } from "elysia"
-import { ApiError } from "../http/ApiError.ts"
+import type { ControlResult, EngineApi } from "@consilium/serving"
+import { Effect } from "effect"
 import { readJson } from "../http/readBody.ts"
 import { sseEvent, sseResponse } from "../http/sse.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
-import { checkModel } from "./models.ts"
+import { adminRoutes, badRequest, parseCommand } from "./adminRoutes.ts"
 
 interface AdminOptions {
   /** Faults may be injected. */
   readonly enablesFaults: boolean
 }
 
-const decodeCommand = Schema.decodeUnknownSync(ControlCommand, { onExcessProperty: "error" })
-
 /** What an operator asks of the served model: its experts, their states, how many are awake, and faults where those are enabled. */
 export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesFaults }: AdminOptions) => {
   const control = (command: unknown): Promise<ControlResult> => Effect.runPromise(engine.control(parseCommand(command)))
-  const check = (params: { modelId: string }): void => checkModel(decodeURIComponent(params.modelId), modelId)
 
-  return new Elysia({ prefix: "/admin/models/:modelId" })
-    .onBeforeHandle(({ params }) => check(params as { modelId: string }))
+  return adminRoutes(modelId)
     .get("/status", () => Effect.runPromise(engine.state))
     .get("/experts", () => control({ kind: "experts" }))
     .get("/events", ({ request }) => changesStream(engine, request.signal))
@@ -33,7 +27,7 @@ export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesF
       }),
     )
     .post("/faults", async ({ request }) => {
-      if (!enablesFaults) throw refusal("Faults are not enabled here: start the service with --enable-faults.")
+      if (!enablesFaults) throw badRequest("Faults are not enabled here: start the service with --enable-faults.")
       const body = await readJson(request)
       if (body.kind === "kill-engine") {
         await Effect.runPromise(engine.kill)
@@ -46,19 +40,6 @@ export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesF
       const { kind, ...rest } = body
       return control({ ...rest, fault: kind, kind: "fault" })
     })
-}
-
-/** @throws ApiError 400 in the schema's words */
-function parseCommand(command: unknown): ControlCommand {
-  try {
-    return decodeCommand(command)
-  } catch (error) {
-    throw refusal((error as Error).message)
-  }
-}
-
-function refusal(message: string): ApiError {
-  return new ApiError({ status: 400, type: "invalid_request_error", code: "bad_request", message })
 }
 
 /** Server-sent events, one for each change of an expert, until the client leaves. */

@@ -1,14 +1,13 @@
 import type { ControlResult } from "@consilium/serving"
 import { packExpertInWorker, PreparedModelError } from "@consilium/model"
 import { Effect } from "effect"
-import { Elysia } from "elysia"
 import { realpathSync } from "node:fs"
 import { isAbsolute, join, sep } from "node:path"
 import { ApiError, invalidField } from "../http/ApiError.ts"
 import { readJson } from "../http/readBody.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
-import { judgeCanary } from "./judgeCanary.ts"
-import { checkModel } from "./models.ts"
+import { adminRoutes, parseCommand } from "./adminRoutes.ts"
+import { judgeCanary, parseCheck } from "./judgeCanary.ts"
 
 interface Wanted {
   readonly layer: number
@@ -28,43 +27,46 @@ export const adminVersions = (deps: ServiceDeps) => {
   const control = (command: Parameters<typeof engine.control>[0]): Promise<ControlResult> =>
     Effect.runPromise(engine.control(command))
 
-  const swap = async (experts: readonly Wanted[], body: Record<string, unknown>): Promise<ControlResult> => {
-    const { share, check } = body
+  const swap = async (experts: readonly Wanted[], body: Record<string, unknown>, signal: AbortSignal) => {
+    const { share, running = "keep", check } = body
     if (share !== undefined && (typeof share !== "number" || share < 0 || share > 1))
       throw invalidField("share", "share: expected a number from 0 to 1")
-    const running = runningOf(body)
+    if (running !== "keep" && running !== "move") throw invalidField("running", "running: expected keep or move")
+    if (check !== undefined && share !== undefined)
+      throw invalidField("share", "share: expected none beside a check, which serves all requests or none")
+    const judged = check === undefined ? undefined : parseCheck(check)
     const versions: string[] = []
     for (const wanted of experts) versions.push(await pack(deps, wanted))
-    if (check === undefined)
+    if (judged === undefined)
       return control({ kind: "swap", versions, running, ...(share === undefined ? {} : { share }) })
-    return judgeCanary(deps, check, {
+    return judgeCanary(deps, judged, signal, {
       begin: () => control({ kind: "swap", versions, running, share: 0 }),
       end: (isAccepted) => control({ kind: "end-canary", isAccepted }),
     })
   }
 
-  return new Elysia({ prefix: "/admin/models/:modelId" })
-    .onBeforeHandle(({ params }) => checkModel(decodeURIComponent((params as { modelId: string }).modelId), modelId))
+  return adminRoutes(modelId)
     .post("/experts/:layer/:expert/swap", async ({ params, request }) => {
       const body = await readJson(request)
-      return swap([wantedOf({ ...params, source: body.source }, "")], body)
+      refuseOthers(body, ["source", "share", "running", "check"])
+      const place = { layer: numberOf(params.layer), expert: numberOf(params.expert) }
+      return swap([wantedOf({ ...place, source: body.source }, "")], body, request.signal)
     })
     .post("/swap", async ({ request }) => {
       const body = await readJson(request)
+      refuseOthers(body, ["experts", "share", "running", "check"])
       if (!Array.isArray(body.experts) || body.experts.length === 0)
         throw invalidField("experts", "experts: expected an array of { layer, expert, source }")
-      return swap(
-        body.experts.map((of: unknown, i) => wantedOf((of ?? {}) as Record<string, unknown>, `experts[${i}].`)),
-        body,
+      const experts = body.experts.map((of: unknown, i) =>
+        wantedOf((of ?? {}) as Record<string, unknown>, `experts[${i}].`),
       )
+      const places = new Set(experts.map(({ layer, expert }) => `${layer}-${expert}`))
+      if (places.size < experts.length) throw invalidField("experts", "experts: expected each expert once")
+      return swap(experts, body, request.signal)
     })
-    .post("/rollback", async ({ request }) => {
-      const body = await readJson(request)
-      const { experts = [] } = body
-      if (!Array.isArray(experts)) throw invalidField("experts", "experts: expected an array of { layer, expert }")
-      const places = experts.map((of: unknown, i) => placeOf((of ?? {}) as Record<string, unknown>, `experts[${i}].`))
-      return control({ kind: "rollback", experts: places, running: runningOf(body) })
-    })
+    .post("/rollback", async ({ request }) =>
+      control(parseCommand({ experts: [], running: "keep", ...(await readJson(request)), kind: "rollback" })),
+    )
     .post("/canary", async ({ request }) => {
       const { accept } = await readJson(request)
       if (typeof accept !== "boolean") throw invalidField("accept", "accept: expected true or false")
@@ -72,24 +74,25 @@ export const adminVersions = (deps: ServiceDeps) => {
     })
 }
 
-function runningOf({ running = "keep" }: Record<string, unknown>): "keep" | "move" {
-  if (running === "keep" || running === "move") return running
-  throw invalidField("running", "running: expected keep or move")
+/** A misspelt option must not become the usual one: who asks for a share does not want all. @throws ApiError */
+function refuseOthers(body: Record<string, unknown>, known: readonly string[]): void {
+  const other = Object.keys(body).find((name) => !known.includes(name))
+  if (other !== undefined) throw invalidField(other, `${other}: expected one of ${known.join(", ")}`)
 }
 
-function placeOf(of: Record<string, unknown>, prefix: string): { layer: number; expert: number } {
-  const whole = (name: "layer" | "expert"): number => {
-    const number = Number(of[name])
-    if (Number.isInteger(number) && number >= 0) return number
+/** Reads a number of the path; NaN where it is none. */
+function numberOf(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN
+}
+
+function wantedOf({ layer, expert, source }: Record<string, unknown>, prefix: string): Wanted {
+  if (typeof source !== "string" || source === "")
+    throw invalidField(`${prefix}source`, `${prefix}source: expected the name of a file in the swap directory`)
+  const whole = (name: string, number: unknown): number => {
+    if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) return number
     throw invalidField(`${prefix}${name}`, `${prefix}${name}: expected a whole number`)
   }
-  return { layer: whole("layer"), expert: whole("expert") }
-}
-
-function wantedOf(of: Record<string, unknown>, prefix: string): Wanted {
-  if (typeof of.source !== "string" || of.source === "")
-    throw invalidField(`${prefix}source`, `${prefix}source: expected the name of a file in the swap directory`)
-  return { ...placeOf(of, prefix), source: of.source }
+  return { layer: whole("layer", layer), expert: whole("expert", expert), source }
 }
 
 /** Packs a version on a thread of its own; returns its name. @throws ApiError on a file that is not there or does not fit */

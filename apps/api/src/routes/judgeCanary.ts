@@ -1,12 +1,18 @@
 import { GREEDY } from "@consilium/model"
 import { CANARY_PREFIX, type ControlResult } from "@consilium/serving"
-import { Effect } from "effect"
 import { invalidField } from "../http/ApiError.ts"
+import { runForRequest } from "../http/sse.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
 /** Most alternatives of a first token that are compared. */
 const NUM_ALTERNATIVES = 20
 const MAX_PROMPTS = 64
+
+/** What versions are judged by: prompts, and how much their first token's distribution may change, in [0, 1]. */
+export interface CanaryCheck {
+  readonly prompts: readonly string[]
+  readonly bound: number
+}
 
 /**
  * Serves versions as a canary to a few prompts alone, and accepts them where the first token's distribution changes no more than the bound: the total variation
@@ -16,17 +22,17 @@ const MAX_PROMPTS = 64
  */
 export async function judgeCanary(
   { engine, text }: ServiceDeps,
-  check: unknown,
+  { prompts, bound }: CanaryCheck,
+  signal: AbortSignal,
   {
     begin,
     end,
   }: { readonly begin: () => Promise<ControlResult>; readonly end: (isAccepted: boolean) => Promise<ControlResult> },
 ): Promise<ControlResult> {
-  const { prompts, bound } = parseCheck(check)
   const ids = prompts.map((prompt) => text.tokenizer.encode(prompt))
   const distribution = async (prompt: readonly number[], isCanary: boolean): Promise<Map<number, number>> => {
     const likely = new Map<number, number>()
-    await Effect.runPromise(
+    await runForRequest(
       engine.generate(
         {
           requestId: `${isCanary ? CANARY_PREFIX : ""}check-${crypto.randomUUID()}`,
@@ -44,6 +50,7 @@ export async function judgeCanary(
           for (const [id, logProb] of event.tokens[0]?.top ?? []) likely.set(id, Math.exp(logProb))
         },
       ),
+      signal,
     )
     return likely
   }
@@ -66,7 +73,8 @@ export async function judgeCanary(
   )
 }
 
-function parseCheck(check: unknown): { readonly prompts: readonly string[]; readonly bound: number } {
+/** @throws ApiError */
+export function parseCheck(check: unknown): CanaryCheck {
   const { prompts, bound } = (check ?? {}) as { readonly prompts?: unknown; readonly bound?: unknown }
   const isList = Array.isArray(prompts) && prompts.length > 0 && prompts.length <= MAX_PROMPTS
   if (!isList || !prompts.every((prompt) => typeof prompt === "string" && prompt !== ""))

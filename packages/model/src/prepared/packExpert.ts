@@ -55,7 +55,8 @@ export function packExpert(options: PackExpertOptions): string {
 
 /** Writes a file whole, or not at all. */
 function writeWhole(path: string, bytes: Uint8Array): void {
-  const draft = `${path}.draft`
+  // Two requests may bring the same version at once.
+  const draft = `${path}.${crypto.randomUUID()}.draft`
   try {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(draft, bytes)

@@ -119,7 +119,11 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
       isSpoiled = false
       return wasSpoiled
     },
-    setReplicas: (perLayer) => void (replicasPerLayer = perLayer),
+    setReplicas(perLayer) {
+      replicasPerLayer = perLayer
+      if (perLayer > 0) return
+      for (let instance = 0; instance < table.numInstances; instance++) residency.dropReplica(instance)
+    },
     numReplicas: () => replicasPerLayer,
   }
 }

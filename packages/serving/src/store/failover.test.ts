@@ -53,6 +53,17 @@ describe("failover", () => {
       expect(counters.readBytes).toBe(readBytes)
     }))
 
+  test("replicas that nobody wants any more are given back", () =>
+    withModel({ numAwake: 96 }, ({ experts }) => {
+      const { control, tend, store } = experts!
+      const { usedBytes } = store.residency
+      for (const replicasPerLayer of [8, 0]) {
+        void control({ kind: "scale", awakePerLayer: null, replicasPerLayer })
+        for (let t = 0; t < 8; t++) tend()
+        expect(store.residency.usedBytes).toBe(replicasPerLayer === 0 ? usedBytes : 2 * usedBytes)
+      }
+    }))
+
   test("who fails and fails goes to another backend, then is routed around; a probe readmits it", () => {
     const changes: ExpertChange[] = []
     const clock = { ms: 1_000_000 }
