@@ -1,4 +1,4 @@
-import { noise } from "@consilium/tensor"
+import { bf16ToF32, noise } from "@consilium/tensor"
 import type { AttentionLayer, SlotRows } from "./Backend.ts"
 import type { CacheRows } from "./Arena.ts"
 import { type BackendCase, withCaseRows } from "./BackendCase.ts"
@@ -89,9 +89,9 @@ function attendCase(name: string, shape: AttendShape): BackendCase {
 /** A cache's numbers, in the order of its memory. */
 function valuesOf(rows: CacheRows): Float32Array {
   if (!("words" in rows)) return rows.values
-  return Float32Array.from(new Uint16Array(rows.words.buffer, rows.words.byteOffset, rows.words.length * 2), (half) =>
-    new DataView(Int32Array.of(half << 16).buffer).getFloat32(0, true),
-  )
+  const values = new Float32Array(rows.words.length * 2)
+  bf16ToF32(values, new Uint16Array(rows.words.buffer, rows.words.byteOffset, values.length))
+  return values
 }
 
 function planLayer(shape: AttendShape): AttentionLayer {

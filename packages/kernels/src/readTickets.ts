@@ -3,7 +3,7 @@ import { readInto } from "./readSpans.ts"
 
 /** What the threads of a read queue share. Worth passing to a worker as it is. */
 export interface ReadTickets {
-  /** By `TICKET.bell`, `numDone`, `isClosed`. */
+  /** By `TICKET.bell` … `numSlow`. */
   readonly control: Int32Array
   /** `[numTickets]` `TICKET.free` … `done`. */
   readonly states: Int32Array

@@ -136,8 +136,7 @@ const VersionsReport = Schema.Struct({
     Schema.Struct({
       versions: Schema.Array(VersionName),
       share: Share,
-      /** Of each version: how far its output of a recorded input is from the active one's, of that one's size. */
-      /** Of each version; null where the active one has no output to compare with. */
+      /** Of each version: how far its output of a recorded input is from the active one's, of that one's size; null where that one has none. */
       outputChange: Schema.Array(Schema.NullOr(Schema.Finite)),
       /** Requests and tokens since it began, its own and the others'. */
       numRequests: Count,

@@ -1,5 +1,6 @@
 import type { ChatMessage } from "@consilium/serving"
 import { UsageError } from "./Command.ts"
+import { readEvents } from "./readEvents.ts"
 
 interface Chunk {
   readonly choices?: readonly { readonly delta?: { readonly content?: string | null } }[]
@@ -28,16 +29,10 @@ export async function remoteAnswer(
   if (!response.ok || response.body === null)
     throw new UsageError(`${url} answered ${response.status}: ${await response.text()}`)
 
-  let pending = ""
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    pending += text
-    const lines = pending.split("\n")
-    pending = lines.pop()!
-    for (const line of lines) {
-      if (!line.startsWith("data: ") || line === "data: [DONE]") continue
-      const { choices, error } = JSON.parse(line.slice(6)) as Chunk
-      if (error !== undefined) throw new UsageError(error.message)
-      say(choices?.[0]?.delta?.content ?? "")
-    }
+  for await (const data of readEvents(response.body)) {
+    if (data === "[DONE]") continue
+    const { choices, error } = JSON.parse(data) as Chunk
+    if (error !== undefined) throw new UsageError(error.message)
+    say(choices?.[0]?.delta?.content ?? "")
   }
 }

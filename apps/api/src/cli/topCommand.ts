@@ -1,6 +1,8 @@
 import type { ControlResult, EngineState, ExpertChange } from "@consilium/serving"
-import type { Command } from "./Command.ts"
+import { setTimeout } from "node:timers/promises"
+import { type Command, UsageError } from "./Command.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
+import { readEvents } from "./readEvents.ts"
 import { renderTop, type TopView } from "./top/renderTop.ts"
 
 const FRAME_MS = 1000
@@ -20,13 +22,13 @@ export const topCommand: Command = {
   usage: "[--url URL] [--admin-key KEY]",
   options:
     "  --url URL  the service's admin listener; http://127.0.0.1:<--admin-port> unless given\n" +
-    "  q or Ctrl-C ends it. Where the output is no terminal, one frame is printed.",
+    "  q or Ctrl-C ends it. Where there is no terminal, one frame is printed.",
   example: "consilium top --url http://127.0.0.1:8081",
   async run(args) {
     const { settings, own } = parseCommandLine(args, ["url"])
     const url = own.url?.at(-1) ?? `http://127.0.0.1:${settings["admin-port"] ?? 8081}`
     const source = createSource(url, settings["admin-key"])
-    if (process.stdout.isTTY !== true) {
+    if (!process.stdout.isTTY || !process.stdin.isTTY) {
       console.log(renderTop(await source.view(), { columns: 100, rows: 60 }).join("\n"))
       return 0
     }
@@ -48,8 +50,10 @@ function createSource(url: string, adminKey: string | undefined): Source {
   let before: { readonly atMs: number; readonly numTokens: number } | undefined
 
   const read = async <T>(path: string): Promise<T | undefined> => {
-    const response = await fetch(`${base}/${path}`, { headers })
-    if (response.status === 401) throw new Error(`${url}: the admin key is not valid`)
+    const response = await fetch(`${base}/${path}`, { headers }).catch((error: Error) => {
+      throw new UsageError(`${url}: no service answers there (${error.message})`)
+    })
+    if (response.status === 401) throw new UsageError(`${url}: the admin key is not valid`)
     return response.ok ? ((await response.json()) as T) : undefined
   }
   /** Tokens a second since the last view. */
@@ -64,7 +68,7 @@ function createSource(url: string, adminKey: string | undefined): Source {
 
   return {
     async view() {
-      const state = (await read<EngineState>("status")) ?? { phase: "failed", message: `no service at ${url}` }
+      const state = (await read<EngineState>("status")) ?? { phase: "failed", message: `${url} is no admin listener` }
       const experts =
         state.phase === "ready"
           ? await read<Extract<ControlResult, { readonly kind: "experts" }>>("experts")
@@ -74,17 +78,10 @@ function createSource(url: string, adminKey: string | undefined): Source {
     },
     async follow(signal) {
       const response = await fetch(`${base}/events`, { headers, signal })
-      const decoder = new TextDecoder()
-      let pending = ""
-      for await (const bytes of response.body ?? []) {
-        pending += decoder.decode(bytes as Uint8Array, { stream: true })
-        const lines = pending.split("\n")
-        pending = lines.pop()!
-        for (const line of lines) {
-          if (!line.startsWith("data: ")) continue
-          changes.push(JSON.parse(line.slice(6)) as ExpertChange)
-          changes.splice(0, changes.length - MOST_CHANGES)
-        }
+      if (!response.ok || response.body === null) return
+      for await (const data of readEvents(response.body)) {
+        changes.push(JSON.parse(data) as ExpertChange)
+        changes.splice(0, changes.length - MOST_CHANGES)
       }
     },
   }
@@ -106,7 +103,7 @@ async function showFrames(source: Source): Promise<void> {
     while (!ending.signal.aborted) {
       const frame = renderTop(await source.view(), { columns: stdout.columns, rows: stdout.rows })
       stdout.write(HOME + frame.map((line) => `${line}${CLEAR_LINE}`).join("\n") + CLEAR_BELOW)
-      await untilAborted(ending.signal, FRAME_MS)
+      await setTimeout(FRAME_MS, undefined, { signal: ending.signal }).catch(() => {})
     }
   } finally {
     end()
@@ -115,14 +112,4 @@ async function showFrames(source: Source): Promise<void> {
     stdin.setRawMode(false)
     stdin.pause()
   }
-}
-
-function untilAborted(signal: AbortSignal, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -5,7 +5,43 @@ import { Gauge, type Registry } from "prom-client"
 /** Experts that have series of their own: the busiest, and those that failed; all others are one. */
 const MOST_EXPERTS = 20
 
-/** Registers figures of the experts: read from the engine when they are asked for, absent while there is none. */
+const FIGURES: readonly {
+  readonly name: string
+  readonly help: string
+  readonly read: (residency: ResidencyReport) => number
+}[] = [
+  { name: "expert_budget_bytes", help: "Bytes that awake experts may hold", read: (of) => of.budgetBytes },
+  { name: "expert_used_bytes", help: "Bytes that awake experts hold", read: (of) => of.usedBytes },
+  { name: "experts_woken", help: "Experts read from disk since the engine's start", read: (of) => of.numWoken },
+  {
+    name: "expert_read_bytes",
+    help: "Bytes read from disk to wake experts since the engine's start",
+    read: (of) => of.readBytes,
+  },
+  { name: "expert_ahead_bytes", help: "Of these, bytes read before anybody needed them", read: (of) => of.aheadBytes },
+  {
+    name: "expert_wait_seconds",
+    help: "Time that steps waited for reads since the engine's start",
+    read: (of) => of.waitMs / 1000,
+  },
+  {
+    name: "routing_drift_kl",
+    help: "KL divergence of load-aware routing from the router's own, in nats",
+    read: (of) => of.drift.kl,
+  },
+  {
+    name: "routing_moved_ratio",
+    help: "Share of assignments that load-aware routing sent elsewhere",
+    read: (of) => of.drift.moved,
+  },
+  {
+    name: "expert_imbalance",
+    help: "Largest load of a layer's experts over their mean, of the worst layer",
+    read: (of) => of.imbalance,
+  },
+]
+
+/** Registers figures of the experts: read from the engine when they are asked for; while there is none they are 0, or have no series. */
 export function registerExpertMetrics(registry: Registry, engine: EngineApi): void {
   const registers = [registry]
   /** The engine is asked once a scrape, whichever figure is read first. */
@@ -21,27 +57,7 @@ export function registerExpertMetrics(registry: Registry, engine: EngineApi): vo
   const states = gauge("experts", "Experts by state", ["state"])
   const load = gauge("expert_tokens_per_second", "Assignments a second, averaged over a minute", ["layer", "expert"])
   const failures = gauge("expert_failures", "Failures since the engine's start", ["layer", "expert"])
-  const budget = gauge("expert_budget_bytes", "Bytes that awake experts may hold")
-  const used = gauge("expert_used_bytes", "Bytes that awake experts hold")
-  const woken = gauge("experts_woken", "Experts read from disk since the engine's start")
-  const read = gauge("expert_read_bytes", "Bytes read from disk to wake experts since the engine's start")
-  const ahead = gauge("expert_ahead_bytes", "Of these, bytes read before anybody needed them")
-  const waited = gauge("expert_wait_seconds", "Time that steps waited for reads since the engine's start")
-  const drift = gauge("routing_drift_kl", "KL divergence of load-aware routing from the router's own, in nats")
-  const moved = gauge("routing_moved_ratio", "Share of assignments that load-aware routing sent elsewhere")
-  const imbalance = gauge("expert_imbalance", "Largest load of a layer's experts over their mean, of the worst layer")
-
-  const showResidency = (residency: ResidencyReport): void => {
-    budget.set(residency.budgetBytes)
-    used.set(residency.usedBytes)
-    woken.set(residency.numWoken)
-    read.set(residency.readBytes)
-    ahead.set(residency.aheadBytes)
-    waited.set(residency.waitMs / 1000)
-    imbalance.set(residency.imbalance)
-    drift.set(residency.drift.kl)
-    moved.set(residency.drift.moved)
-  }
+  const figures = FIGURES.map(({ name, help, read }) => ({ figure: gauge(name, help), read }))
 
   const showExperts = (experts: readonly ExpertReport[]): void => {
     for (const of of [states, load, failures]) of.reset()
@@ -56,8 +72,13 @@ export function registerExpertMetrics(registry: Registry, engine: EngineApi): vo
 
   const refresh = async (): Promise<void> => {
     const report = await Effect.runPromise(Effect.option(engine.control({ kind: "experts" })))
-    if (report._tag === "None" || report.value.kind !== "experts") return
-    showExperts(report.value.experts)
-    showResidency(report.value.residency)
+    if (report._tag === "Some" && report.value.kind === "experts") {
+      const { experts, residency } = report.value
+      showExperts(experts)
+      for (const { figure, read } of figures) figure.set(read(residency))
+    } else {
+      showExperts([])
+      for (const { figure } of figures) figure.set(0)
+    }
   }
 }

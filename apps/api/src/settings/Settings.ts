@@ -60,7 +60,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
-/** Milliseconds: `30s`, `5m`, `2h`; where it may be left out, `never` is undefined. */
+/** Milliseconds: `30s`, `5m`, `2h`. */
 function parseDuration(value: string): { readonly value: number } | { readonly expected: string } {
   const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value.trim()) ?? []
   const factor = DURATION_UNITS[unit]

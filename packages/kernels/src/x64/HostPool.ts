@@ -86,7 +86,8 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
         )
       },
     )
-  const workers = Array.from({ length: numHosts - 1 }, (_, i) => startHost(i + 1))
+  /** By host; undefined between one that was ended and the next. */
+  const workers: (Worker | undefined)[] = Array.from({ length: numHosts - 1 }, (_, i) => startHost(i + 1))
   const scratch: Span[] = []
   const held: (Float32Array | Int32Array)[] = []
   let [numTasks, numSteps, epoch, elapsedMs, scratchBytes] = [0, 0, 0, 0, 0]
@@ -169,12 +170,13 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
       scratchBytes = wanted
     },
     endHost() {
-      const [worker] = workers
-      if (worker === undefined) return false
+      const host = workers.findIndex((worker) => worker !== undefined)
+      if (host < 0) return false
       // Inside, it would be counted for ever: hosts leave soon where there is no work.
       for (let inside; (inside = Atomics.load(words, CONTROL.numInside)) > 0;)
         Atomics.wait(words, CONTROL.numInside, inside, 1)
-      worker.terminate()
+      workers[host]!.terminate()
+      workers[host] = undefined
       return true
     },
     close() {
@@ -186,7 +188,7 @@ export function createHostPool(arena: Arena, space: CodeSpace, numHosts: number)
       // The system may have put a worker aside in the middle of code that is unmapped next.
       for (let inside; (inside = Atomics.load(words, CONTROL.numInside)) > 0;)
         Atomics.wait(words, CONTROL.numInside, inside, 1)
-      for (const worker of workers) worker.terminate()
+      for (const worker of workers) worker?.terminate()
       freeScratch()
     },
   }

@@ -18,7 +18,6 @@ const WHOLE_WINDOW = 2 ** 30
 
 /** What of a layer stays from call to call. */
 interface LayerPlan {
-  readonly isPaired: boolean
   readonly prepareCode: number
   readonly attendCode: number
   readonly tile: AttendTile
@@ -36,7 +35,7 @@ export function createAttend(
     if (slots.length === 0) return
     const isPaired = "words" in slots[0]!.keys
     let plan = plans.get(layer)
-    if (plan?.isPaired !== isPaired) plans.set(layer, (plan = planLayer(context, layer, isPaired)))
+    if (plan?.tile.isPaired !== isPaired) plans.set(layer, (plan = planLayer(context, layer, isPaired)))
     for (let s = 0; s < slots.length; s++) checkSlot(out, qkv, slots[s]!, layer, context.isa.cacheFormat, isPaired)
     // The buffers may be wider: rows lie as this layer's widths have them.
     placeRows(from, context, qkv).width = qkvWidth(layer)
@@ -94,7 +93,6 @@ function planLayer({ isa: { vectorBytes }, kernels }: X64Context, layer: Attenti
     isPaired,
   }
   return {
-    isPaired,
     prepareCode: kernels.address(`prepare ${JSON.stringify(shape)}`, () => emitPrepare(shape, vectorBytes)),
     attendCode: kernels.address(`attend ${headDim} ${isPaired}`, () => emitAttend(headDim, vectorBytes, isPaired)),
     tile: planAttendTile(headDim, vectorBytes, isPaired),

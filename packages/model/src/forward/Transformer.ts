@@ -10,7 +10,6 @@ import { createRopeTable } from "../families/createRopeTable.ts"
 import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import type { ModelExperts } from "./ModelExperts.ts"
-import { NonFiniteError } from "./NonFiniteError.ts"
 import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
@@ -41,7 +40,7 @@ export interface Transformer {
   /**
    * Runs one batch; allocates nothing unless `onLayer` is given. Writes scratch and the slots' state past their lengths only: a failed run can be repeated.
    *
-   * @throws NonFiniteError when a row is not finite after the last layer; ExpertSource's and the backend's own errors
+   * @throws Error when a row is not finite after the last layer; ExpertSource's and the backend's own errors
    */
   run(batch: StepBatch, onLayer?: (layer: number, view: LayerView) => void): void
   /** Returns the logits `[V]` of the last row of `batch.slots[index]`; valid until the next run. */
@@ -184,7 +183,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
  */
 function requireFinite({ values, width }: Rows, numRows: number): void {
   for (let row = 0; row < numRows; row++) {
-    if (!Number.isFinite(values[row * width]!)) throw new NonFiniteError(row)
+    if (!Number.isFinite(values[row * width]!)) throw new Error(`row ${row}: hidden states are not finite`)
   }
 }
 

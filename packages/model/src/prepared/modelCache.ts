@@ -12,6 +12,7 @@ export interface CacheEntry {
   readonly model: string
   /** As `formatsName` gives it, or `unknown`. */
   readonly format: string
+  /** Of all its files: versions of experts too. */
   readonly bytes: number
   readonly lastUsed: Date
   /** Made by another version, or damaged: it is never read. */
@@ -49,12 +50,15 @@ function isWhole(name: string): boolean {
 function readEntry(dir: string): CacheEntry {
   const path = join(dir, MANIFEST_FILE)
   const slabs = join(dir, SLABS_FILE)
-  const bytes = existsSync(slabs) ? statSync(slabs).size : 0
+  const hasSlabs = existsSync(slabs) && statSync(slabs).size > 0
+  const bytes = readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0)
   const lastUsed = statSync(path).mtime
   try {
     const { model, layoutVersion, ...formats } = JSON.parse(readFileSync(path, "utf8")) as Manifest
     const format = formatsName(formats)
-    return { dir, model, format, bytes, lastUsed, isStale: layoutVersion !== LAYOUT_VERSION || bytes === 0 }
+    return { dir, model, format, bytes, lastUsed, isStale: layoutVersion !== LAYOUT_VERSION || !hasSlabs }
   } catch {
     return { dir, model: "unknown", format: "unknown", bytes, lastUsed, isStale: true }
   }

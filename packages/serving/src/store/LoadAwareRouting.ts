@@ -50,6 +50,8 @@ interface LoadAwareOptions {
   readonly table: ExpertTable
   readonly routerOf: (layer: number) => RouterConfig
   readonly maxRows: number
+  /** Experts that a token visits in a layer, at most. */
+  readonly topK: number
 }
 
 const NO_DETOURS: readonly Degradation[] = []
@@ -60,6 +62,7 @@ export function createLoadAwareRouting({
   table,
   routerOf,
   maxRows,
+  topK,
 }: LoadAwareOptions): LoadAwareRouting | undefined {
   if (mode === "exact") return undefined
   const states = new Map(
@@ -80,7 +83,6 @@ export function createLoadAwareRouting({
     }),
   )
   const mostExperts = table.layers.reduce((most, { numExperts }) => Math.max(most, numExperts), 1)
-  const topK = Math.max(...[...states.values()].map(({ router }) => router.topK))
   const plain = createRouting(maxRows, topK)
   const scratches = new Map([...states].map(([layer, { all }]) => [layer, createRouteScratch(all.length)]))
   const detours = new Map<number, Degradation>()

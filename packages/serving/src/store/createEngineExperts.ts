@@ -140,6 +140,7 @@ export function createEngineExperts(
     mode,
     table,
     maxRows,
+    topK: mostExpertsPerToken(prepared.config),
     routerOf: (layer) => moeConfig(layer).router,
   })
   const health = createExpertHealth({

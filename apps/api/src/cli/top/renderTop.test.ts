@@ -68,20 +68,20 @@ const plain = (lines: readonly string[]): string[] =>
 test("renderTop: shows streams, rate, memory against its budget, states, load as bars, and what happened", () => {
   const lines = plain(renderTop(view, { columns: 80, rows: 24 }))
   expect(lines[0]).toBe("mini (x64, int8): 3 of 16 streams, 1 wait, 321 tok/s, process 200 MiB")
-  expect(lines[1]).toMatch(/^experts █+░+ 1.0 GiB of 2.0 GiB$/)
+  expect(lines[1]).toMatch(/^experts █+░+ 1.00 GiB of 2.00 GiB$/)
   expect(lines[2]).toBe("6 awake, 1 asleep, 1 failed; imbalance 1.8; versions 0")
-  expect(lines[3]).toBe("woken 3, read 3 MiB (1 MiB ahead), steps waited 1.5 s")
+  expect(lines[3]).toBe("woken 3, read 3.00 MiB (1.00 MiB ahead), steps waited 1.5 s")
   expect(lines.slice(5, 7)).toEqual(["    0   ▂▅✗", "    1   ▂▅."])
   expect(lines.at(-2)).toContain("layer 0 expert 3 quarantined: its output is not finite")
 })
 
 test("renderTop: never has more lines than the terminal, and says how many layers are left out", () => {
   const experts = Array.from({ length: 60 * 300 }, (_, i) => expert(Math.floor(i / 300), i % 300))
-  const large = { ...view, experts: { ...view.experts!, experts } }
+  const large = { ...view, modelId: "m".repeat(200), experts: { ...view.experts!, experts } }
   for (const rows of [8, 16, 40]) {
     const lines = plain(renderTop(large, { columns: 80, rows }))
     expect(lines.length).toBeLessThanOrEqual(rows)
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100)
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80)
   }
   expect(plain(renderTop(large, { columns: 80, rows: 24 })).join("\n")).toMatch(/… \d+ more layers/)
 })

@@ -1,3 +1,4 @@
+import { readableBytes } from "../progressBar.ts"
 import type { ControlResult, EngineState, ExpertChange, ExpertReport } from "@consilium/serving"
 
 /** What a frame shows. */
@@ -33,7 +34,7 @@ const COLOURS: Readonly<Record<ExpertReport["state"], string>> = {
 export function renderTop(view: TopView, size: TopSize): string[] {
   const { experts } = view
   const head = [
-    headline(view),
+    headline(view).slice(0, size.columns),
     ...(experts === undefined ? [] : [memoryLine(experts.residency, size.columns), ...totals(experts)]),
   ]
   const tail = view.changes.slice(-NUM_CHANGES).map((change) => describeChange(change).slice(0, size.columns))
@@ -47,14 +48,14 @@ function headline({ modelId, state, tokensPerSec }: TopView): string {
     return `${modelId}: ${state.phase}${state.phase === "failed" ? `: ${state.message}` : ""}`
   const { backend, format, numRunning, numWaiting, numSlots, residentBytes } = state.status
   const rate = tokensPerSec === undefined ? "" : `, ${tokensPerSec.toFixed(0)} tok/s`
-  return `${modelId} (${backend}, ${format}): ${numRunning} of ${numSlots} streams, ${numWaiting} wait${rate}, process ${mib(residentBytes)}`
+  return `${modelId} (${backend}, ${format}): ${numRunning} of ${numSlots} streams, ${numWaiting} wait${rate}, process ${readableBytes(residentBytes)}`
 }
 
 function memoryLine(
   { usedBytes, budgetBytes }: { readonly usedBytes: number; readonly budgetBytes: number },
   columns: number,
 ): string {
-  const label = ` ${mib(usedBytes)} of ${mib(budgetBytes)}`
+  const label = ` ${readableBytes(usedBytes)} of ${readableBytes(budgetBytes)}`
   const width = Math.max(10, Math.min(40, columns - label.length - 10))
   const share = budgetBytes === 0 ? 0 : Math.min(1, usedBytes / budgetBytes)
   return `experts ${"█".repeat(Math.round(share * width)).padEnd(width, "░")}${label}`
@@ -71,7 +72,7 @@ function totals({ experts, residency, versions }: NonNullable<TopView["experts"]
     routing === "exact" ? "" : `; ${routing}: ${(drift.moved * 100).toFixed(1)} % elsewhere, KL ${drift.kl.toFixed(3)}`
   return [
     `${states.join(", ")}; imbalance ${residency.imbalance.toFixed(1)}; versions ${versions.versions.length}${canary}${moved}`,
-    `woken ${residency.numWoken}, read ${mib(residency.readBytes)} (${mib(residency.aheadBytes)} ahead), steps waited ${(residency.waitMs / 1000).toFixed(1)} s`,
+    `woken ${residency.numWoken}, read ${readableBytes(residency.readBytes)} (${readableBytes(residency.aheadBytes)} ahead), steps waited ${(residency.waitMs / 1000).toFixed(1)} s`,
   ]
 }
 
@@ -106,8 +107,4 @@ function describeChange({ atMs, layer, expert, change, detail }: ExpertChange): 
   const where =
     change === "engine" || change === "scaled" || change === "slept" ? "" : `layer ${layer} expert ${expert} `
   return `${time} ${where}${change}: ${detail}`
-}
-
-function mib(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`
 }
