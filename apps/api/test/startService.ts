@@ -12,14 +12,24 @@ export interface RunningService {
   close(): Promise<void>
 }
 
+export interface ServicePlace {
+  /** Where it runs: its `consilium.toml` is there. */
+  readonly cwd?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** Starts the service and waits until it is healthy. @throws Error with its last words when it ends too soon */
-export async function startService(args: readonly string[]): Promise<RunningService> {
+export async function startService(
+  args: readonly string[],
+  { cwd, environment = {} }: ServicePlace = {},
+): Promise<RunningService> {
   const cacheDir = mkdtempSync(join(tmpdir(), "consilium-service-"))
   const main = join(import.meta.dir, "../src/main.ts")
   const port = freePort()
   const child = Bun.spawn([process.execPath, main, "serve", "--port", String(port), "--cache-dir", cacheDir, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { PATH: process.env.PATH ?? "", HOME: cacheDir },
+    env: { PATH: process.env.PATH ?? "", HOME: cacheDir, ...environment },
+    ...(cwd === undefined ? {} : { cwd }),
   })
   let stderr = ""
   const reading = (async () => {

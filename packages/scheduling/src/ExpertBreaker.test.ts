@@ -8,6 +8,7 @@ import {
   type ExpertBreaker,
   noteFailure,
   noteProbePassed,
+  noteSuccess,
 } from "./index.ts"
 
 const POLICY: BreakerPolicy = { ...BREAKER_POLICY, firstBackoffMs: 100, mostBackoffMs: 1000, jitter: 0 }
@@ -58,6 +59,16 @@ describe("ExpertBreaker", () => {
     expect(once.state).toBe("closed")
     expect(noteFailure(once, "norm", 20, policy).state).toBe("open")
     expect(noteFailure(once, "norm", 1010, policy).state).toBe("closed")
+  })
+
+  test("where each call is a test, only failures in a row open it", () => {
+    const policy = { ...POLICY, maxFailures: 2 }
+    const once = noteFailure(fresh(), "throw", 10, policy)
+    expect(noteFailure(noteSuccess(once), "throw", 20, policy).state).toBe("closed")
+    expect(noteFailure(once, "throw", 20, policy).state).toBe("open")
+    const open = noteFailure(once, "throw", 20, policy)
+    expect(noteSuccess(open)).toBe(open)
+    expect(noteSuccess(fresh())).toEqual(fresh())
   })
 
   test("what an open one was still running neither puts the probe off nor readmits it", () => {

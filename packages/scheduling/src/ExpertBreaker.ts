@@ -113,6 +113,14 @@ export function noteProbePassed(breaker: ExpertBreaker, nowMs: number): ExpertBr
   return withEvent({ ...breaker, state: "closed", sinceMs: nowMs, numRecent: 0 }, "probe passed", nowMs)
 }
 
+/**
+ * Returns the breaker after a success that nobody asked for as a probe: failures before it no longer count towards opening; the same object where
+ * there are none, or it is not closed. For experts of which each call is a test, so that only failures in a row open it.
+ */
+export function noteSuccess(breaker: ExpertBreaker): ExpertBreaker {
+  return breaker.state === "closed" && breaker.numRecent > 0 ? { ...breaker, numRecent: 0 } : breaker
+}
+
 function backoffMs(breaker: ExpertBreaker, { firstBackoffMs, mostBackoffMs, jitter, seed }: BreakerPolicy): number {
   const { layer, expertId, replica = -1, numOpenings } = breaker
   const hash = [layer, expertId, replica, numOpenings].reduce((mixed, part) => hash32(mixed ^ part), hash32(seed))

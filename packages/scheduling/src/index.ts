@@ -18,6 +18,7 @@ export {
   type ExpertBreaker,
   noteFailure,
   noteProbePassed,
+  noteSuccess,
 } from "./ExpertBreaker.ts"
 export {
   createOutputNorms,

@@ -1,3 +1,4 @@
+import { FleetConfigError } from "@consilium/fleet"
 import { MoeSettingsError } from "@consilium/gating"
 import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
 import { EngineError } from "@consilium/serving"
@@ -32,6 +33,7 @@ const EXPECTED = [
   HubError,
   EngineError,
   MoeSettingsError,
+  FleetConfigError,
 ]
 
 /** Runs one command; returns the exit code. */

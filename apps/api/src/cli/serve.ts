@@ -1,33 +1,35 @@
+import { parseFleet } from "@consilium/fleet"
 import { loadModelConfig, modelFormats, mostExpertsPerToken } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
 import { createApp } from "../http/createApp.ts"
-import { MAX_BODY_BYTES } from "../http/readBody.ts"
 import { createServiceMetrics } from "../http/ServiceMetrics.ts"
 import { createUnknownFieldNotes, type ServiceDeps } from "../http/ServiceDeps.ts"
-import { SettingError } from "../settings/SettingError.ts"
+import { loadFleetTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { autoscale, openAutoscaler } from "./autoscale.ts"
 import { type Command, UsageError } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
+import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { locateModel, prepare } from "./openModel.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
-
-/** What answers may still be on their way to their clients after the engine has finished them. */
-const FLUSH_MS = 2000
+import { serveFleet } from "./serveFleet.ts"
 
 export const serve: Command = {
   name: "serve",
   summary: "serves a model through an OpenAI-compatible endpoint",
   usage: "[settings]",
-  options: "Every setting is a flag: see docs/settings.md. Most used: --model, --port, --format, --memory, --api-key.",
+  options:
+    "Every setting is a flag: see docs/settings.md. Most used: --model, --port, --format, --memory, --api-key.\n" +
+    "A [fleet] table in consilium.toml serves several models behind one endpoint: see docs/fleet.md.",
   example: "consilium serve --model path/to/checkpoint --format int4",
   async run(args) {
     const { settings, positionals } = parseCommandLine(args)
     if (positionals.length > 0)
       throw new UsageError(`expected no word without --, found ${positionals.join(" ")}: the model is given by --model`)
-    return runService(settings)
+    const fleet = loadFleetTable(SETTINGS_FILE)
+    return fleet === undefined ? runService(settings) : serveFleet(parseFleet(fleet, SETTINGS_FILE), settings)
   },
 }
 
@@ -74,7 +76,11 @@ async function runService(settings: Settings): Promise<number> {
     }
     if (scaler !== undefined)
       stopScaling = autoscale(engine, scaler, mostExpertsPerToken(loadModelConfig(model.dir).config))
-    const servers = listen(deps, settings)
+    const { "api-key": apiKey, "admin-key": adminKey, "enable-faults": enablesFaults } = settings
+    const servers = listen(
+      { main: createApp(deps, { apiKey }).fetch, admin: createAdminApp(deps, { adminKey, enablesFaults }).fetch },
+      settings,
+    )
     const stopped = untilSignal()
 
     const ready = await Promise.race([Effect.runPromise(Effect.result(engine.ready)), stopped.then(() => undefined)])
@@ -86,60 +92,12 @@ async function runService(settings: Settings): Promise<number> {
     if (ready !== undefined) announce(servers[0]!.url, model.modelId, ready.success, settings)
     await stopped
 
-    console.error("stopping: finishing what runs (a second signal stops at once)")
-    process.once("SIGINT", () => process.exit(130))
-    process.once("SIGTERM", () => process.exit(143))
-    await Effect.runPromise(engine.drain)
-    await Promise.race([Promise.all(servers.map((server) => server.stop())), Bun.sleep(FLUSH_MS)])
-    await Promise.all(servers.map((server) => server.stop(true)))
+    await stopServing(servers, engine.drain)
     return 0
   } finally {
     stopScaling()
     await runtime.dispose()
   }
-}
-
-function listen(deps: ServiceDeps, settings: Settings): Bun.Server<undefined>[] {
-  const { host, port, "api-key": apiKey, "admin-key": adminKey, "admin-port": adminPort } = settings
-  const open = (
-    hostname: string,
-    at: number,
-    setting: string,
-    fetch: (request: Request) => Response | Promise<Response>,
-  ): Bun.Server<undefined> => {
-    try {
-      return Bun.serve({
-        hostname,
-        port: at,
-        idleTimeout: 0,
-        maxRequestBodySize: MAX_BODY_BYTES,
-        fetch,
-      })
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      const why =
-        code === "EADDRINUSE" ? "it is taken: choose another" : `the system says ${code ?? (error as Error).message}`
-      throw new SettingError(`--${setting} ${at} on ${hostname}: expected a port to listen on, but ${why}`)
-    }
-  }
-  const main = open(host, port, "port", createApp(deps, { apiKey }).fetch)
-  if (adminPort === undefined) return [main]
-  return [
-    main,
-    open(
-      "127.0.0.1",
-      adminPort,
-      "admin-port",
-      createAdminApp(deps, { adminKey, enablesFaults: settings["enable-faults"] }).fetch,
-    ),
-  ]
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGINT", () => resolve())
-    process.once("SIGTERM", () => resolve())
-  })
 }
 
 function logState(phase: string): void {
@@ -172,7 +130,5 @@ function announce(
     `try: curl ${base}/v1/chat/completions -H 'content-type: application/json'${apiKey === undefined ? "" : " -H 'authorization: Bearer …'"} ` +
       `-d '{"model": "default", "messages": [{"role": "user", "content": "Hello!"}], "stream": true}'`,
   )
-  const isLocal = host === "127.0.0.1" || host === "localhost" || host === "::1"
-  if (!isLocal && apiKey === undefined)
-    console.error(`warning: ${host} can be reached from other machines, and no --api-key is set`)
+  warnOfOpenDoor(host, apiKey)
 }

@@ -1,3 +1,4 @@
+import { FleetError } from "@consilium/fleet"
 import { CheckpointError, TextError } from "@consilium/model"
 import { EngineError, PromptError } from "@consilium/serving"
 
@@ -9,6 +10,8 @@ export interface ErrorBody {
     readonly param: string | null
     readonly code: string | null
   }
+  /** What of ours belongs to it: the attempts that came to nothing. */
+  readonly consilium?: object
 }
 
 /** A request that ends in an error: status and public words. */
@@ -21,6 +24,7 @@ export class ApiError extends Error {
   readonly code: string | null
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number | undefined
+  readonly consilium: object | undefined
 
   constructor(options: {
     status: number
@@ -29,6 +33,7 @@ export class ApiError extends Error {
     param?: string
     code?: string
     retryAfter?: number
+    consilium?: object
   }) {
     super(options.message)
     this.status = options.status
@@ -36,6 +41,7 @@ export class ApiError extends Error {
     this.param = options.param ?? null
     this.code = options.code ?? null
     this.retryAfter = options.retryAfter
+    this.consilium = options.consilium
   }
 }
 
@@ -54,8 +60,14 @@ const PUBLIC = {
   "not-ready": { status: 503, type: "unavailable_error", code: "model_loading", retryAfter: 1 },
   draining: { status: 503, type: "unavailable_error", code: "draining", retryAfter: 5 },
   "engine-failed": { status: 503, type: "unavailable_error", code: "engine_failed" },
+  deadline: { status: 504, type: "server_error", code: "deadline_exceeded" },
+  "all-failed": { status: 502, type: "server_error", code: "experts_failed" },
+  "cooling-down": { status: 503, type: "unavailable_error", code: "experts_cooling_down", retryAfter: 1 },
+  busy: { status: 429, type: "rate_limit_error", code: "experts_busy", retryAfter: 1 },
+  "no-image-expert": { status: 400, type: "invalid_request_error", code: "no_image_expert" },
+  "over-budget": { status: 400, type: "invalid_request_error", code: "over_budget" },
   internal: { status: 500, type: "server_error", code: "internal_error" },
-} as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"], PublicError>>
+} as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"] | FleetError["code"], PublicError>>
 
 /** Returns what a client is told of any failure. What we did not expect is told without its insides. */
 export function asApiError(error: unknown): ApiError {
@@ -63,13 +75,19 @@ export function asApiError(error: unknown): ApiError {
   if (error instanceof PromptError)
     return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
   if (error instanceof EngineError) return new ApiError({ ...PUBLIC[error.code], message: error.message })
+  if (error instanceof FleetError) return fromFleet(error)
   if (error instanceof TextError || error instanceof CheckpointError)
     return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
   return new ApiError({ ...PUBLIC.internal, message: "The service failed on this request." })
 }
 
-export function errorBody({ message, type, param, code }: ApiError): ErrorBody {
-  return { error: { message, type, param, code } }
+function fromFleet({ code, message, attempts, retryAfterMs }: FleetError): ApiError {
+  const retryAfter = retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }
+  return new ApiError({ ...PUBLIC[code], ...retryAfter, message, consilium: { attempts } })
+}
+
+export function errorBody({ message, type, param, code, consilium }: ApiError): ErrorBody {
+  return { error: { message, type, param, code }, ...(consilium && { consilium }) }
 }
 
 /** The response to a request that ends in an error. */

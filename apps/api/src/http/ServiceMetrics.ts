@@ -15,7 +15,7 @@ export interface ServiceMetrics {
   text(): Promise<string>
 }
 
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+export const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
 export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const registry = new Registry()

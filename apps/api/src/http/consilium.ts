@@ -1,8 +1,9 @@
 /**
  * Everything of ours in requests and responses, under the one key `consilium`.
  *
- * Later fields (`route`, `cost`) are added here only.
+ * Later fields are added here only.
  */
+import type { ConsultKind, FleetReport, FleetRequest } from "@consilium/fleet"
 import type { Degradation, RoutingTrace } from "@consilium/serving"
 import type { AnswerTiming } from "./AnswerClock.ts"
 import { objectFields, type RequestFields } from "./RequestFields.ts"
@@ -22,6 +23,25 @@ export interface ConsiliumResponse {
   /** Rungs of the failover ladder that this answer used: empty is the rule. */
   readonly degraded: readonly Degradation[]
   readonly trace?: readonly RoutingTrace[]
+}
+
+/** What a fleet says of an answer beside what one model does. */
+export interface FleetConsilium extends ConsiliumResponse, Omit<FleetReport, "backend"> {}
+
+const CONSULT_KINDS = ["best-of", "vote", "synthesis"] as const satisfies readonly ConsultKind[]
+const USUAL_EXPERTS = 3
+
+/** Reads what only a fleet can be asked for. @throws ApiError */
+export function parseFleetWishes(fields: RequestFields): Pick<FleetRequest, "consult" | "budgetUsd"> {
+  const own = fields.has("consilium") ? objectFields(fields.raw("consilium"), "consilium") : undefined
+  const kind = own?.text("consult")
+  const numExperts = own?.whole("experts", 2, 4) ?? USUAL_EXPERTS
+  if (kind !== undefined && !CONSULT_KINDS.includes(kind as ConsultKind))
+    own!.fail("consult", `one of ${CONSULT_KINDS.join(", ")}`)
+  return {
+    consult: kind === undefined ? undefined : { kind: kind as ConsultKind, numExperts },
+    budgetUsd: own?.number("budgetUsd", 0, 1e6) ?? Number.POSITIVE_INFINITY,
+  }
 }
 
 /** @throws ApiError */

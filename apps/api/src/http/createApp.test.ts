@@ -46,6 +46,8 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
       return () => void listeners.delete(listener)
     },
     kill: Effect.void,
+    wake: Effect.void,
+    sleep: Effect.succeed(false),
     generate: ({ requestId }, onEvent) =>
       Effect.suspend(() => {
         onEvent({ type: "tokens", requestId, tokens: [{ id: 659 }] })

@@ -5,7 +5,7 @@ import { sseResponse } from "./sse.ts"
 
 const decoder = new TextDecoder()
 const failure = new ApiError({ status: 418, type: "teapot", message: "no coffee" })
-const options = { signal: new AbortController().signal, headers: { "x-request-id": "r" } }
+const options = { signal: new AbortController().signal, headers: () => ({ "x-request-id": "r" }) }
 /** Something that writes when it is told to, until it is told the end. */
 function createSource() {
   let write: (text: string) => void = () => {}

@@ -10,7 +10,8 @@ export const sseEvent = (data: object): string => `data: ${JSON.stringify(data)}
 
 export interface SseOptions {
   readonly signal: AbortSignal
-  readonly headers: Readonly<Record<string, string>>
+  /** Read when the answer begins. */
+  readonly headers: () => Readonly<Record<string, string>>
 }
 
 /**
@@ -52,7 +53,7 @@ export async function sseResponse<E>(
   await Promise.race([begun.promise, untilEnded()])
   return new Response(sink.stream, {
     headers: {
-      ...headers,
+      ...headers(),
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-cache",
       "x-accel-buffering": "no",

@@ -5,9 +5,13 @@ import { objectFields, type RequestFields } from "../http/RequestFields.ts"
 import { checkFields, type KnownFields } from "./checkFields.ts"
 import { type AnswerParams, parseAnswerParams } from "./parseSampling.ts"
 
+/** A message with the images that it shows: URLs, or data URLs. */
+type ParsedMessage = ChatMessage & { readonly images?: readonly string[] }
+
 export interface ChatRequest extends AnswerParams {
   readonly model: string
-  readonly messages: readonly ChatMessage[]
+  /** With images only where those are read. */
+  readonly messages: readonly ParsedMessage[]
   readonly tools: readonly Tool[]
   readonly numTopLogProbs: number | undefined
   readonly consilium: ConsiliumRequest
@@ -64,7 +68,7 @@ const KNOWN: KnownFields = {
 const ROLES = { system: "system", developer: "system", user: "user", assistant: "assistant", tool: "tool" } as const
 
 /** Reads a chat completion request. @throws ApiError naming the field */
-export function parseChatRequest(fields: RequestFields): ChatRequest {
+export function parseChatRequest(fields: RequestFields, { readsImages = false } = {}): ChatRequest {
   const unknownFields = checkFields(fields, KNOWN)
   const messages = fields.raw("messages")
   if (!Array.isArray(messages) || messages.length === 0)
@@ -72,7 +76,7 @@ export function parseChatRequest(fields: RequestFields): ChatRequest {
   return {
     ...parseAnswerParams(fields),
     model: fields.text("model") ?? fields.fail("model", "the id of a model, or default"),
-    messages: messages.map((message, i) => parseMessage(message, `messages[${i}]`)),
+    messages: messages.map((message, i) => parseMessage(message, `messages[${i}]`, readsImages)),
     tools: parseTools(fields),
     numTopLogProbs: parseLogProbs(fields),
     consilium: parseConsilium(fields),
@@ -80,41 +84,65 @@ export function parseChatRequest(fields: RequestFields): ChatRequest {
   }
 }
 
-function parseMessage(value: unknown, path: string): ChatMessage {
+function parseMessage(value: unknown, path: string, readsImages: boolean): ParsedMessage {
   const fields = objectFields(value, path)
   const role = fields.text("role")
   if (role === undefined || !(role in ROLES)) return fields.fail("role", `one of ${Object.keys(ROLES).join(", ")}`)
   const toolCalls = parseToolCalls(fields, path)
   const name = fields.text("name")
   const toolCallId = fields.text("tool_call_id")
+  const { text, images } = parseContent(fields, path, { mayBeEmpty: toolCalls.length > 0, readsImages })
   return {
     role: ROLES[role as keyof typeof ROLES],
-    content: parseContent(fields, path, toolCalls.length > 0),
+    content: text,
+    ...(images.length === 0 ? {} : { images }),
     ...(name === undefined ? {} : { name }),
     ...(toolCalls.length === 0 ? {} : { toolCalls }),
     ...(toolCallId === undefined ? {} : { toolCallId }),
   }
 }
 
-/** A string, or text parts, which are joined. */
-function parseContent(fields: RequestFields, path: string, mayBeEmpty: boolean): string {
+interface Content {
+  readonly text: string
+  readonly images: readonly string[]
+}
+
+/** A string, or parts: those of text are joined, images are kept apart. */
+function parseContent(
+  fields: RequestFields,
+  path: string,
+  { mayBeEmpty, readsImages }: { readonly mayBeEmpty: boolean; readonly readsImages: boolean },
+): Content {
   const content = fields.raw("content")
-  if (typeof content === "string") return content
-  if (content === undefined && mayBeEmpty) return ""
+  if (typeof content === "string") return { text: content, images: [] }
+  if (content === undefined && mayBeEmpty) return { text: "", images: [] }
   if (!Array.isArray(content)) return fields.fail("content", "a string or an array of text parts")
-  return content
-    .map((part, i) => {
-      const partPath = `${path}.content[${i}]`
-      const partFields = objectFields(part, partPath)
-      const type = partFields.text("type")
-      if (type !== "text")
-        throw invalidField(
-          `${partPath}.type`,
-          `${partPath}.type: this model reads text only, found ${JSON.stringify(type)}.`,
-        )
-      return partFields.text("text") ?? partFields.fail("text", "a string")
-    })
-    .join("")
+  const images: string[] = []
+  const texts = content.map((part, i) => {
+    const partPath = `${path}.content[${i}]`
+    const partFields = objectFields(part, partPath)
+    const type = partFields.text("type")
+    if (type === "image_url" && readsImages) {
+      images.push(parseImage(partFields, partPath))
+      return ""
+    }
+    if (type !== "text")
+      throw invalidField(
+        `${partPath}.type`,
+        `${partPath}.type: ${readsImages ? 'expected "text" or "image_url"' : "this model reads text only"}, found ${JSON.stringify(type)}.`,
+      )
+    return partFields.text("text") ?? partFields.fail("text", "a string")
+  })
+  return { text: texts.join(""), images }
+}
+
+/** An address is passed on as it is: nothing is fetched here. */
+function parseImage(part: RequestFields, path: string): string {
+  const fields = objectFields(part.raw("image_url"), `${path}.image_url`)
+  const url = fields.text("url") ?? fields.fail("url", "an address or a data URL")
+  return /^(https?:\/\/|data:image\/)/i.test(url)
+    ? url
+    : fields.fail("url", "an http address or a data URL of an image")
 }
 
 function parseToolCalls(fields: RequestFields, path: string): ToolCall[] {

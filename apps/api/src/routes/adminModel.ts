@@ -50,5 +50,5 @@ function changesStream({ onChanges }: EngineApi, signal: AbortSignal): Promise<R
       const stop = onChanges((changes) => changes.forEach((change) => write(sseEvent(change))))
       return Effect.sync(stop)
     })
-  return sseResponse(untilGone, { signal, headers: {} })
+  return sseResponse(untilGone, { signal, headers: () => ({}) })
 }

@@ -1,8 +1,7 @@
 import { Elysia } from "elysia"
-import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
 /** GET /metrics, in Prometheus' text format. */
-export const metrics = ({ metrics: figures }: ServiceDeps) =>
+export const metrics = ({ metrics: figures }: { readonly metrics: { text(): Promise<string> } }) =>
   new Elysia().get(
     "/metrics",
     async () =>

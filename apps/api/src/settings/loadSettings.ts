@@ -3,6 +3,7 @@ import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settin
 import { SettingError } from "./SettingError.ts"
 
 export const SETTINGS_FILE = "consilium.toml"
+const FLEET_KEY = "fleet"
 
 export interface SettingSources {
   readonly flags: Readonly<Partial<Record<SettingName, string>>>
@@ -27,6 +28,11 @@ export function loadSettings({ flags, environment, file }: SettingSources): Sett
   return Object.fromEntries(SETTING_NAMES.map((name) => [name, value(name)])) as unknown as Settings
 }
 
+/** Returns the `[fleet]` table of a settings file as it stands; undefined where there is none. @throws SettingError on a file that is no TOML */
+export function loadFleetTable(file: string): unknown {
+  return readFile(file)[FLEET_KEY]
+}
+
 function parse(name: SettingName, text: string, source: string): unknown {
   const setting: Setting<unknown> = SETTINGS[name]
   const result = setting.parse(text)
@@ -45,6 +51,8 @@ function readFile(file: string): Readonly<Record<string, unknown>> {
     throw new SettingError(`${file}: expected TOML: ${(error as Error).message}`)
   }
   for (const [key, value] of Object.entries(table)) {
+    // A table of its own, which has a parser of its own.
+    if (key === FLEET_KEY) continue
     if (!SETTING_NAMES.includes(key as SettingName)) {
       throw new SettingError(`${file}: ${key}: expected a setting, found an unknown one: did you mean ${nearest(key)}?`)
     }

@@ -25,5 +25,7 @@ export function settingsDocument(): string {
     "max-streams = 8",
     "```",
     "",
+    "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md).",
+    "",
   ].join("\n")
 }

@@ -5,6 +5,8 @@ import type { Tokenizer } from "./loadTokenizer.ts"
 export interface Conversation {
   readonly messages: readonly TemplateMessage[]
   readonly tools: readonly unknown[]
+  /** The beginning of the answer, which is gone on with. */
+  readonly answered?: string
 }
 
 /**
@@ -27,7 +29,7 @@ export function encodeChat(
   // As JSON too, where a special token may look different.
   const isWritten = specialTexts.some((special) => written.includes(JSON.stringify(special).slice(1, -1)))
   if (!isWritten) {
-    const rendered = template.render(conversation.messages, conversation.tools)
+    const rendered = template.render(conversation.messages, conversation.tools) + (conversation.answered ?? "")
     checkText(rendered)
     return tokenizer.encode(rendered)
   }
@@ -35,8 +37,8 @@ export function encodeChat(
   const mark = unusedCharacter(written)
   const guard = (text: string): string =>
     specialTexts.reduce((guarded, special, i) => guarded.replaceAll(special, `${mark}${i}${mark}`), text)
-  const { messages, tools } = mapStrings(conversation, guard) as Conversation
-  const rendered = template.render(messages, tools)
+  const { messages, tools, answered = "" } = mapStrings(conversation, guard) as Conversation
+  const rendered = template.render(messages, tools) + answered
   checkText(rendered)
   // Even places of the split are the template's and plain text, odd ones name a special token that somebody wrote.
   return rendered.split(new RegExp(`${mark}(\\d+)${mark}`)).flatMap((piece, place) => {

@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly stepDeadlineMs?: number
   /** Without a request for so long the model falls asleep: its process ends. Never, unless given. */
   readonly modelIdleMs?: number
+  /** It begins asleep: its first request, or `wake`, starts its process. */
+  readonly startsAsleep?: boolean
   /** What operators wanted before this service began. */
   readonly desired?: Desired
   /** Told when operators want something else: to keep it. */
@@ -54,7 +56,9 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   const controls = createPendingControls()
   const listeners = new Set<(changes: readonly ExpertChange[]) => void>()
   const ready = yield* Deferred.make<EngineStatus, EngineError>()
-  let state: EngineState = { phase: "loading", step: "starting", done: 0, total: 1 }
+  let state: EngineState = options.startsAsleep
+    ? { phase: "asleep", sinceMs: Date.now() }
+    : { phase: "loading", step: "starting", done: 0, total: 1 }
   let status: EngineStatus | undefined
   let engine: EngineProcess | undefined
   let desired = options.desired ?? NOTHING_DESIRED
@@ -64,6 +68,8 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   let heardMs = 0
   let askedMs = performance.now()
   let wake: (() => void) | undefined
+  /** Somebody wants it awake since before its process was gone. */
+  let isWanted = false
   let timer: NodeJS.Timeout | undefined
   const deaths: number[] = []
 
@@ -120,16 +126,19 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     }),
   )
 
-  /** Ends when somebody asks. */
+  /** Ends when somebody asks; at once where somebody has. */
   const untilAsked = Effect.callback<void>((resume) => {
     wake = () => {
       wake = undefined
+      isWanted = false
       setState({ phase: "waking" })
       resume(Effect.void)
     }
+    if (pending.size > 0 || isWanted) wake()
   })
 
   const supervise = Effect.gen(function* () {
+    if (state.phase === "asleep") yield* untilAsked
     for (;;) {
       const how = yield* runOnce
       engine = undefined
@@ -143,8 +152,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
         )
       }
       if (state.phase === "asleep") {
-        if (pending.size === 0) yield* untilAsked
-        else setState({ phase: "waking" })
+        yield* untilAsked
         continue
       }
       if (fatal !== undefined) return giveUp(fatal)
@@ -165,11 +173,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     const now = performance.now()
     if (pending.size > 0 && now - heardMs >= stepDeadlineMs)
       return engine?.kill(`no step ended within ${stepDeadlineMs} ms`)
-    if (pending.size === 0 && modelIdleMs !== undefined && now - askedMs >= modelIdleMs) {
-      setState({ phase: "asleep", sinceMs: Date.now() })
-      return engine?.kill("it fell asleep")
-    }
+    if (pending.size === 0 && modelIdleMs !== undefined && now - askedMs >= modelIdleMs) return fallAsleep()
     watchLater()
+  }
+  const fallAsleep = (): void => {
+    setState({ phase: "asleep", sinceMs: Date.now() })
+    engine?.kill("it fell asleep")
   }
   /** Sets the timer for when there may be something to see to: none where nothing is in flight, and the model never sleeps. */
   const watchLater = (): void => {
@@ -234,6 +243,17 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    wake: Effect.sync(() => {
+      if (state.phase !== "asleep") return
+      askedMs = performance.now()
+      if (wake === undefined) isWanted = true
+      else wake()
+    }),
+    sleep: Effect.suspend(() => {
+      if (state.phase === "ready" && pending.size === 0) fallAsleep()
+      if (state.phase !== "asleep") return Effect.succeed(false)
+      return engine === undefined ? Effect.succeed(true) : Effect.as(engine.ended, true)
+    }),
     kill: Effect.suspend(() => {
       if (engine === undefined)
         return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))

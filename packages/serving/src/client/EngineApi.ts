@@ -47,6 +47,10 @@ export interface EngineApi {
   readonly control: (command: ControlCommand) => Effect.Effect<ControlResult, EngineError>
   /** Hears of experts' changes; returns how to stop. */
   readonly onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void
+  /** Wakes the model where it sleeps; a request does so by itself. */
+  readonly wake: Effect.Effect<void>
+  /** Lets the model fall asleep unless it has requests; succeeds once its process is gone, with whether it sleeps. */
+  readonly sleep: Effect.Effect<boolean>
   /** Kills the engine process: a fault that operators inject. Fails where there is none. */
   readonly kill: Effect.Effect<void, EngineError>
   /** Takes nothing new, waits for what runs, stops the process. */

@@ -27,7 +27,13 @@ export interface Tool {
 export interface CompletionRequest {
   readonly requestId: string
   readonly prompt:
-    | { readonly kind: "chat"; readonly messages: readonly ChatMessage[]; readonly tools: readonly Tool[] }
+    | {
+        readonly kind: "chat"
+        readonly messages: readonly ChatMessage[]
+        readonly tools: readonly Tool[]
+        /** What of the answer has been said already, elsewhere: it is gone on with. */
+        readonly answered?: string
+      }
     | { readonly kind: "text"; readonly text: string }
     | { readonly kind: "ids"; readonly ids: readonly number[] }
   readonly numChoices: number

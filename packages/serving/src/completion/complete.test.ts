@@ -43,6 +43,8 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   control: () => Effect.succeed({ kind: "done" }),
   onChanges: () => () => {},
   kill: Effect.void,
+  wake: Effect.void,
+  sleep: Effect.succeed(false),
   generate: ({ requestId }, onEvent) =>
     Effect.gen(function* () {
       onEvent({ type: "started", requestId, cachedTokens: 2, queueMs: 1, prefillMs: 4 })

@@ -55,7 +55,7 @@ const answer = Effect.fnUntraced(function* (
   const hasTools = prompt.kind === "chat" && prompt.tools.length > 0 && text.template?.hasTools === true
   const options = {
     choice,
-    continues: prompt.kind !== "chat",
+    continues: prompt.kind !== "chat" || prompt.answered !== undefined,
     stop,
     hasTools,
     hasLogProbs: numTopLogProbs !== undefined,

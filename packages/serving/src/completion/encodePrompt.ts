@@ -56,7 +56,8 @@ export function encodePrompt(
     for (const { content } of prompt.messages) checkBytes(content)
     if (template === undefined) return fail("bad-request", "This model has no chat template: use /v1/completions.")
     try {
-      const conversation = { messages: prompt.messages.map(templateMessage), tools: prompt.tools }
+      const { messages, tools, answered = "" } = prompt
+      const conversation = { messages: messages.map(templateMessage), tools, answered }
       return encodeChat(tokenizer, template, conversation, checkText)
     } catch (error) {
       if (error instanceof TextError) return fail("bad-request", error.message)

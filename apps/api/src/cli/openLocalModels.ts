@@ -1,0 +1,51 @@
+import type { FleetConfig, LocalExpertConfig, LocalModel } from "@consilium/fleet"
+import { inspectModel, type ModelFormats, modelFormats } from "@consilium/model"
+import { createDesiredFile, loadModelText } from "@consilium/serving"
+import type { Settings } from "../settings/Settings.ts"
+import { engineStart } from "./engineStart.ts"
+import { locateModel, prepare } from "./openModel.ts"
+
+/** What an engine's process takes beside weights and contexts. */
+const PROCESS_BYTES = 256 * 2 ** 20
+/** Contexts count for so many positions of each stream, where nothing else is said. */
+const USUAL_CONTEXT = 4096
+
+/** Finds, downloads and packs the models of all local experts. @throws as `locateModel` and `prepare` */
+export async function openLocalModels({ experts }: FleetConfig, settings: Settings): Promise<readonly LocalModel[]> {
+  const models: LocalModel[] = []
+  // One after the other: each shows its progress, and takes the machine.
+  for (const expert of experts) if (expert.kind === "local") models.push(await openLocalModel(expert, settings))
+  return models
+}
+
+async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Promise<LocalModel> {
+  const { name, format } = expert
+  const found = await locateModel(expert.model, settings["cache-dir"])
+  const dense = format === "int4" ? settings.dense : "int8"
+  const prepared = await prepare(found, { format, dense, "cache-dir": settings["cache-dir"] })
+  const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
+  const { "model-idle": modelIdleMs, "step-deadline": stepDeadlineMs, "max-queue": maxQueue } = settings
+  const memoryBytes = Math.floor(expert.memoryBytes ?? usualBytes(found.dir, modelFormats(format, dense), settings))
+  return {
+    name,
+    text: loadModelText(found.dir),
+    options: {
+      start: { ...engineStart({ modelId: name, dir: found.dir }, prepared.dir, settings), memoryBytes },
+      maxQueue,
+      stepDeadlineMs,
+      desired: desired.load(),
+      onDesired: desired.save,
+      ...(modelIdleMs === undefined ? {} : { modelIdleMs }),
+    },
+  }
+}
+
+/** What a model wants to have all its weights and contexts of a usual length in memory; all that there is, where that is less: then its own experts sleep. */
+function usualBytes(dir: string, formats: ModelFormats, settings: Settings): number {
+  const { config, packings, stateBytesPerPosition } = inspectModel(dir)
+  const { bytes } = packings.find((one) => one.format === formats.format && one.denseFormat === formats.denseFormat)!
+  const context = settings.context ?? Math.min(config.contextLength, USUAL_CONTEXT)
+  // Of what the weights leave, contexts take half.
+  const contexts = 2 * stateBytesPerPosition * context * settings["max-streams"]
+  return Math.min(settings.memory, PROCESS_BYTES + bytes + contexts)
+}

@@ -1,0 +1,83 @@
+import { Fleet, type FleetConfig } from "@consilium/fleet"
+import { Effect, ManagedRuntime } from "effect"
+import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
+import { createFleetApp } from "../http/createFleetApp.ts"
+import { createFleetMetrics } from "../http/createFleetMetrics.ts"
+import type { FleetDeps } from "../http/FleetDeps.ts"
+import { createUnknownFieldNotes } from "../http/ServiceDeps.ts"
+import { SETTINGS_FILE } from "../settings/loadSettings.ts"
+import { SettingError } from "../settings/SettingError.ts"
+import type { Settings } from "../settings/Settings.ts"
+import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
+import { openLocalModels } from "./openLocalModels.ts"
+
+/** Serves a fleet until a signal says otherwise; returns the exit code. */
+export async function serveFleet(config: FleetConfig, settings: Settings): Promise<number> {
+  refuseUnserved(config)
+  const keys = readKeys(config)
+  const locals = await openLocalModels(config, settings)
+  const runtime = ManagedRuntime.make(Fleet.layer({ config, locals, keys, memoryBytes: settings.memory }))
+  try {
+    const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
+    const debug = (line: string): void => {
+      if (settings.debug >= 1) console.error(line)
+    }
+    const deps: FleetDeps = {
+      fleet,
+      created: Math.floor(Date.now() / 1000),
+      metrics: createFleetMetrics(fleet),
+      debug,
+      noteUnknownFields: createUnknownFieldNotes(debug),
+    }
+    const { "api-key": apiKey, "admin-key": adminKey } = settings
+    const servers = listen(
+      { main: createFleetApp(deps, { apiKey }).fetch, admin: createFleetAdminApp(deps, { adminKey }).fetch },
+      settings,
+    )
+    announce(servers[0]!.url, config, settings)
+    await untilSignal()
+    await stopServing(servers, fleet.drain)
+    return 0
+  } finally {
+    await runtime.dispose()
+  }
+}
+
+/** @throws SettingError on what the table may say and this version does not do */
+function refuseUnserved({ experts, router }: FleetConfig): void {
+  if (router !== undefined)
+    throw new SettingError(
+      `${SETTINGS_FILE}: fleet.router: trained routers are not read yet: leave it out, words and rules decide`,
+    )
+  const onnx = experts.find(({ kind }) => kind === "onnx")
+  if (onnx !== undefined)
+    throw new SettingError(
+      `${SETTINGS_FILE}: fleet.experts.${onnx.name}: experts of the kind onnx are not served yet: leave it out`,
+    )
+}
+
+/** @throws SettingError on a key that the settings name and the environment lacks */
+function readKeys({ experts }: FleetConfig): Readonly<Record<string, string>> {
+  const named = experts.flatMap((expert) =>
+    expert.kind === "remote" && expert.keyEnv ? [[expert.name, expert.keyEnv] as const] : [],
+  )
+  return Object.fromEntries(
+    named.map(([name, variable]) => {
+      const key = process.env[variable]
+      if (key !== undefined && key !== "") return [name, key]
+      throw new SettingError(
+        `${SETTINGS_FILE}: fleet.experts.${name}.key-env: expected a key in the environment variable ${variable}, found none`,
+      )
+    }),
+  )
+}
+
+function announce(url: URL, { experts }: FleetConfig, { host, "api-key": apiKey }: Settings): void {
+  const base = url.href.replace(/\/$/, "")
+  console.error(`a fleet of ${experts.map(({ name, kind }) => `${name} (${kind})`).join(", ")} at ${base}/v1`)
+  console.error(
+    `try: curl ${base}/v1/chat/completions -H 'content-type: application/json'${apiKey === undefined ? "" : " -H 'authorization: Bearer …'"} ` +
+      `-d '{"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}'`,
+  )
+  warnOfOpenDoor(host, apiKey)
+}

@@ -1,0 +1,210 @@
+/** A fleet of fake peers through HTTP, in one process. */
+import { afterAll, beforeEach, describe, expect, test } from "bun:test"
+import { Fleet, parseFleet } from "@consilium/fleet"
+import { startFakePeer } from "@consilium/testing/peer"
+import { Effect, ManagedRuntime } from "effect"
+import { createFleetAdminApp } from "./createFleetAdminApp.ts"
+import { createFleetApp } from "./createFleetApp.ts"
+import { createFleetMetrics } from "./createFleetMetrics.ts"
+import { createUnknownFieldNotes } from "./ServiceDeps.ts"
+
+const peers = { strong: startFakePeer(), cheap: startFakePeer() }
+const TOML = `
+[fleet]
+[fleet.breaker]
+max-failures = 1
+[fleet.experts.strong]
+kind = "remote"
+url = "${peers.strong.url}"
+model = "big"
+role = "strong"
+domain = "finance risk"
+price = { input = 10, output = 30 }
+rules = { keywords = ["VaR"] }
+standby = "cheap"
+[fleet.experts.cheap]
+kind = "remote"
+url = "${peers.cheap.url}"
+model = "small"
+role = "cheap"
+generalist = true
+`
+const config = parseFleet((Bun.TOML.parse(TOML) as { fleet: unknown }).fleet, "consilium.toml")
+const open: ManagedRuntime.ManagedRuntime<Fleet, never>[] = []
+afterAll(async () => {
+  for (const runtime of open) await runtime.dispose()
+  peers.strong.stop()
+  peers.cheap.stop()
+})
+beforeEach(() => {
+  peers.strong.does({ kind: "answer", pieces: ["from ", "strong"] })
+  peers.cheap.does({ kind: "answer", pieces: ["from ", "cheap"] })
+})
+
+async function openService() {
+  const runtime = ManagedRuntime.make(Fleet.layer({ config, locals: [], memoryBytes: 1, keys: {} }))
+  open.push(runtime)
+  const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
+  const said: string[] = []
+  const debug = (line: string): void => void said.push(line)
+  const noteUnknownFields = createUnknownFieldNotes(debug)
+  const deps = { fleet, created: 0, metrics: createFleetMetrics(fleet), debug, noteUnknownFields }
+  return { app: createFleetApp(deps, { apiKey: "k" }), admin: createFleetAdminApp(deps, {}) }
+}
+
+const headers = { authorization: "Bearer k" }
+const chat = (body: object): Request =>
+  new Request("http://localhost/v1/chat/completions", {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: "Our VaR?" }], ...body }),
+  })
+const get = (path: string): Request => new Request(`http://localhost${path}`, { headers })
+
+interface Chunk {
+  readonly choices: readonly { readonly delta?: { readonly content?: string } }[]
+  readonly usage?: object
+  readonly consilium?: object
+}
+
+interface Body {
+  readonly model: string
+  readonly choices: readonly { readonly message: { readonly content: string } }[]
+  readonly usage: Record<string, number>
+  readonly consilium: Record<string, unknown> & { readonly attempts: readonly Record<string, unknown>[] }
+  readonly error?: Record<string, unknown>
+}
+const read = async (response: Response): Promise<Body> => (await response.json()) as Body
+
+describe("a fleet through HTTP", () => {
+  test("auto answers by whoever suits, and says who, why and what it cost", async () => {
+    const { app } = await openService()
+    const response = await app.handle(chat({}))
+    expect([response.status, response.headers.get("x-consilium-expert")]).toEqual([200, "strong"])
+    const { choices, usage, consilium } = await read(response)
+    expect(choices[0]!.message.content).toBe("from strong")
+    expect(usage).toMatchObject({ prompt_tokens: 7, completion_tokens: 2 })
+    expect(consilium).toMatchObject({
+      expert: "strong",
+      backend: "remote",
+      route: { model: "auto", why: 'rule: the word "VaR"' },
+      cost: { usd: (70 + 60) / 1e6 },
+      attempts: [{ expert: "strong", outcome: "answered" }],
+    })
+  })
+
+  test("a stream does so too: the header with its first text, the field with its end", async () => {
+    const { app } = await openService()
+    const response = await app.handle(chat({ stream: true, stream_options: { include_usage: true } }))
+    expect(response.headers.get("x-consilium-expert")).toBe("strong")
+    const events = (await response.text()).split("\n\n").filter(Boolean)
+    expect(events.at(-1)).toBe("data: [DONE]")
+    const chunks = events.slice(0, -1).map((event) => JSON.parse(event.slice(6)) as Chunk)
+    expect(chunks.map(({ choices }) => choices[0]?.delta?.content ?? "").join("")).toBe("from strong")
+    expect(chunks.find(({ consilium }) => consilium)!.consilium).toMatchObject({ expert: "strong" })
+    expect(chunks.at(-1)!.usage).toMatchObject({ completion_tokens: 2 })
+  })
+
+  test("a name addresses one expert, a share the strong or the cheap one", async () => {
+    const { app } = await openService()
+    const expertOf = async (model: string) => (await app.handle(chat({ model }))).headers.get("x-consilium-expert")
+    expect(await expertOf("cheap")).toBe("cheap")
+    expect(await expertOf("auto:1")).toBe("strong")
+    expect(await expertOf("auto:0")).toBe("cheap")
+    const unknown = await app.handle(chat({ model: "auto:7" }))
+    expect(unknown.status).toBe(404)
+    expect((await read(unknown)).error!.message).toContain('one of "strong", "cheap"')
+  })
+
+  test("failover is seen in the answer, and its cool-down by the operator", async () => {
+    const { app, admin } = await openService()
+    peers.strong.does({ kind: "status", status: 500 })
+    const { consilium } = await read(await app.handle(chat({})))
+    expect(consilium.attempts.map(({ expert, outcome }) => [expert, outcome])).toEqual([
+      ["strong", "server-error"],
+      ["cheap", "answered"],
+    ])
+    const state = (await (
+      await admin.handle(new Request("http://localhost/admin/fleet", { headers: { host: "localhost" } }))
+    ).json()) as { experts: { breaker: { nextProbeMs: number; sinceMs: number; history: { why: string }[] } }[] }
+    const strong = state.experts[0]!
+    expect(strong).toMatchObject({ name: "strong", numFailed: 1, breaker: { state: "open", numFailures: 1 } })
+    expect(strong.breaker.nextProbeMs).toBeGreaterThan(strong.breaker.sinceMs)
+    expect(strong.breaker.history.at(-1)!.why).toContain("status 500")
+    const figures = await (await app.handle(get("/metrics"))).text()
+    expect(figures).toContain('consilium_fleet_attempts_total{expert="strong",outcome="server-error"} 1')
+    expect(figures).toContain('consilium_fleet_breaker_state{expert="strong"} 2')
+  })
+
+  test("when nobody can answer, the error has a status, its reason and all attempts", async () => {
+    const { app } = await openService()
+    peers.strong.does({ kind: "status", status: 500 })
+    peers.cheap.does({ kind: "cut", pieces: ["half"] })
+    for (const stream of [false, true]) {
+      const service = stream ? (await openService()).app : app
+      peers.cheap.does(stream ? { kind: "status", status: 503 } : { kind: "cut", pieces: ["half"] })
+      const response = await service.handle(chat({ stream }))
+      expect(response.status).toBe(502)
+      const { error, consilium } = await read(response)
+      expect(error).toMatchObject({ code: "experts_failed", type: "server_error" })
+      expect(consilium.attempts.length).toBe(2)
+    }
+    // Everyone cools down now.
+    const cooling = await app.handle(chat({}))
+    expect([cooling.status, Number(cooling.headers.get("retry-after")) >= 1]).toEqual([503, true])
+    expect((await read(cooling)).error!.code).toBe("experts_cooling_down")
+    expect((await app.handle(get("/health"))).status).toBe(503)
+  })
+
+  test("a stream that breaks off ends in an error event", async () => {
+    const { app } = await openService()
+    peers.strong.does({ kind: "cut", pieces: ["half"] })
+    const text = await (await app.handle(chat({ stream: true }))).text()
+    const last = JSON.parse(text.trim().split("\n\n").at(-1)!.slice(6)) as Body
+    expect(last.error).toMatchObject({ code: "experts_failed" })
+    expect(text).not.toContain("from cheap")
+    expect(last.consilium.attempts).toMatchObject([{ expert: "strong", outcome: "cut-stream" }])
+  })
+
+  test("the models are auto and the experts", async () => {
+    const { app } = await openService()
+    const { data } = (await (await app.handle(get("/v1/models"))).json()) as {
+      data: { id: string; consilium?: object }[]
+    }
+    expect(data.map(({ id }) => id)).toEqual(["auto", "strong", "cheap"])
+    expect(data[1]!.consilium).toMatchObject({
+      kind: "remote",
+      domain: "finance risk",
+      price: { input: 10, output: 30 },
+    })
+    expect((await app.handle(get("/v1/models/cheap"))).status).toBe(200)
+    expect((await app.handle(get("/v1/models/other"))).status).toBe(404)
+  })
+
+  test("an image without an expert for it is a clear 400", async () => {
+    const { app } = await openService()
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }
+    const content = [{ type: "text", text: "What is this?" }, image]
+    const response = await app.handle(chat({ messages: [{ role: "user", content }] }))
+    expect(response.status).toBe(400)
+    expect((await read(response)).error).toMatchObject({
+      code: "no_image_expert",
+      message: "The request has an image, and no expert reads images.",
+    })
+    const file = { type: "image_url", image_url: { url: "file:///etc/passwd" } }
+    expect((await app.handle(chat({ messages: [{ role: "user", content: [file] }] }))).status).toBe(400)
+  })
+
+  test("wishes that cannot be are refused", async () => {
+    const { app } = await openService()
+    const paramOf = async (body: object) => (await read(await app.handle(chat(body)))).error?.param
+    expect(await paramOf({ consilium: { consult: "chat" } })).toBe("consilium.consult")
+    expect(await paramOf({ consilium: { consult: "vote", experts: 9 } })).toBe("consilium.experts")
+    expect(await paramOf({ consilium: { budgetUsd: -1 } })).toBe("consilium.budgetUsd")
+    expect(await paramOf({ model: "strong", consilium: { consult: "vote" } })).toBe("model")
+    const poor = await app.handle(chat({ model: "strong", consilium: { budgetUsd: 0.000001 } }))
+    // Its standby costs nothing.
+    expect((await read(poor)).consilium).toMatchObject({ expert: "cheap", cost: { usd: 0 } })
+    expect((await app.handle(new Request("http://localhost/v1/models"))).status).toBe(401)
+  })
+})

@@ -1,0 +1,35 @@
+import { type FleetConfig, type FleetRequest, parseTarget } from "@consilium/fleet"
+import { parseFleetWishes } from "../http/consilium.ts"
+import type { RequestFields } from "../http/RequestFields.ts"
+import { unknownModel } from "../routes/fleetModels.ts"
+import { parseChatRequest } from "./parseChatRequest.ts"
+
+/** A fleet's request, and what the response's form wants to know. */
+export interface ParsedFleetRequest {
+  /** As the client wrote it. */
+  readonly model: string
+  readonly includesUsage: boolean
+  readonly unknownFields: readonly string[]
+  readonly request: Omit<FleetRequest, "requestId">
+}
+
+/** What a consultation is unless the request says more: its experts' answers put together. */
+const USUAL_CONSULT: FleetRequest["consult"] = { kind: "synthesis", numExperts: 3 }
+
+/** Reads a chat completion request to a fleet. @throws ApiError naming the field */
+export function parseFleetRequest(fields: RequestFields, { experts }: FleetConfig): ParsedFleetRequest {
+  const { model, includesUsage, unknownFields, consilium, ...chat } = parseChatRequest(fields, { readsImages: true })
+  const answering = experts.filter(({ kind }) => kind !== "onnx").map(({ name }) => name)
+  const target = parseTarget(model, answering) ?? unknownModel(model, answering)
+  const { consult, budgetUsd } = parseFleetWishes(fields)
+  const consults = consult ?? (target.kind === "auto" && target.consults ? USUAL_CONSULT : undefined)
+  if (consults !== undefined && target.kind === "expert") fields.fail("model", '"auto" with consilium.consult')
+  if (consults !== undefined && chat.numChoices > 1) fields.fail("n", "1 with a consultation")
+  if (consults !== undefined && chat.tools.length > 0) fields.fail("tools", "none with a consultation")
+  return {
+    model,
+    includesUsage,
+    unknownFields,
+    request: { ...chat, target, trace: consilium.trace, budgetUsd, consult: consults },
+  }
+}

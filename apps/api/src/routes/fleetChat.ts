@@ -1,0 +1,79 @@
+import type { FleetError, FleetReport, FleetRequest } from "@consilium/fleet"
+import type { CompletionEvent } from "@consilium/serving"
+import { Effect } from "effect"
+import { Elysia } from "elysia"
+import type { FleetConsilium } from "../http/consilium.ts"
+import type { FleetDeps } from "../http/FleetDeps.ts"
+import { readBody } from "../http/readBody.ts"
+import { chatBody, chatChunks } from "../openai/chatResponse.ts"
+import { parseFleetRequest } from "../openai/parseFleetRequest.ts"
+import { respond } from "./respond.ts"
+
+/** POST /v1/chat/completions of a fleet. */
+export const fleetChat = (deps: FleetDeps) =>
+  new Elysia().post(
+    "/v1/chat/completions",
+    async ({ request: { signal }, request }) => {
+      const arrivedMs = performance.now()
+      const parsed = parseFleetRequest(await readBody(request), deps.fleet.config)
+      deps.noteUnknownFields(parsed.unknownFields)
+      const requestId = `chatcmpl-${crypto.randomUUID()}`
+      const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: parsed.model }
+      const answering = createAnswering(deps, { ...parsed.request, requestId })
+      return respond({
+        arrivedMs,
+        isStream: parsed.request.isStream,
+        numChoices: parsed.request.numChoices,
+        signal,
+        form: {
+          chunks: (consiliumOf) => chatChunks(head, parsed.includesUsage, consiliumOf),
+          body: (events, consiliumOf) => chatBody(head, events, consiliumOf),
+        },
+        headers: () => ({
+          "x-request-id": requestId,
+          ...(answering.expert === undefined ? {} : { "x-consilium-expert": answering.expert }),
+        }),
+        consiliumOf: ({ usage, degraded, trace }, timing): FleetConsilium => ({
+          requestId,
+          ...answering.report!,
+          timing: { queueMs: usage.queueMs, ...timing },
+          degraded,
+          ...(trace && { trace }),
+        }),
+        observe: ({ choice }, timing) => {
+          if (choice === 0) deps.metrics.observe(answering.report!, timing)
+        },
+        observeGap: deps.metrics.observeGap,
+        run: answering.run,
+      })
+    },
+    { parse: "none" },
+  )
+
+/** One request on its way: who answers is known with the first text, the whole report at the end. */
+function createAnswering({ fleet, metrics }: FleetDeps, request: FleetRequest) {
+  let expert: string | undefined
+  let report: FleetReport | undefined
+  return {
+    get expert() {
+      return report?.expert ?? expert
+    },
+    get report() {
+      return report
+    },
+    run: (say: (event: CompletionEvent) => void): Effect.Effect<void, FleetError> =>
+      fleet
+        .answer(request, (event, name) => {
+          expert ??= name
+          say(event)
+        })
+        .pipe(
+          Effect.tapError(({ attempts }) => Effect.sync(() => metrics.observeAttempts(attempts))),
+          Effect.map((answer) => {
+            report = answer.report
+            metrics.observeAttempts(report.attempts)
+            answer.finishes.forEach(say)
+          }),
+        ),
+  }
+}

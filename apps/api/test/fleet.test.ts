@@ -1,0 +1,113 @@
+/** A fleet as a user sets it up: `consilium.toml`, a local model and a remote one, the real service and OpenAI's client. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { startFakePeer } from "@consilium/testing/peer"
+import OpenAI from "openai"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort, type RunningService, startService } from "./startService.ts"
+
+const cwd = mkdtempSync(join(tmpdir(), "consilium-fleet-toml-"))
+const peer = startFakePeer({ kind: "answer", pieces: ["Buy ", "now!"] })
+const adminPort = freePort()
+let service: RunningService
+let client: OpenAI
+
+const toml = (extra = ""): string => `
+[fleet]
+deadline = "60s"
+[fleet.experts.desk]
+kind = "local"
+model = "consilium-mini"
+domain = "bank cards"
+description = "lost cards, accounts"
+examples = ["I lost my credit card"]
+generalist = true
+[fleet.experts.copy]
+kind = "remote"
+url = "${peer.url}"
+key-env = "COPY_KEY"
+model = "writer"
+domain = "marketing"
+description = "slogans and campaigns"
+standby = "desk"
+${extra}`
+
+beforeAll(async () => {
+  writeFileSync(join(cwd, "consilium.toml"), toml())
+  const args = ["--admin-port", String(adminPort), "--threads", "1"]
+  service = await startService(args, { cwd, environment: { COPY_KEY: "sk-copy" } })
+  client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "none", maxRetries: 0 })
+}, 60_000)
+afterAll(async () => {
+  await service.close()
+  peer.stop()
+  rmSync(cwd, { recursive: true, force: true })
+})
+
+const ask = (content: string, model = "auto") =>
+  client.chat.completions
+    .create({ model, messages: [{ role: "user", content }], max_tokens: 16, temperature: 0 })
+    .withResponse()
+
+describe("a fleet in consilium.toml", () => {
+  test("routes by domain, to our engine and to others", async () => {
+    const copy = await ask("Write a slogan for our campaign")
+    expect(copy.response.headers.get("x-consilium-expert")).toBe("copy")
+    expect(copy.data.choices[0]!.message.content).toBe("Buy now!")
+    expect(peer.keys.at(-1)).toBe("Bearer sk-copy")
+    const desk = await ask("I lost my credit card")
+    expect(desk.response.headers.get("x-consilium-expert")).toBe("desk")
+    expect(desk.data.choices[0]!.message.content!.length).toBeGreaterThan(5)
+  }, 60_000)
+
+  test("a remote stream that is cut goes on in our engine", async () => {
+    peer.does({ kind: "cut", pieces: ["Dear customer, "] })
+    const messages = [{ role: "user", content: "Write a slogan" }] as const
+    const stream = await client.chat.completions.create({
+      model: "copy",
+      messages: [...messages],
+      stream: true,
+      max_tokens: 24,
+    })
+    let text = ""
+    let consilium: { attempts?: { expert: string; outcome: string }[] } = {}
+    for await (const chunk of stream) {
+      text += chunk.choices[0]?.delta.content ?? ""
+      consilium = (chunk as { consilium?: typeof consilium }).consilium ?? consilium
+    }
+    expect(text).toStartWith("Dear customer, ")
+    expect(text.length).toBeGreaterThan(20)
+    expect(consilium.attempts).toMatchObject([
+      { expert: "copy", outcome: "cut-stream" },
+      { expert: "desk", outcome: "answered" },
+    ])
+  }, 60_000)
+
+  test("the operator sees everyone", async () => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/admin/fleet`)
+    const { experts } = (await response.json()) as { experts: Record<string, unknown>[] }
+    expect(experts).toMatchObject([
+      { name: "desk", kind: "local", local: { isAwake: true } },
+      { name: "copy", kind: "remote", breaker: { numFailures: 1 } },
+    ])
+  })
+
+  test.each([
+    [
+      "a key that the environment lacks",
+      "",
+      "fleet.experts.copy.key-env: expected a key in the environment variable COPY_KEY",
+    ],
+    ["a key that nobody knows", "colour = 3", "consilium.toml: fleet.experts.copy.colour: there is no such key"],
+  ])("%s is an error at start", async (_, extra, message) => {
+    const other = mkdtempSync(join(tmpdir(), "consilium-fleet-bad-"))
+    writeFileSync(join(other, "consilium.toml"), toml(extra))
+    const failure = await startService([], { cwd: other }).then(
+      () => "",
+      (error: Error) => error.message,
+    )
+    rmSync(other, { recursive: true, force: true })
+    expect(failure).toContain(message)
+  })
+})

@@ -1,0 +1,162 @@
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { createAnswerLog } from "./answer/AnswerLog.ts"
+import type { Finish } from "./answer/runAttempt.ts"
+import { runConsultation } from "./answer/runConsultation.ts"
+import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
+import { deadlineError } from "./answer/whyNobody.ts"
+import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
+import { type FleetCore, type Member, placeOf } from "./FleetCore.ts"
+import { FleetError } from "./FleetError.ts"
+import type { FleetExpert } from "./FleetExpert.ts"
+import type { ConsultReport, FleetReport } from "./FleetReport.ts"
+import type { FleetRequest } from "./FleetRequest.ts"
+import { createFleetHealth, type ExpertHealthReport } from "./health/FleetHealth.ts"
+import { createLocalExpert } from "./local/createLocalExpert.ts"
+import { type LocalEngines, type LocalModel, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
+import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
+import { createBaseStage } from "./route/createBaseStage.ts"
+import { createStrongShare } from "./route/createStrongShare.ts"
+import { createWordRouter } from "./route/createWordRouter.ts"
+import { type RoutedCall, routeRequest } from "./route/routeRequest.ts"
+import type { RequestRouter } from "./router/RequestRouter.ts"
+
+export interface FleetOptions {
+  readonly config: FleetConfig
+  /** Of each local expert, by name. */
+  readonly locals: readonly LocalModel[]
+  /** For all local experts together. */
+  readonly memoryBytes: number
+  /** Keys of remote experts, by name. */
+  readonly keys: Readonly<Record<string, string>>
+  /** A trained router; words decide where there is none. */
+  readonly router?: RequestRouter
+}
+
+/** What a client is told at the end: how each choice ended, who answered and why. */
+interface FleetAnswer {
+  readonly finishes: readonly Finish[]
+  readonly report: FleetReport
+}
+
+/** An expert as operators see it. */
+interface ExpertState extends ExpertHealthReport {
+  readonly name: string
+  readonly kind: ExpertConfig["kind"]
+  readonly domain: string
+  readonly standby: string | undefined
+  readonly local: LocalReport | undefined
+}
+
+/** A fleet of expert models: one endpoint that picks, falls back and accounts. */
+export interface FleetApi {
+  readonly config: FleetConfig
+  readonly locals: LocalEngines
+  /**
+   * Answers a request within its deadline; interrupting it ends whatever is under way.
+   *
+   * @param say told of text and calls, as they come where the request is a stream
+   */
+  readonly answer: (request: FleetRequest, say: Say) => Effect.Effect<FleetAnswer, FleetError>
+  readonly state: Effect.Effect<readonly ExpertState[]>
+  /** Takes nothing new at local experts, waits for what runs, ends their processes. */
+  readonly drain: Effect.Effect<void>
+}
+
+/** The fleet; closing its scope ends every engine. */
+export class Fleet extends Context.Service<Fleet, FleetApi>()("consilium/Fleet") {
+  static layer = (options: FleetOptions): Layer.Layer<Fleet> => Layer.effect(Fleet, makeFleet(options))
+}
+
+const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn.Return<FleetApi, never, Scope.Scope> {
+  const locals = yield* openLocalEngines(options.locals, options.memoryBytes)
+  const core = createCore(options, locals, yield* Clock.currentTimeMillis)
+  return {
+    config: options.config,
+    locals,
+    answer: (request, say) => answer(core, request, say),
+    state: Effect.map(Clock.currentTimeMillis, (now) =>
+      core.members.map((_, place) => stateOf(core, locals, place, now)),
+    ),
+    drain: locals.drain,
+  }
+})
+
+const answer = Effect.fnUntraced(function* (
+  core: FleetCore,
+  request: FleetRequest,
+  say: Say,
+): Effect.fn.Return<FleetAnswer, FleetError> {
+  const { deadlineMs } = core.config
+  const log = createAnswerLog((yield* Clock.currentTimeMillis) + deadlineMs, request.budgetUsd)
+  const call = yield* route(core, request)
+  const run: Effect.Effect<Answered & { readonly consultation?: ConsultReport }, FleetError> =
+    request.consult === undefined
+      ? runFailover(core, call, request, log, say)
+      : runConsultation(core, call, request, log, say)
+  const answered = yield* run.pipe(
+    Effect.timeoutOrElse({ duration: deadlineMs, orElse: () => Effect.fail(deadlineError(core, log)) }),
+  )
+  const { place, finishes, plan, pressures, consultation } = answered
+  const { config, expert } = core.members[place]!
+  const report: FleetReport = {
+    expert: config.name,
+    backend: expert.backend(),
+    route: call.report(plan, pressures, place),
+    attempts: log.attempts,
+    cost: log.cost,
+    ...(consultation && { consultation }),
+  }
+  return { finishes, report }
+})
+
+const route = (core: FleetCore, request: FleetRequest): Effect.Effect<RoutedCall, FleetError> =>
+  Effect.try({
+    try: () => routeRequest(core, request),
+    catch: (error) => {
+      if (error instanceof FleetError) return error
+      throw error
+    },
+  })
+
+function createCore(
+  { config, locals: models, keys, router }: FleetOptions,
+  locals: LocalEngines,
+  nowMs: number,
+): FleetCore {
+  const members = config.experts.flatMap((expert): Member[] => {
+    if (expert.kind === "onnx") return []
+    return [{ config: expert, expert: openExpert(expert, models, keys, locals) }]
+  })
+  const answering = members.map((member) => member.config)
+  return {
+    config,
+    members,
+    health: createFleetHealth(
+      answering.map(({ limits }) => limits),
+      config.breaker,
+      nowMs,
+    ),
+    baseStage: createBaseStage({ experts: answering }, router ?? createWordRouter(answering)),
+    strongShare: createStrongShare(),
+    standbys: Int32Array.from(answering, ({ standby }) => (standby === undefined ? -1 : placeOf(members, standby))),
+    generalist: answering.findIndex(({ isGeneralist }) => isGeneralist),
+  }
+}
+
+function openExpert(
+  config: Member["config"],
+  models: readonly LocalModel[],
+  keys: FleetOptions["keys"],
+  locals: LocalEngines,
+): FleetExpert {
+  if (config.kind === "remote") return createRemoteExpert(config, keys[config.name])
+  const model = models.find(({ name }) => name === config.name)
+  if (model === undefined) throw new Error(`fleet: expected the model of the local expert ${config.name}, found none`)
+  return createLocalExpert(config, model.text, locals)
+}
+
+function stateOf({ members, health }: FleetCore, locals: LocalEngines, place: number, nowMs: number): ExpertState {
+  const { name, kind, domain, standby } = members[place]!.config
+  const local = kind === "local" ? locals.report(name) : undefined
+  return { name, kind, domain, standby, local, ...health.report(place, nowMs) }
+}

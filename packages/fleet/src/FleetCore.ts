@@ -1,0 +1,32 @@
+import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
+import type { FleetExpert } from "./FleetExpert.ts"
+import type { FleetHealth } from "./health/FleetHealth.ts"
+import type { BaseScores } from "./route/createBaseStage.ts"
+import type { StrongShare } from "./route/createStrongShare.ts"
+import type { RoutedRequest } from "./router/RequestRouter.ts"
+
+/** An expert that answers: its table, and what runs it. */
+export interface Member {
+  readonly config: Exclude<ExpertConfig, { readonly kind: "onnx" }>
+  readonly expert: FleetExpert
+}
+
+/** What the stages of a request work with; experts are named by their place in `members`. */
+export interface FleetCore {
+  readonly config: FleetConfig
+  readonly members: readonly Member[]
+  readonly health: FleetHealth
+  readonly baseStage: (request: RoutedRequest) => BaseScores
+  readonly strongShare: StrongShare
+  /** `[E]`: place of each member's standby; -1 for none. */
+  readonly standbys: Int32Array
+  /** -1 where there is none. */
+  readonly generalist: number
+}
+
+/** Returns the place of a member. @throws Error where there is none: names were checked before */
+export function placeOf(members: readonly Member[], name: string): number {
+  const place = members.findIndex(({ config }) => config.name === name)
+  if (place < 0) throw new Error(`fleet: expected a member of name ${name}, found none`)
+  return place
+}

@@ -1,0 +1,20 @@
+import { Data } from "effect"
+import type { AttemptRecord } from "./FleetReport.ts"
+
+/** Why the fleet did not answer a request, with all that was tried. */
+export class FleetError extends Data.TaggedError("FleetError")<{
+  readonly code:
+    | "deadline"
+    /** Everyone who may answer failed. */
+    | "all-failed"
+    /** Everyone who may answer is cooling down. */
+    | "cooling-down"
+    /** Everyone who may answer has too much to do. */
+    | "busy"
+    | "bad-request"
+    | "no-image-expert"
+    | "over-budget"
+  readonly message: string
+  readonly attempts: readonly AttemptRecord[]
+  readonly retryAfterMs?: number
+}> {}

@@ -1,0 +1,18 @@
+import type { CompletionEvent } from "@consilium/serving"
+import type { Effect } from "effect"
+import type { ExpertFailure } from "./ExpertFailure.ts"
+import type { ExpertRequest } from "./FleetRequest.ts"
+
+/** An expert of the fleet that answers conversations, wherever its model runs. */
+export interface FleetExpert {
+  /** It can go on with an answer that another began. */
+  readonly continues: boolean
+  /** What computes: a local engine's backend, or `remote`. */
+  readonly backend: () => string
+  /**
+   * Answers a conversation, or goes on after `request.prefix`. Interrupting it ends the work, wherever it is done.
+   *
+   * @param say called plainly with each event as it comes; `finish` comes once per choice, last
+   */
+  readonly answer: (request: ExpertRequest, say: (event: CompletionEvent) => void) => Effect.Effect<void, ExpertFailure>
+}

@@ -1,0 +1,62 @@
+import type { FailureKind } from "./ExpertFailure.ts"
+import type { ConsultKind } from "./FleetRequest.ts"
+
+/** One attempt at one expert. */
+export interface AttemptRecord {
+  readonly expert: string
+  readonly outcome: "answered" | FailureKind | "interrupted"
+  readonly ms: number
+  /** To its first text. */
+  readonly ttftMs?: number
+  readonly message?: string
+  readonly costUsd: number
+}
+
+/** What an expert was worth to a request. */
+export interface ExpertScore {
+  readonly expert: string
+  /** As the rules and the router have it. */
+  readonly base: number
+  /** With load, latency and price taken off. */
+  readonly adjusted: number
+  /** Why it could not be asked. */
+  readonly unavailable?: string
+}
+
+export interface RouteReport {
+  /** `auto`, `auto:0.3`, or a name. */
+  readonly model: string
+  /** In words, for people. */
+  readonly why: string
+  /** Best first; those that could not be asked last. */
+  readonly scores: readonly ExpertScore[]
+}
+
+export interface ConsultReport {
+  readonly kind: ConsultKind
+  /** Whose answers were considered. */
+  readonly answered: readonly string[]
+  /** Who was asked, and was late or failed. */
+  readonly missing: readonly string[]
+  /** Whether somebody is missing. */
+  readonly isPartial: boolean
+  /** How the answer was found, in words. */
+  readonly decision: string
+}
+
+export interface AnswerCost {
+  readonly usd: number
+  readonly promptTokens: number
+  readonly generatedTokens: number
+}
+
+/** Who answered, why, and what it cost: the fleet's part of the `consilium` field. */
+export interface FleetReport {
+  readonly expert: string
+  readonly backend: string
+  readonly route: RouteReport
+  readonly attempts: readonly AttemptRecord[]
+  /** Of all attempts together. Tokens are as the experts tell them, estimated where one tells none. */
+  readonly cost: AnswerCost
+  readonly consultation?: ConsultReport
+}

@@ -1,0 +1,27 @@
+import type { ChatMessage, CompletionRequest, Tool } from "@consilium/serving"
+import type { RouteTarget } from "./route/parseTarget.ts"
+
+/** A message with the images that it shows, as URLs or data URLs. */
+export interface FleetMessage extends ChatMessage {
+  readonly images?: readonly string[]
+}
+
+export type ConsultKind = "best-of" | "vote" | "synthesis"
+
+/** A conversation as an expert answers it. */
+export interface ExpertRequest extends Omit<CompletionRequest, "prompt"> {
+  readonly messages: readonly FleetMessage[]
+  readonly tools: readonly Tool[]
+  /** What of the answer has been said already, by an expert that failed: it is gone on with. */
+  readonly prefix: string
+}
+
+/** A conversation that the fleet answers. */
+export interface FleetRequest extends Omit<ExpertRequest, "prefix"> {
+  readonly target: RouteTarget
+  /** Text leaves as it comes: once some has, nobody else may begin anew. */
+  readonly isStream: boolean
+  /** Most US dollars that it may cost; Infinity for no limit. */
+  readonly budgetUsd: number
+  readonly consult: { readonly kind: ConsultKind; readonly numExperts: number } | undefined
+}

@@ -1,0 +1,60 @@
+import type { CompletionEvent } from "@consilium/serving"
+import { Clock, Effect } from "effect"
+import { ExpertFailure } from "../ExpertFailure.ts"
+import type { FleetExpert } from "../FleetExpert.ts"
+import type { ExpertRequest } from "../FleetRequest.ts"
+
+export type Finish = Extract<CompletionEvent, { readonly type: "finish" }>
+/** Part of an answer that a client sees. */
+export type SaidEvent = Exclude<CompletionEvent, Finish>
+
+/** An answer that came to its end. */
+export interface Attempted {
+  readonly finishes: readonly Finish[]
+  /** To its first text; the whole time where there was none. */
+  readonly ttftMs: number
+}
+
+/**
+ * Runs one attempt: it may take as long as it says something at least every `timeoutMs`.
+ *
+ * Once it has ended, by a timeout too, nothing of it is heard any more.
+ */
+export const runAttempt = Effect.fnUntraced(function* (
+  expert: FleetExpert,
+  request: ExpertRequest,
+  timeoutMs: number,
+  say: (event: SaidEvent) => void,
+): Effect.fn.Return<Attempted, ExpertFailure> {
+  const clock = yield* Clock.Clock
+  const beganMs = clock.currentTimeMillisUnsafe()
+  const finishes: Finish[] = []
+  let heardMs = beganMs
+  let firstMs: number | undefined
+  let isOpen = true
+  const hear = (event: CompletionEvent): void => {
+    if (!isOpen) return
+    heardMs = clock.currentTimeMillisUnsafe()
+    if (event.type === "finish") return void finishes.push(event)
+    firstMs ??= heardMs
+    say(event)
+  }
+  const untilSilent = Effect.gen(function* () {
+    for (;;) {
+      const leftMs = heardMs + timeoutMs - clock.currentTimeMillisUnsafe()
+      if (leftMs <= 0) {
+        const message = `nothing was said for ${timeoutMs} ms`
+        return yield* new ExpertFailure({ kind: "timeout", message })
+      }
+      yield* Effect.sleep(leftMs)
+    }
+  })
+  yield* Effect.raceFirst(expert.answer(request, hear), untilSilent).pipe(
+    Effect.ensuring(Effect.sync(() => (isOpen = false))),
+  )
+  if (finishes.length !== request.numChoices) {
+    const message = `expected the end of ${request.numChoices} answers, found ${finishes.length}`
+    return yield* new ExpertFailure({ kind: "cut-stream", message })
+  }
+  return { finishes, ttftMs: (firstMs ?? clock.currentTimeMillisUnsafe()) - beganMs }
+})

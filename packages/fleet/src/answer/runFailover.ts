@@ -1,0 +1,149 @@
+import { Clock, Effect, Result } from "effect"
+import type { ExpertFailure } from "../ExpertFailure.ts"
+import type { FleetCore } from "../FleetCore.ts"
+import { FleetError } from "../FleetError.ts"
+import type { ExpertRequest, FleetRequest } from "../FleetRequest.ts"
+import type { AdmittedAttempt } from "../health/FleetHealth.ts"
+import { costUsd, estimateTokens } from "../route/estimateCost.ts"
+import type { ExpertPressure, RoutePlan } from "../route/planRoute.ts"
+import type { RoutedCall } from "../route/routeRequest.ts"
+import type { AnswerLog } from "./AnswerLog.ts"
+import { planNextExpert } from "./planNextExpert.ts"
+import { type Attempted, type Finish, runAttempt, type SaidEvent } from "./runAttempt.ts"
+import { whyNobody } from "./whyNobody.ts"
+
+/** An answer, and who gave it. */
+export interface Answered {
+  readonly place: number
+  readonly finishes: readonly Finish[]
+  /** The route as it stood when this expert was asked. */
+  readonly plan: RoutePlan
+  readonly pressures: readonly ExpertPressure[]
+}
+
+/** Called plainly with what a client sees, and with who said it. */
+export type Say = (event: SaidEvent, expert: string) => void
+
+/** So much before the deadline an attempt is given up, so that the deadline finds its failure written down. */
+const LAST_MS = 10
+
+/**
+ * Answers a request by the best expert, or by whoever stands in for it.
+ *
+ * Where text leaves as it comes, a failure after the first text is the end, unless the standby can go on with it. Otherwise an attempt's text is
+ * held back until it has ended, so that no client ever sees two answers.
+ */
+export const runFailover = Effect.fnUntraced(function* (
+  core: FleetCore,
+  call: RoutedCall,
+  request: FleetRequest,
+  log: AnswerLog,
+  say: Say,
+): Effect.fn.Return<Answered, FleetError> {
+  const clock = yield* Clock.Clock
+  const tried: number[] = []
+  const sent = createSent()
+  for (;;) {
+    const beganMs = clock.currentTimeMillisUnsafe()
+    const { pressures, ...plan } = call.plan(beganMs, log.leftUsd)
+    const place = planNextExpert({
+      order: plan.order,
+      base: call.base.scores,
+      leastScore: core.config.leastScore,
+      standbys: core.standbys,
+      generalist: core.generalist,
+      tried,
+      named: call.named,
+      hasSent: sent.hasSent,
+      continues: core.members.map(({ expert }) => expert.continues && sent.isPlain && request.numChoices === 1),
+    })
+    if (place === undefined || log.deadlineMs - beganMs <= LAST_MS)
+      return yield* whyNobody(core, call, { pressures, tried, log, nowMs: beganMs, hasSent: sent.hasSent })
+    tried.push(place)
+    const held: SaidEvent[] = []
+    const hear = (event: SaidEvent): void => {
+      if (!request.isStream) return void held.push(event)
+      sent.note(event)
+      say(event, core.members[place]!.config.name)
+    }
+    const result = yield* attempt(core, place, expertRequest(request, sent.text), { log, beganMs, call }, hear)
+    if (Result.isFailure(result)) continue
+    for (const event of held) say(event, core.members[place]!.config.name)
+    return { place, finishes: result.success.finishes, plan, pressures }
+  }
+})
+
+/** One attempt, written down in the expert's health and in the log however it ends. */
+const attempt = Effect.fnUntraced(function* (
+  { members, health }: FleetCore,
+  place: number,
+  request: ExpertRequest,
+  { log, beganMs, call }: { readonly log: AnswerLog; readonly beganMs: number; readonly call: RoutedCall },
+  say: (event: SaidEvent) => void,
+): Effect.fn.Return<Result.Result<Attempted, ExpertFailure>> {
+  const clock = yield* Clock.Clock
+  const { config, expert } = members[place]!
+  const admitted: AdmittedAttempt = health.admit(place, beganMs)
+  let saidTokens = 0
+  const count = (event: SaidEvent): void => {
+    if (event.type === "text") saidTokens += estimateTokens(event.text)
+    say(event)
+  }
+  const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
+  const result = yield* runAttempt(expert, request, timeoutMs, count).pipe(
+    Effect.result,
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        admitted.abandoned()
+        const ms = clock.currentTimeMillisUnsafe() - beganMs
+        log.add({ expert: config.name, outcome: "interrupted", ms, costUsd: spent(saidTokens) })
+      }),
+    ),
+  )
+  /** What an attempt without an end has cost, by what was said. */
+  function spent(generatedTokens: number): number {
+    return generatedTokens === 0 ? 0 : costUsd(config.price, call.promptTokens, generatedTokens)
+  }
+  const nowMs = clock.currentTimeMillisUnsafe()
+  const ms = nowMs - beganMs
+  if (Result.isSuccess(result)) {
+    const { ttftMs, finishes } = result.success
+    admitted.succeeded(ttftMs, nowMs)
+    log.addAnswered({ expert: config.name, ms, ttftMs }, finishes, config.price)
+  } else {
+    const { kind, message } = result.failure
+    admitted.failed(result.failure, nowMs)
+    log.add({ expert: config.name, outcome: kind, ms, message, costUsd: spent(saidTokens) })
+  }
+  return result
+})
+
+function expertRequest(request: FleetRequest, prefix: string): ExpertRequest {
+  const { target: _target, isStream: _isStream, budgetUsd: _budget, consult: _consult, maxTokens, ...rest } = request
+  const left = maxTokens === undefined ? undefined : Math.max(1, maxTokens - estimateTokens(prefix))
+  return { ...rest, prefix, maxTokens: left }
+}
+
+/** What has left for the client. */
+function createSent() {
+  let text = ""
+  let hasSent = false
+  let isPlain = true
+  return {
+    get text() {
+      return text
+    },
+    get hasSent() {
+      return hasSent
+    },
+    /** It is text and nothing else: what can be gone on with. */
+    get isPlain() {
+      return isPlain
+    },
+    note(event: SaidEvent): void {
+      hasSent = true
+      if (event.type === "text" && event.logProbs.length === 0) text += event.text
+      else isPlain = false
+    },
+  }
+}

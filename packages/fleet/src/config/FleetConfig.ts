@@ -1,0 +1,98 @@
+import type { BreakerPolicy } from "@consilium/scheduling"
+
+/** When a request is an expert's by rule, before any router is asked: all parts that are given must hold. */
+export interface ExpertRules {
+  /** Any of these words, whole and in either case. */
+  readonly keywords: readonly string[]
+  readonly pattern: RegExp | undefined
+  readonly tools: boolean | undefined
+  readonly images: boolean | undefined
+  readonly leastTokens: number | undefined
+  readonly mostTokens: number | undefined
+}
+
+/** US dollars for a million tokens. */
+export interface Price {
+  readonly input: number
+  readonly output: number
+}
+
+export interface ExpertLimits {
+  /** Most answers at once; Infinity unless given. */
+  readonly concurrency: number
+  readonly requestsPerMinute: number
+  /** Most tokens of an answer: more are asked for, fewer are given. */
+  readonly maxTokens: number
+}
+
+export type Modality = "text" | "image"
+
+interface ExpertBase {
+  readonly name: string
+  readonly domain: string
+  readonly description: string
+  /** Requests that are its own. */
+  readonly examples: readonly string[]
+  readonly price: Price
+  readonly limits: ExpertLimits
+  readonly modalities: readonly Modality[]
+  /** Who is asked first where this one fails. */
+  readonly standby: string | undefined
+  /** Takes what no other expert stands out for. */
+  readonly isGeneralist: boolean
+  /** Of `auto:0.3`, which shares requests out between the strong and the cheap. */
+  readonly role: "strong" | "cheap" | undefined
+  readonly rules: ExpertRules | undefined
+  /** An attempt that says nothing for so long is given up. */
+  readonly timeoutMs: number
+  /** Events of the calendar that bring it load. */
+  readonly events: readonly string[]
+}
+
+/** A model that our own engine serves. */
+export interface LocalExpertConfig extends ExpertBase {
+  readonly kind: "local"
+  /** A checkpoint directory or a hub name, as `--model`. */
+  readonly model: string
+  readonly format: "f32" | "int8" | "int4"
+  /** Resident bytes that its engine may have; as much as its weights want unless given. */
+  readonly memoryBytes: number | undefined
+}
+
+/** An endpoint that speaks OpenAI's protocol. */
+export interface RemoteExpertConfig extends ExpertBase {
+  readonly kind: "remote"
+  /** Up to and with `/v1`. */
+  readonly url: string
+  readonly model: string
+  /** The environment variable that holds its key. */
+  readonly keyEnv: string | undefined
+  /** It goes on with an answer whose beginning it is given as the last message. */
+  readonly continues: boolean
+}
+
+/** A classifier of images, whose labels enter the conversation as text. */
+interface OnnxExpertConfig extends ExpertBase {
+  readonly kind: "onnx"
+  readonly model: string
+  readonly labels: readonly string[]
+  /** Width and height of what it sees. */
+  readonly size: number
+  /** Of each colour, with values from 0 to 1. */
+  readonly mean: readonly number[]
+  readonly deviation: readonly number[]
+}
+
+export type ExpertConfig = LocalExpertConfig | RemoteExpertConfig | OnnxExpertConfig
+
+/** The `[fleet]` table, parsed. */
+export interface FleetConfig {
+  readonly experts: readonly ExpertConfig[]
+  /** Most time of a request, whatever is tried. */
+  readonly deadlineMs: number
+  /** An expert whose score is below goes after the generalist. */
+  readonly leastScore: number
+  /** A trained router's file. */
+  readonly router: string | undefined
+  readonly breaker: BreakerPolicy
+}

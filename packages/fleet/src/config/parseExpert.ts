@@ -1,0 +1,143 @@
+import type { ExpertConfig, ExpertLimits, ExpertRules, Modality, Price } from "./FleetConfig.ts"
+import type { TableReader } from "./TableReader.ts"
+
+type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>
+
+const MODALITIES: readonly Modality[] = ["text", "image"]
+/** ImageNet's, which most published classifiers of images were trained with. */
+const MEAN = [0.485, 0.456, 0.406]
+const DEVIATION = [0.229, 0.224, 0.225]
+/** Waking a model and reading a long prompt take their time. */
+const LOCAL_TIMEOUT_MS = 120_000
+
+/** Reads one expert's table. @throws FleetConfigError */
+export function parseExpert(name: string, table: TableReader, timeoutMs: number): ExpertConfig {
+  const kind = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
+  const base = parseBase(name, table, kind, timeoutMs)
+  const model = table.neededText("model")
+  const expert = parseKind(kind, { ...base, model }, table)
+  table.end()
+  return expert
+}
+
+function parseKind(
+  kind: ExpertConfig["kind"],
+  base: Base & { readonly model: string },
+  table: TableReader,
+): ExpertConfig {
+  switch (kind) {
+    case "local":
+      return {
+        ...base,
+        kind,
+        format: table.oneOf("format", ["f32", "int8", "int4"]) ?? "int8",
+        memoryBytes: table.bytes("memory"),
+      }
+    case "remote":
+      return {
+        ...base,
+        kind,
+        url: parseUrl(table),
+        keyEnv: parseKeyEnv(table),
+        continues: table.flag("continues") ?? false,
+      }
+    case "onnx":
+      return {
+        ...base,
+        kind,
+        labels: table.texts("labels"),
+        size: table.whole("size", 1, 4096) ?? 224,
+        mean: parseColours(table, "mean") ?? MEAN,
+        deviation: parseColours(table, "deviation") ?? DEVIATION,
+      }
+  }
+}
+
+function parseBase(name: string, table: TableReader, kind: ExpertConfig["kind"], timeoutMs: number): Base {
+  return {
+    name,
+    domain: table.text("domain") ?? "",
+    description: table.text("description") ?? "",
+    examples: table.texts("examples"),
+    price: parsePrice(table.table("price")),
+    limits: parseLimits(table.table("limits")),
+    modalities: parseModalities(table, kind),
+    standby: table.text("standby"),
+    isGeneralist: table.flag("generalist") ?? false,
+    role: table.oneOf("role", ["strong", "cheap"]),
+    rules: parseRules(table.table("rules")),
+    timeoutMs: table.duration("timeout") ?? (kind === "local" ? Math.max(timeoutMs, LOCAL_TIMEOUT_MS) : timeoutMs),
+    events: table.texts("events"),
+  }
+}
+
+function parsePrice(table: TableReader | undefined): Price {
+  const price = { input: table?.number("input", 0, 1e6) ?? 0, output: table?.number("output", 0, 1e6) ?? 0 }
+  table?.end()
+  return price
+}
+
+function parseLimits(table: TableReader | undefined): ExpertLimits {
+  const unlimited = Number.POSITIVE_INFINITY
+  const limits = {
+    concurrency: table?.whole("concurrency", 1, 100_000) ?? unlimited,
+    requestsPerMinute: table?.whole("requests-per-minute", 1, 10_000_000) ?? unlimited,
+    maxTokens: table?.whole("max-tokens", 1, 2 ** 31) ?? unlimited,
+  }
+  table?.end()
+  return limits
+}
+
+function parseModalities(table: TableReader, kind: ExpertConfig["kind"]): readonly Modality[] {
+  if (!table.has("modalities")) return kind === "onnx" ? ["image"] : ["text"]
+  const found = table.texts("modalities")
+  const isKnown = found.length > 0 && found.every((one) => MODALITIES.includes(one as Modality))
+  if (!isKnown) return table.fail("modalities", `a list of ${MODALITIES.join(", ")}`)
+  if (kind === "local" && found.includes("image")) return table.fail("modalities", 'only "text": our engine reads text')
+  return found as Modality[]
+}
+
+function parseRules(table: TableReader | undefined): ExpertRules | undefined {
+  if (table === undefined) return undefined
+  const rules = {
+    keywords: table.texts("keywords"),
+    pattern: parsePattern(table),
+    tools: table.flag("tools"),
+    images: table.flag("images"),
+    leastTokens: table.whole("least-tokens", 0, 2 ** 31),
+    mostTokens: table.whole("most-tokens", 0, 2 ** 31),
+  }
+  table.end()
+  return rules
+}
+
+function parsePattern(table: TableReader): RegExp | undefined {
+  const source = table.text("pattern")
+  if (source === undefined) return undefined
+  try {
+    return new RegExp(source, "iu")
+  } catch (error) {
+    return table.fail("pattern", `a regular expression (${(error as Error).message})`)
+  }
+}
+
+function parseUrl(table: TableReader): string {
+  const text = table.neededText("url")
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isHttp = url !== undefined && ["http:", "https:"].includes(url.protocol)
+  if (!isHttp || url.username !== "" || url.search !== "" || url.hash !== "")
+    return table.fail("url", 'an address such as "https://api.example.com/v1", without name, query or fragment')
+  return text.replace(/\/+$/, "")
+}
+
+/** The key itself has no place in a file. */
+function parseKeyEnv(table: TableReader): string | undefined {
+  const name = table.text("key-env")
+  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
+  return table.fail("key-env", "the name of an environment variable")
+}
+
+function parseColours(table: TableReader, key: string): readonly number[] | undefined {
+  const found = table.numbers(key)
+  return found === undefined || found.length === 3 ? found : table.fail(key, "three numbers: red, green, blue")
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from "bun:test"
+import { fleetOf } from "../../test/fleetOf.ts"
+
+const REMOTE = 'kind = "remote"\nurl = "https://api.example.com/v1/"\nmodel = "m"'
+const expert = (lines: string): string => `[fleet.experts.a]\n${lines}`
+
+describe("parseFleet", () => {
+  test("reads an expert with everything, and fills in the usual", () => {
+    const { experts, deadlineMs, breaker } = fleetOf(
+      'deadline = "2m"\ntimeout = "20s"\n[fleet.breaker]\nmax-failures = 5\n' +
+        expert(
+          `${REMOTE}\nkey-env = "A_KEY"\nrole = "strong"\nprice = { input = 2.5, output = 10 }\n` +
+            'limits = { concurrency = 8 }\nmodalities = ["text", "image"]\nrules = { keywords = ["VaR"], pattern = "basel (ii|iii)" }',
+        ) +
+        '\n[fleet.experts.b]\nkind = "local"\nmodel = "consilium-mini"\nmemory = "512MiB"\ngeneralist = true',
+    )
+    expect([deadlineMs, breaker.maxFailures, breaker.firstBackoffMs]).toEqual([120_000, 5, 1000])
+    expect(experts[0]).toMatchObject({
+      kind: "remote",
+      name: "a",
+      url: "https://api.example.com/v1",
+      keyEnv: "A_KEY",
+      role: "strong",
+      price: { input: 2.5, output: 10 },
+      limits: { concurrency: 8, requestsPerMinute: Number.POSITIVE_INFINITY },
+      modalities: ["text", "image"],
+      timeoutMs: 20_000,
+      isGeneralist: false,
+    })
+    expect(experts[0]!.rules!.pattern!.test("what does BASEL III say")).toBe(true)
+    expect(experts[1]).toMatchObject({ kind: "local", format: "int8", memoryBytes: 2 ** 29, timeoutMs: 120_000 })
+  })
+
+  test.each([
+    ["", "consilium.toml: fleet.experts: expected tables [fleet.experts.<name>], found nothing"],
+    ["deadlines = 3\n" + expert(REMOTE), "consilium.toml: fleet.deadlines: there is no such key: expected one of"],
+    ["deadline = 30\n" + expert(REMOTE), 'fleet.deadline: expected a time such as "30s" or "2m", found 30'],
+    [expert('kind = "far"'), 'fleet.experts.a.kind: expected one of local, remote, onnx, found "far"'],
+    [expert(REMOTE.replace("https:", "ftp:")), "fleet.experts.a.url: expected an address"],
+    [expert(REMOTE.replace("api", "me:secret@api")), "fleet.experts.a.url: expected an address"],
+    [expert(`${REMOTE}\nkey = "sk-123"`), "fleet.experts.a.key: there is no such key"],
+    [expert(`${REMOTE}\nkey-env = "sk-123"`), "fleet.experts.a.key-env: expected the name of an environment variable"],
+    [expert(`${REMOTE}\nprice = { inputs = 1 }`), "fleet.experts.a.price.inputs: there is no such key"],
+    [expert(`${REMOTE}\nlimits = { concurrency = 0 }`), "fleet.experts.a.limits.concurrency: expected a number from 1"],
+    [expert(`${REMOTE}\nstandby = "a"`), "fleet.experts.a.standby: expected another expert that answers"],
+    [expert(`${REMOTE}\nrules = { pattern = "(" }`), "fleet.experts.a.rules.pattern: expected a regular expression"],
+    [expert(`${REMOTE}\nmodalities = ["smell"]`), "fleet.experts.a.modalities: expected a list of text, image"],
+    [expert(`${REMOTE}\nformat = "int8"`), "fleet.experts.a.format: there is no such key"],
+    [expert('kind = "local"\nmodel = "x"\nmodalities = ["image"]'), "our engine reads text"],
+    [`[fleet.experts.auto]\n${REMOTE}`, "fleet.experts.auto: expected a name of letters"],
+    [`[fleet.experts."a b"]\n${REMOTE}`, "fleet.experts.a b: expected a name of letters"],
+    [expert('kind = "onnx"\nmodel = "x.onnx"'), "expected an expert that answers"],
+    [
+      expert(`${REMOTE}\ngeneralist = true`) +
+        expert(`${REMOTE}\ngeneralist = true`).replace(".a]", ".b]").replace("[", "\n["),
+      "expected at most one generalist",
+    ],
+  ])("%j is refused: %s", (toml, message) => {
+    expect(() => fleetOf(toml)).toThrow(message)
+  })
+})

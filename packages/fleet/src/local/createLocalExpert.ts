@@ -1,0 +1,49 @@
+import { complete, EngineError, type ModelText, PromptError } from "@consilium/serving"
+import { Effect } from "effect"
+import { ExpertFailure, type FailureKind } from "../ExpertFailure.ts"
+import type { FleetExpert } from "../FleetExpert.ts"
+import type { LocalExpertConfig } from "../config/FleetConfig.ts"
+import type { LocalEngines } from "./LocalEngines.ts"
+
+/** What an engine's failure says of the expert. */
+const KINDS = {
+  "context-overflow": "bad-request",
+  "bad-request": "bad-request",
+  "queue-full": "rate-limited",
+  "not-ready": "unavailable",
+  draining: "unavailable",
+  "engine-failed": "server-error",
+  internal: "server-error",
+} as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"], FailureKind>>
+
+/** An expert whose model our own engine serves: it is woken when it is wanted, and goes on with any answer. */
+export function createLocalExpert(
+  { name, limits }: Pick<LocalExpertConfig, "name" | "limits">,
+  text: ModelText,
+  engines: LocalEngines,
+): FleetExpert {
+  let backend = "asleep"
+  return {
+    continues: true,
+    backend: () => backend,
+    answer: ({ messages, tools, prefix, maxTokens, ...request }, say) =>
+      engines.withAwake(name, (engine) =>
+        Effect.gen(function* () {
+          ;({ backend } = yield* engine.ready)
+          yield* complete(
+            {
+              ...request,
+              maxTokens: Math.min(maxTokens ?? Number.MAX_SAFE_INTEGER, limits.maxTokens),
+              prompt: { kind: "chat", messages, tools, ...(prefix === "" ? {} : { answered: prefix }) },
+            },
+            { engine, text },
+            say,
+          )
+        }).pipe(Effect.mapError(asFailure)),
+      ),
+  }
+}
+
+function asFailure({ code, message }: EngineError | PromptError): ExpertFailure {
+  return new ExpertFailure({ kind: KINDS[code], message })
+}

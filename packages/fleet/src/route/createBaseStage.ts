@@ -1,0 +1,46 @@
+/** The first of the three stages: what each expert is worth to a request, before anybody looks at the load. */
+import type { ExpertConfig, FleetConfig } from "../config/FleetConfig.ts"
+import { FleetConfigError } from "../config/TableReader.ts"
+import type { RequestRouter, RoutedRequest } from "../router/RequestRouter.ts"
+import { matchRules } from "./matchRules.ts"
+
+/** Base scores in the fleet's order, and whose rules held. */
+export interface BaseScores {
+  readonly scores: Float32Array
+  /** By which rule; undefined where none held. */
+  readonly rules: readonly (string | undefined)[]
+}
+
+/** What a rule is worth: more than any router's score, so that no load outweighs it. */
+const RULE_SCORE = 2
+
+/**
+ * Puts rules and a router together: a rule that holds is worth more than any score.
+ *
+ * @throws FleetConfigError where the router knows an expert that the fleet does not
+ */
+export function createBaseStage(
+  { experts }: Pick<FleetConfig, "experts">,
+  router: RequestRouter,
+): (request: RoutedRequest) => BaseScores {
+  const places = router.experts.map((name) => placeOf(experts, name))
+  return (request) => {
+    const scores = new Float32Array(experts.length)
+    const scored = router.score(request)
+    for (let i = 0; i < places.length; i++) scores[places[i]!] = clamp(scored[i]!)
+    const rules = experts.map((expert) => (expert.rules === undefined ? undefined : matchRules(expert.rules, request)))
+    for (let e = 0; e < rules.length; e++) if (rules[e] !== undefined) scores[e] = RULE_SCORE
+    return { scores, rules }
+  }
+}
+
+function placeOf(experts: readonly ExpertConfig[], name: string): number {
+  const place = experts.findIndex((expert) => expert.name === name)
+  if (place >= 0) return place
+  throw new FleetConfigError(
+    `fleet.router: expected a router of ${experts.map((expert) => expert.name).join(", ")}, found one that knows ${JSON.stringify(name)}: train it anew`,
+  )
+}
+
+/** A router's score is in 0..1; what it does not know is worth nothing. */
+const clamp = (score: number): number => (score > 0 ? Math.min(score, 1) : 0)

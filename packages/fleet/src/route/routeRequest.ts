@@ -1,0 +1,126 @@
+import { FleetError } from "../FleetError.ts"
+import type { FleetCore } from "../FleetCore.ts"
+import type { ExpertScore, RouteReport } from "../FleetReport.ts"
+import type { FleetRequest } from "../FleetRequest.ts"
+import type { RoutedRequest } from "../router/RequestRouter.ts"
+import type { BaseScores } from "./createBaseStage.ts"
+import { estimateCost, estimatePromptTokens } from "./estimateCost.ts"
+import { targetText } from "./parseTarget.ts"
+import { type ExpertPressure, planRoute, type RoutePlan } from "./planRoute.ts"
+
+/** A request as its route sees it: base scores once, the load anew for each attempt. */
+export interface RoutedCall {
+  readonly base: BaseScores
+  readonly promptTokens: number
+  /** Of a request that names its expert. */
+  readonly named: number | undefined
+  /** Plans with the load as it is now, and what is left of the budget. */
+  plan(nowMs: number, budgetUsd: number): RoutePlan & { readonly pressures: readonly ExpertPressure[] }
+  report(plan: RoutePlan, pressures: readonly ExpertPressure[], chosen: number): RouteReport
+}
+
+/** Scores a request: rules and router, and the share between strong and cheap where it is asked for. */
+export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall {
+  const { members, generalist } = core
+  const routed = asRouted(request)
+  const promptTokens = routed.numTokens!
+  const { target } = request
+  const scored = core.baseStage(routed)
+  const base = target.kind === "share" ? shareOut(core, scored, target.share, routed.text) : scored
+  const named = target.kind === "expert" ? members.findIndex(({ config }) => config.name === target.name) : undefined
+  return {
+    base,
+    promptTokens,
+    named,
+    plan(nowMs, budgetUsd) {
+      const pressures = members.map((_, place) => pressureOf(core, place, request, promptTokens, nowMs, budgetUsd))
+      return { ...planRoute(base.scores, pressures), pressures }
+    },
+    report(plan, pressures, chosen) {
+      const scores = members.map(({ config }, place): ExpertScore => {
+        const { unavailable } = pressures[place]!
+        const [baseScore, adjusted] = [rounded(base.scores[place]!), rounded(plan.adjusted[place]!)]
+        return { expert: config.name, base: baseScore, adjusted, ...(unavailable && { unavailable }) }
+      })
+      scores.sort(
+        (a, b) => Number(a.unavailable !== undefined) - Number(b.unavailable !== undefined) || b.adjusted - a.adjusted,
+      )
+      return { model: targetText(target), why: whyOf(base, named, chosen, generalist, core.config.leastScore), scores }
+    },
+  }
+}
+
+function asRouted({ messages, tools }: FleetRequest): RoutedRequest {
+  const numImages = messages.reduce((sum, { images = [] }) => sum + images.length, 0)
+  // What the conversation is about now: its latest turn.
+  const text = messages.findLast(({ role }) => role === "user")?.content ?? messages.at(-1)!.content
+  return { text, numImages, hasTools: tools.length > 0, numTokens: estimatePromptTokens(messages) }
+}
+
+/** Whether the strong expert is worth it is what the router says more for it than for the cheap one; the share says how much is enough. */
+function shareOut({ members, strongShare }: FleetCore, base: BaseScores, share: number, text: string): BaseScores {
+  const best = (role: "strong" | "cheap"): number =>
+    members.reduce((most, { config }, e) => (config.role === role ? Math.max(most, base.scores[e]!) : most), -1)
+  const [strong, cheap] = [best("strong"), best("cheap")]
+  if (strong < 0 || cheap < 0) {
+    const message = `auto:${share} wants an expert of the role "strong" and one of the role "cheap", found none of the role "${strong < 0 ? "strong" : "cheap"}"`
+    throw new FleetError({ code: "bad-request", message, attempts: [] })
+  }
+  const role = strongShare.takes(strong - cheap, share, text) ? "strong" : "cheap"
+  const rule = `the share of ${share} makes it the ${role} expert's`
+  return {
+    // The other role stands in where this one fails, the rest only after it.
+    scores: base.scores.map((score, e) => {
+      const own = members[e]!.config.role
+      return own === role ? 2 + score : own === undefined ? 0 : 1
+    }),
+    rules: members.map(({ config }) => (config.role === role ? rule : undefined)),
+  }
+}
+
+function pressureOf(
+  { members, health }: FleetCore,
+  place: number,
+  request: FleetRequest,
+  promptTokens: number,
+  nowMs: number,
+  budgetUsd: number,
+): ExpertPressure {
+  const { config } = members[place]!
+  const costUsd = estimateCost(config.price, config.limits, promptTokens, request)
+  const { concurrency } = config.limits
+  return {
+    queueShare: concurrency === Number.POSITIVE_INFINITY ? 0 : health.numAnswering(place) / concurrency,
+    latencyMs: health.latencyMs(place),
+    costUsd,
+    unavailable:
+      unsuitable(config, request) ?? (costUsd > budgetUsd ? "over budget" : health.hindrance(place, nowMs)?.why),
+  }
+}
+
+/** Why an expert cannot answer such a request, whatever its load. */
+function unsuitable(
+  { kind, modalities }: FleetCore["members"][number]["config"],
+  request: FleetRequest,
+): string | undefined {
+  const hasImages = request.messages.some(({ images = [] }) => images.length > 0)
+  if (hasImages && !modalities.includes("image")) return "reads no images"
+  if (request.numTopLogProbs !== undefined && kind === "remote") return "gives no log-probabilities"
+  return undefined
+}
+
+function whyOf(
+  { scores, rules }: BaseScores,
+  named: number | undefined,
+  chosen: number,
+  generalist: number,
+  least: number,
+): string {
+  if (named !== undefined)
+    return named === chosen ? "it was asked for by name" : "it stands in for the one that was asked for"
+  if (rules[chosen] !== undefined) return `rule: ${rules[chosen]}`
+  if (chosen === generalist && scores[chosen]! < least) return "no expert stands out: the generalist's"
+  return `score ${rounded(scores[chosen]!)}`
+}
+
+const rounded = (score: number): number => Math.round(score * 1e4) / 1e4

@@ -1,0 +1,135 @@
+/** Local experts as engine processes of the embedded model, within one memory. */
+import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { ensurePrepared } from "@consilium/model"
+import { loadModelText } from "@consilium/serving"
+import { miniModelDir } from "@consilium/testing"
+import { itEffect } from "@consilium/testing/effect"
+import { startFakePeer } from "@consilium/testing/peer"
+import { Effect, Fiber } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { FleetApi, LocalModel } from "../src/index.ts"
+import { openFleet } from "./fleetOf.ts"
+import { requestOf } from "./requestOf.ts"
+
+const ENGINE_BYTES = 2 ** 29
+const cacheDir = mkdtempSync(join(tmpdir(), "consilium-fleet-"))
+const text = loadModelText(miniModelDir())
+let preparedDir = ""
+beforeAll(async () => {
+  const options = { sourceDir: miniModelDir(), format: "int8" as const, cacheDir, onProgress: () => {} }
+  preparedDir = (await ensurePrepared(options)).dir
+})
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+
+const localOf = (name: string): LocalModel => ({
+  name,
+  text,
+  options: {
+    maxQueue: 16,
+    start: {
+      modelId: name,
+      sourceDir: miniModelDir(),
+      preparedDir,
+      backend: "auto",
+      numThreads: 1,
+      numSlots: 2,
+      contextLength: 512,
+      memoryBytes: ENGINE_BYTES,
+      maxWaiting: 16,
+      debug: 0,
+      enablesFaults: false,
+      expertIdleMs: null,
+      allowsOtherText: true,
+      routing: "exact",
+    },
+  },
+})
+
+const TOML = '[fleet.experts.a]\nkind = "local"\nmodel = "x"\n[fleet.experts.b]\nkind = "local"\nmodel = "x"\n'
+const QUESTION = "I lost my credit card, what should I do?"
+
+const ask = (fleet: FleetApi, name: string, change: Parameters<typeof requestOf>[1] = {}) =>
+  Effect.suspend(() => {
+    const said: string[] = []
+    const request = requestOf(QUESTION, { target: { kind: "expert", name }, maxTokens: 24, ...change })
+    const say = (event: { readonly type: string; readonly text?: string }) => void (event.text && said.push(event.text))
+    return Effect.map(fleet.answer(request, say), ({ report }) => ({ report, text: said.join("") }))
+  })
+
+const awakeOf = (fleet: FleetApi) =>
+  Effect.map(fleet.state, (experts) => experts.filter(({ local }) => local?.isAwake).map(({ name }) => name))
+
+const live = { live: true, timeoutMs: 60_000 }
+
+describe("local experts", () => {
+  itEffect(
+    "begin asleep, are woken by their requests, and the least recently used sleeps where memory has room for one",
+    () =>
+      Effect.gen(function* () {
+        const fleet = yield* openFleet(TOML, { locals: [localOf("a"), localOf("b")], memoryBytes: 1.5 * ENGINE_BYTES })
+        expect(yield* awakeOf(fleet)).toEqual([])
+        const first = yield* ask(fleet, "a")
+        expect(first.text.length).toBeGreaterThan(10)
+        expect(first.report).toMatchObject({ expert: "a", cost: { usd: 0 } })
+        expect(yield* awakeOf(fleet)).toEqual(["a"])
+        expect((yield* ask(fleet, "b")).text).toBe(first.text)
+        expect(yield* awakeOf(fleet)).toEqual(["b"])
+        expect((yield* ask(fleet, "a")).text).toBe(first.text)
+        expect(yield* awakeOf(fleet)).toEqual(["a"])
+      }),
+    live,
+  )
+
+  itEffect(
+    "are all awake where memory has room for all, and nobody sleeps while it answers",
+    () =>
+      Effect.gen(function* () {
+        const locals = [localOf("a"), localOf("b")]
+        const roomy = yield* openFleet(TOML, { locals, memoryBytes: 2 * ENGINE_BYTES })
+        yield* Effect.all([ask(roomy, "a"), ask(roomy, "b")], { concurrency: 2 })
+        expect(yield* awakeOf(roomy)).toEqual(["a", "b"])
+
+        const tight = yield* openFleet(TOML, { locals, memoryBytes: ENGINE_BYTES })
+        const heard = Promise.withResolvers<void>()
+        const request = requestOf(QUESTION, { target: { kind: "expert", name: "a" }, isStream: true, maxTokens: 200 })
+        const first = yield* Effect.forkChild(tight.answer(request, () => heard.resolve()))
+        yield* Effect.promise(() => heard.promise)
+        // It waits for the first to end, which ends whole.
+        yield* ask(tight, "b")
+        const { finishes } = yield* Fiber.join(first)
+        expect(finishes[0]!.usage.generatedTokens).toBeGreaterThan(5)
+        expect(yield* awakeOf(tight)).toEqual(["b"])
+      }),
+    live,
+  )
+
+  itEffect(
+    "that want more memory than all have are refused with the cure",
+    () =>
+      Effect.gen(function* () {
+        const fleet = yield* openFleet(TOML, { locals: [localOf("a"), localOf("b")], memoryBytes: ENGINE_BYTES / 2 })
+        const error = yield* Effect.flip(ask(fleet, "a"))
+        expect(error.message).toContain("a wants 512 MiB of memory, all local experts together have 256 MiB")
+      }),
+    live,
+  )
+
+  itEffect(
+    "go on with a remote stream that was cut",
+    () =>
+      Effect.gen(function* () {
+        const peer = startFakePeer({ kind: "cut", pieces: ["Please ", "call "] })
+        yield* Effect.addFinalizer(() => Effect.sync(() => peer.stop()))
+        const far = `[fleet.experts.far]\nkind = "remote"\nurl = "${peer.url}"\nmodel = "m"\nstandby = "a"\n`
+        const toml = `${far}[fleet.experts.a]\nkind = "local"\nmodel = "x"\n`
+        const fleet = yield* openFleet(toml, { locals: [localOf("a")] })
+        const { text: said, report } = yield* ask(fleet, "far", { isStream: true })
+        expect(said).toStartWith("Please call ")
+        expect(said.length).toBeGreaterThan("Please call ".length)
+        expect(report.attempts.map(({ outcome }) => outcome)).toEqual(["cut-stream", "answered"])
+      }),
+    live,
+  )
+})
