@@ -1,3 +1,4 @@
+import type { EventCalendar } from "@consilium/scheduling"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { createAnswerLog } from "./answer/AnswerLog.ts"
 import type { Finish } from "./answer/runAttempt.ts"
@@ -12,6 +13,7 @@ import type { ConsultReport, FleetReport } from "./FleetReport.ts"
 import type { FleetRequest } from "./FleetRequest.ts"
 import { createFleetHealth, type ExpertHealthReport } from "./health/FleetHealth.ts"
 import { createLocalExpert } from "./local/createLocalExpert.ts"
+import { keepReady } from "./local/keepReady.ts"
 import { type LocalEngines, type LocalModel, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
 import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
 import { createBaseStage } from "./route/createBaseStage.ts"
@@ -28,6 +30,8 @@ export interface FleetOptions {
   readonly memoryBytes: number
   /** Keys of remote experts, by name. */
   readonly keys: Readonly<Record<string, string>>
+  /** Events that bring experts load. */
+  readonly calendar?: EventCalendar
   /** A trained router; words decide where there is none. */
   readonly router?: RequestRouter
 }
@@ -69,6 +73,8 @@ export class Fleet extends Context.Service<Fleet, FleetApi>()("consilium/Fleet")
 
 const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn.Return<FleetApi, never, Scope.Scope> {
   const locals = yield* openLocalEngines(options.locals, options.memoryBytes)
+  const localConfigs = options.config.experts.filter((expert) => expert.kind === "local")
+  if (localConfigs.length > 0) yield* Effect.forkScoped(keepReady(localConfigs, locals, options.calendar))
   const core = createCore(options, locals, yield* Clock.currentTimeMillis)
   return {
     config: options.config,

@@ -1,3 +1,4 @@
+import type { EventCalendar } from "@consilium/scheduling"
 import { Context, Effect, Layer, type Scope } from "effect"
 import {
   Fleet,
@@ -25,13 +26,14 @@ interface OpenOptions {
   readonly router?: RequestRouter
   readonly locals?: readonly LocalModel[]
   readonly memoryBytes?: number
+  readonly calendar?: EventCalendar
 }
 
 /** Opens a fleet in the test's scope. */
 export const openFleet = (
   toml: string,
-  { router, locals = [], memoryBytes = 2 ** 31 }: OpenOptions = {},
+  { locals = [], memoryBytes = 2 ** 31, ...rest }: OpenOptions = {},
 ): Effect.Effect<FleetApi, never, Scope.Scope> => {
-  const options = { config: fleetOf(toml), locals, memoryBytes, keys: {}, ...(router && { router }) }
+  const options = { config: fleetOf(toml), locals, memoryBytes, keys: {}, ...rest }
   return Effect.map(Layer.build(Fleet.layer(options)), (context) => Context.get(context, Fleet))
 }

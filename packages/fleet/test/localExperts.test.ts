@@ -6,6 +6,7 @@ import { miniModelDir } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
 import { startFakePeer } from "@consilium/testing/peer"
 import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -103,6 +104,27 @@ describe("local experts", () => {
         expect(yield* awakeOf(tight)).toEqual(["b"])
       }),
     live,
+  )
+
+  itEffect(
+    "are woken before an event that wants them, where nobody has to sleep for it",
+    () =>
+      Effect.gen(function* () {
+        const recurs = { kind: "daily" } as const
+        const event = { name: "rush", hour: 0, minute: 2, durationMs: 60_000, factor: 3, recurs, experts: [] }
+        const toml = TOML.replaceAll('model = "x"', 'model = "x"\nevents = ["rush"]')
+        const locals = [localOf("a"), localOf("b")]
+        const calendar = { timeZone: "UTC", events: [event] }
+        const fleet = yield* openFleet(toml, { locals, calendar, memoryBytes: 1.5 * ENGINE_BYTES })
+        // The test's clock begins at midnight.
+        yield* TestClock.adjust("59 seconds")
+        expect(yield* awakeOf(fleet)).toEqual([])
+        yield* TestClock.adjust("1 second")
+        expect(yield* awakeOf(fleet)).toEqual(["a"])
+        yield* TestClock.adjust("1 minute")
+        expect(yield* awakeOf(fleet)).toEqual(["a"])
+      }),
+    { timeoutMs: 60_000 },
   )
 
   itEffect(

@@ -1,4 +1,4 @@
-import { CalendarError, parseCalendar } from "@consilium/scheduling"
+import { CalendarError, type EventCalendar, parseCalendar } from "@consilium/scheduling"
 import { type Autoscaler, createAutoscaler, type EngineApi, WINDOW_MS } from "@consilium/serving"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
@@ -6,8 +6,13 @@ import { SettingError } from "../settings/SettingError.ts"
 
 /** Reads an event calendar, and returns what plans by it. @throws SettingError on a file that cannot be read, or is none */
 export function openAutoscaler(path: string): Autoscaler {
+  return createAutoscaler(loadCalendar(path), Date.now)
+}
+
+/** @throws SettingError on a file that cannot be read, or is no calendar */
+export function loadCalendar(path: string): EventCalendar {
   try {
-    return createAutoscaler(parseCalendar(JSON.parse(readFileSync(path, "utf8")), path), Date.now)
+    return parseCalendar(JSON.parse(readFileSync(path, "utf8")), path)
   } catch (error) {
     if (error instanceof CalendarError) throw new SettingError(`calendar: ${error.message}`)
     throw new SettingError(`calendar: ${path}: expected an event calendar in JSON: ${(error as Error).message}`)

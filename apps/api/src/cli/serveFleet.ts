@@ -8,6 +8,7 @@ import { createUnknownFieldNotes } from "../http/ServiceDeps.ts"
 import { SETTINGS_FILE } from "../settings/loadSettings.ts"
 import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { loadCalendar } from "./autoscale.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openLocalModels } from "./openLocalModels.ts"
 
@@ -15,8 +16,10 @@ import { openLocalModels } from "./openLocalModels.ts"
 export async function serveFleet(config: FleetConfig, settings: Settings): Promise<number> {
   refuseUnserved(config)
   const keys = readKeys(config)
+  const calendar = settings.calendar === undefined ? {} : { calendar: loadCalendar(settings.calendar) }
   const locals = await openLocalModels(config, settings)
-  const runtime = ManagedRuntime.make(Fleet.layer({ config, locals, keys, memoryBytes: settings.memory }))
+  const options = { config, locals, keys, memoryBytes: settings.memory, ...calendar }
+  const runtime = ManagedRuntime.make(Fleet.layer(options))
   try {
     const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
     const debug = (line: string): void => {

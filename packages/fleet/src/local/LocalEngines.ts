@@ -29,6 +29,8 @@ export interface LocalEngines {
     name: string,
     use: (engine: EngineApi) => Effect.Effect<A, E>,
   ) => Effect.Effect<A, E | ExpertFailure>
+  /** Returns how many requests came since it was last asked. */
+  readonly takeNumRequests: (name: string) => number
   /** Wakes a model that will be wanted, where nobody has to sleep for it; returns whether it is awake. */
   readonly wakeEarly: (name: string) => Effect.Effect<boolean>
   readonly drain: Effect.Effect<void>
@@ -38,6 +40,7 @@ interface Local extends LocalMemory {
   isAwake: boolean
   numAnswering: number
   usedMs: number
+  numRequests: number
   readonly engine: EngineApi
 }
 
@@ -58,7 +61,15 @@ export const openLocalEngines = Effect.fnUntraced(function* (
     }
     const context = yield* Layer.build(Engine.layer({ ...options, startsAsleep: true, onState }))
     const engine = Context.get(context, Engine)
-    locals.set(name, { name, bytes: options.start.memoryBytes, isAwake: false, numAnswering: 0, usedMs: 0, engine })
+    locals.set(name, {
+      name,
+      bytes: options.start.memoryBytes,
+      isAwake: false,
+      numAnswering: 0,
+      usedMs: 0,
+      numRequests: 0,
+      engine,
+    })
   }
   const turn = yield* Semaphore.make(1)
   const all = [...locals.values()]
@@ -99,11 +110,18 @@ export const openLocalEngines = Effect.fnUntraced(function* (
     report: (name) => ({ memoryBytes: locals.get(name)!.bytes, isAwake: locals.get(name)!.isAwake }),
     withAwake: (name, use) => {
       const local = locals.get(name)!
+      local.numRequests++
       return Effect.acquireUseRelease(
         acquire(local),
         () => use(local.engine),
         () => release(local),
       )
+    },
+    takeNumRequests: (name) => {
+      const local = locals.get(name)!
+      const { numRequests } = local
+      local.numRequests = 0
+      return numRequests
     },
     wakeEarly: (name) => {
       const local = locals.get(name)!
