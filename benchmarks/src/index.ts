@@ -1,4 +1,5 @@
 import { engine } from "./engine.ts"
+import { fleet } from "./fleet.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
@@ -20,6 +21,7 @@ export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UN
 /** Every suite, by the name that `bun run bench <name>` takes. */
 export const SUITES: readonly Suite[] = [
   engine,
+  fleet,
   kernels,
   layer,
   lifecycle,

@@ -1,3 +1,4 @@
+import { parseCount } from "./parseCount.ts"
 import { freePort, startService } from "./startService.ts"
 import { runSoak, SOAK_KINDS } from "./soak/runSoak.ts"
 import type { Suite } from "./Suite.ts"
@@ -60,11 +61,4 @@ export const soak: Suite = {
       await service.stop()
     }
   },
-}
-
-/** @throws Error unless it is a whole number above 0 */
-function parseCount(name: string, text: string | undefined, usual: number): number {
-  const count = Number(text ?? usual)
-  if (!Number.isInteger(count) || count < 1) throw new Error(`--${name} ${text}: expected a whole number above 0`)
-  return count
 }

@@ -139,7 +139,7 @@ function stream(
       if (end === "break") {
         // What was said arrives first.
         await Bun.sleep(5)
-        controller.error(new Error("broken on purpose"))
+        controller.error()
       }
     },
   })
