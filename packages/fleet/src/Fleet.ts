@@ -1,6 +1,6 @@
 import type { EventCalendar } from "@consilium/scheduling"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
-import { createAnswerLog } from "./answer/AnswerLog.ts"
+import { type AnswerLog, createAnswerLog } from "./answer/AnswerLog.ts"
 import type { Finish } from "./answer/runAttempt.ts"
 import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
@@ -12,6 +12,7 @@ import type { FleetExpert } from "./FleetExpert.ts"
 import type { ConsultReport, FleetReport } from "./FleetReport.ts"
 import type { FleetRequest } from "./FleetRequest.ts"
 import { createFleetHealth, type ExpertHealthReport } from "./health/FleetHealth.ts"
+import { createImageReader, type ReadImages } from "./image/createImageReader.ts"
 import { createLocalExpert } from "./local/createLocalExpert.ts"
 import { keepReady } from "./local/keepReady.ts"
 import { type LocalEngines, type LocalModel, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
@@ -75,11 +76,12 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
   const locals = yield* openLocalEngines(options.locals, options.memoryBytes)
   const localConfigs = options.config.experts.filter((expert) => expert.kind === "local")
   if (localConfigs.length > 0) yield* Effect.forkScoped(keepReady(localConfigs, locals, options.calendar))
+  const readImages = yield* createImageReader(options.config)
   const core = createCore(options, locals, yield* Clock.currentTimeMillis)
   return {
     config: options.config,
     locals,
-    answer: (request, say) => answer(core, request, say),
+    answer: (request, say) => answer(core, readImages, request, say),
     state: Effect.map(Clock.currentTimeMillis, (now) =>
       core.members.map((_, place) => stateOf(core, locals, place, now)),
     ),
@@ -87,22 +89,37 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
   }
 })
 
+/** The stages of a request, under its deadline. */
 const answer = Effect.fnUntraced(function* (
   core: FleetCore,
+  readImages: ReadImages | undefined,
   request: FleetRequest,
   say: Say,
 ): Effect.fn.Return<FleetAnswer, FleetError> {
   const { deadlineMs } = core.config
   const log = createAnswerLog((yield* Clock.currentTimeMillis) + deadlineMs, request.budgetUsd)
+  const answered = Effect.gen(function* () {
+    const read = readImages !== undefined && wantsReading(core, request)
+    const readable = read ? { ...request, messages: yield* readImages(request.messages) } : request
+    return yield* answerReadable(core, readable, log, say)
+  })
+  return yield* answered.pipe(
+    Effect.timeoutOrElse({ duration: deadlineMs, orElse: () => Effect.fail(deadlineError(core, log)) }),
+  )
+})
+
+const answerReadable = Effect.fnUntraced(function* (
+  core: FleetCore,
+  request: FleetRequest,
+  log: AnswerLog,
+  say: Say,
+): Effect.fn.Return<FleetAnswer, FleetError> {
   const call = yield* route(core, request)
   const run: Effect.Effect<Answered & { readonly consultation?: ConsultReport }, FleetError> =
     request.consult === undefined
       ? runFailover(core, call, request, log, say)
       : runConsultation(core, call, request, log, say)
-  const answered = yield* run.pipe(
-    Effect.timeoutOrElse({ duration: deadlineMs, orElse: () => Effect.fail(deadlineError(core, log)) }),
-  )
-  const { place, finishes, plan, pressures, consultation } = answered
+  const { place, finishes, plan, pressures, consultation } = yield* run
   const { config, expert } = core.members[place]!
   const report: FleetReport = {
     expert: config.name,
@@ -114,6 +131,14 @@ const answer = Effect.fnUntraced(function* (
   }
   return { finishes, report }
 })
+
+/** Whether a request has images that none of those who may answer it reads. */
+function wantsReading({ members }: FleetCore, { messages, target }: FleetRequest): boolean {
+  if (!messages.some(({ images = [] }) => images.length > 0)) return false
+  return !members.some(
+    ({ config }) => config.modalities.includes("image") && (target.kind !== "expert" || target.name === config.name),
+  )
+}
 
 const route = (core: FleetCore, request: FleetRequest): Effect.Effect<RoutedCall, FleetError> =>
   Effect.try({

@@ -1,5 +1,6 @@
 import { Fleet, type FleetConfig } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
+import { existsSync } from "node:fs"
 import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
 import { createFleetApp } from "../http/createFleetApp.ts"
 import { createFleetMetrics } from "../http/createFleetMetrics.ts"
@@ -52,11 +53,12 @@ function refuseUnserved({ experts, router }: FleetConfig): void {
     throw new SettingError(
       `${SETTINGS_FILE}: fleet.router: trained routers are not read yet: leave it out, words and rules decide`,
     )
-  const onnx = experts.find(({ kind }) => kind === "onnx")
-  if (onnx !== undefined)
-    throw new SettingError(
-      `${SETTINGS_FILE}: fleet.experts.${onnx.name}: experts of the kind onnx are not served yet: leave it out`,
-    )
+  for (const expert of experts) {
+    if (expert.kind === "onnx" && expert.model !== undefined && !existsSync(expert.model))
+      throw new SettingError(
+        `${SETTINGS_FILE}: fleet.experts.${expert.name}.model: expected an ONNX file, found none at ${expert.model}`,
+      )
+  }
 }
 
 /** @throws SettingError on a key that the settings name and the environment lacks */

@@ -71,10 +71,11 @@ export interface RemoteExpertConfig extends ExpertBase {
   readonly continues: boolean
 }
 
-/** A classifier of images, whose labels enter the conversation as text. */
-interface OnnxExpertConfig extends ExpertBase {
+/** Looks at images for experts that read text: format, size and colours, and a classifier's labels where it has one. */
+export interface OnnxExpertConfig extends ExpertBase {
   readonly kind: "onnx"
-  readonly model: string
+  /** The classifier's file. */
+  readonly model: string | undefined
   readonly labels: readonly string[]
   /** Width and height of what it sees. */
   readonly size: number

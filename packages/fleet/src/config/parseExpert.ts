@@ -14,22 +14,18 @@ const LOCAL_TIMEOUT_MS = 120_000
 export function parseExpert(name: string, table: TableReader, timeoutMs: number): ExpertConfig {
   const kind = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
   const base = parseBase(name, table, kind, timeoutMs)
-  const model = table.neededText("model")
-  const expert = parseKind(kind, { ...base, model }, table)
+  const expert = parseKind(kind, base, table)
   table.end()
   return expert
 }
 
-function parseKind(
-  kind: ExpertConfig["kind"],
-  base: Base & { readonly model: string },
-  table: TableReader,
-): ExpertConfig {
+function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): ExpertConfig {
   switch (kind) {
     case "local":
       return {
         ...base,
         kind,
+        model: table.neededText("model"),
         format: table.oneOf("format", ["f32", "int8", "int4"]) ?? "int8",
         memoryBytes: table.bytes("memory"),
       }
@@ -37,6 +33,7 @@ function parseKind(
       return {
         ...base,
         kind,
+        model: table.neededText("model"),
         url: parseUrl(table),
         keyEnv: parseKeyEnv(table),
         continues: table.flag("continues") ?? false,
@@ -45,7 +42,8 @@ function parseKind(
       return {
         ...base,
         kind,
-        labels: table.texts("labels"),
+        model: table.text("model"),
+        labels: parseLabels(table),
         size: table.whole("size", 1, 4096) ?? 224,
         mean: parseColours(table, "mean") ?? MEAN,
         deviation: parseColours(table, "deviation") ?? DEVIATION,
@@ -93,6 +91,8 @@ function parseModalities(table: TableReader, kind: ExpertConfig["kind"]): readon
   const found = table.texts("modalities")
   const isKnown = found.length > 0 && found.every((one) => MODALITIES.includes(one as Modality))
   if (!isKnown) return table.fail("modalities", `a list of ${MODALITIES.join(", ")}`)
+  if (kind === "onnx" && found.includes("text"))
+    return table.fail("modalities", 'only "image": texts are not classified')
   if (kind === "local" && found.includes("image")) return table.fail("modalities", 'only "text": our engine reads text')
   return found as Modality[]
 }
@@ -128,6 +128,13 @@ function parseUrl(table: TableReader): string {
   if (!isHttp || url.username !== "" || url.search !== "" || url.hash !== "")
     return table.fail("url", 'an address such as "https://api.example.com/v1", without name, query or fragment')
   return text.replace(/\/+$/, "")
+}
+
+/** A classifier's, in the order of its scores. */
+function parseLabels(table: TableReader): readonly string[] {
+  const labels = table.texts("labels")
+  if (table.has("model") === labels.length > 0) return labels
+  return table.fail("labels", "the labels of the model, in the order of its scores, and none without a model")
 }
 
 /** The key itself has no place in a file. */

@@ -49,7 +49,9 @@ describe("parseFleet", () => {
     [expert('kind = "local"\nmodel = "x"\nmodalities = ["image"]'), "our engine reads text"],
     [`[fleet.experts.auto]\n${REMOTE}`, "fleet.experts.auto: expected a name of letters"],
     [`[fleet.experts."a b"]\n${REMOTE}`, "fleet.experts.a b: expected a name of letters"],
-    [expert('kind = "onnx"\nmodel = "x.onnx"'), "expected an expert that answers"],
+    [expert('kind = "onnx"'), "expected an expert that answers"],
+    [expert('kind = "onnx"\nmodel = "x.onnx"'), "fleet.experts.a.labels: expected the labels of the model"],
+    [expert('kind = "onnx"\nmodalities = ["text"]'), 'fleet.experts.a.modalities: expected only "image"'],
     [
       expert(`${REMOTE}\ngeneralist = true`) +
         expert(`${REMOTE}\ngeneralist = true`).replace(".a]", ".b]").replace("[", "\n["),
