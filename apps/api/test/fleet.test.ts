@@ -93,6 +93,20 @@ describe("a fleet in consilium.toml", () => {
     ])
   })
 
+  test("the operator sees a local expert's own experts, by its name", async () => {
+    const at = (path: string) => fetch(`http://127.0.0.1:${adminPort}/admin/models/${path}`)
+    const { experts } = (await (await at("desk/experts")).json()) as { experts: { state: string }[] }
+    expect(experts.length).toBe(48)
+    expect(experts.some(({ state }) => state === "awake")).toBe(true)
+    expect((await at("copy/experts")).status).toBe(404)
+    const scaled = await fetch(`http://127.0.0.1:${adminPort}/admin/models/desk/scale`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ awakePerLayer: 4 }),
+    })
+    expect(scaled.status).toBe(200)
+  })
+
   test.each([
     [
       "a key that the environment lacks",

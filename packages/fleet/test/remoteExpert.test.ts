@@ -127,6 +127,12 @@ describe("a remote expert", () => {
     expect(failure?.retryAfterMs).toBe(retryAfterMs as number)
   })
 
+  test("says what it thinks of our key to nobody", async () => {
+    const body = { error: { message: "Incorrect API key provided: sec***et" } }
+    const { failure } = await ask({ kind: "status", status: 401, body })
+    expect(failure!.message).toBe("status 401: its address or key is wrong")
+  })
+
   test("says words of its own in one short line", async () => {
     const message = `no\nroom\u001b[31m ${"x".repeat(1000)}`
     const { failure } = await ask({ kind: "status", status: 503, body: { error: { message } } })

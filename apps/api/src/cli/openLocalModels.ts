@@ -1,6 +1,7 @@
 import type { FleetConfig, LocalExpertConfig, LocalModel } from "@consilium/fleet"
 import { inspectModel, type ModelFormats, modelFormats } from "@consilium/model"
 import { createDesiredFile, loadModelText } from "@consilium/serving"
+import type { ModelDeps } from "../http/ServiceDeps.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { engineStart } from "./engineStart.ts"
 import { locateModel, prepare } from "./openModel.ts"
@@ -10,23 +11,29 @@ const PROCESS_BYTES = 256 * 2 ** 20
 /** Contexts count for so many positions of each stream, where nothing else is said. */
 const USUAL_CONTEXT = 4096
 
+/** A local expert's model, and what an operator wants to know of it. */
+export interface OpenedModel extends Pick<ModelDeps, "packing" | "desired"> {
+  readonly model: LocalModel
+}
+
 /** Finds, downloads and packs the models of all local experts. @throws as `locateModel` and `prepare` */
-export async function openLocalModels({ experts }: FleetConfig, settings: Settings): Promise<readonly LocalModel[]> {
-  const models: LocalModel[] = []
+export async function openLocalModels({ experts }: FleetConfig, settings: Settings): Promise<readonly OpenedModel[]> {
+  const models: OpenedModel[] = []
   // One after the other: each shows its progress, and takes the machine.
   for (const expert of experts) if (expert.kind === "local") models.push(await openLocalModel(expert, settings))
   return models
 }
 
-async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Promise<LocalModel> {
+async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Promise<OpenedModel> {
   const { name, format } = expert
   const found = await locateModel(expert.model, settings["cache-dir"])
   const dense = format === "int4" ? settings.dense : "int8"
   const prepared = await prepare(found, { format, dense, "cache-dir": settings["cache-dir"] })
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
+  const formats = modelFormats(format, dense)
   const { "model-idle": modelIdleMs, "step-deadline": stepDeadlineMs, "max-queue": maxQueue } = settings
-  const memoryBytes = Math.floor(expert.memoryBytes ?? usualBytes(found.dir, modelFormats(format, dense), settings))
-  return {
+  const memoryBytes = Math.floor(expert.memoryBytes ?? usualBytes(found.dir, formats, settings))
+  const model: LocalModel = {
     name,
     text: loadModelText(found.dir),
     options: {
@@ -38,6 +45,8 @@ async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Pr
       ...(modelIdleMs === undefined ? {} : { modelIdleMs }),
     },
   }
+  const packing = { sourceDir: found.dir, preparedDir: prepared.dir, formats, swapDir: settings["swap-dir"] }
+  return { model, packing, desired }
 }
 
 /** What a model wants to have all its weights and contexts of a usual length in memory; all that there is, where that is less: then its own experts sleep. */

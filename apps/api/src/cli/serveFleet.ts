@@ -18,8 +18,8 @@ export async function serveFleet(config: FleetConfig, settings: Settings): Promi
   refuseUnserved(config)
   const keys = readKeys(config)
   const calendar = settings.calendar === undefined ? {} : { calendar: loadCalendar(settings.calendar) }
-  const locals = await openLocalModels(config, settings)
-  const options = { config, locals, keys, memoryBytes: settings.memory, ...calendar }
+  const opened = await openLocalModels(config, settings)
+  const options = { config, locals: opened.map(({ model }) => model), keys, memoryBytes: settings.memory, ...calendar }
   const runtime = ManagedRuntime.make(Fleet.layer(options))
   try {
     const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
@@ -30,12 +30,22 @@ export async function serveFleet(config: FleetConfig, settings: Settings): Promi
       fleet,
       created: Math.floor(Date.now() / 1000),
       metrics: createFleetMetrics(fleet),
+      models: opened.map(({ model: { name, text }, packing, desired }) => ({
+        engine: fleet.locals.engineOf(name),
+        text,
+        modelId: name,
+        packing,
+        desired,
+      })),
       debug,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
-    const { "api-key": apiKey, "admin-key": adminKey } = settings
+    const { "api-key": apiKey, "admin-key": adminKey, "enable-faults": enablesFaults } = settings
     const servers = listen(
-      { main: createFleetApp(deps, { apiKey }).fetch, admin: createFleetAdminApp(deps, { adminKey }).fetch },
+      {
+        main: createFleetApp(deps, { apiKey }).fetch,
+        admin: createFleetAdminApp(deps, { adminKey, enablesFaults }).fetch,
+      },
       settings,
     )
     announce(servers[0]!.url, config, settings)

@@ -1,9 +1,11 @@
 import type { FleetApi } from "@consilium/fleet"
 import type { FleetMetrics } from "./createFleetMetrics.ts"
-import type { ServiceDeps } from "./ServiceDeps.ts"
+import type { ModelDeps, ServiceDeps } from "./ServiceDeps.ts"
 
 /** What a fleet's routes work with; made once, passed in. */
 export interface FleetDeps extends Pick<ServiceDeps, "created" | "debug" | "noteUnknownFields"> {
   readonly fleet: FleetApi
   readonly metrics: FleetMetrics
+  /** Of each local expert; `modelId` is its name. */
+  readonly models: readonly ModelDeps[]
 }

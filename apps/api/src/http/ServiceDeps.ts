@@ -2,14 +2,11 @@ import type { ModelFormats } from "@consilium/model"
 import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
-/** What routes work with; made once, passed in. */
-export interface ServiceDeps {
+/** What an operator's routes of one model work with. */
+export interface ModelDeps {
   readonly engine: EngineApi
   readonly text: ModelText
   readonly modelId: string
-  /** Seconds since 1970 at which the service began. */
-  readonly created: number
-  readonly metrics: ServiceMetrics
   /** What packing another version of an expert wants to know. */
   readonly packing: {
     readonly sourceDir: string
@@ -18,6 +15,13 @@ export interface ServiceDeps {
     readonly swapDir: string | undefined
   }
   readonly desired: Pick<DesiredFile, "failNext">
+}
+
+/** What routes work with; made once, passed in. */
+export interface ServiceDeps extends ModelDeps {
+  /** Seconds since 1970 at which the service began. */
+  readonly created: number
+  readonly metrics: ServiceMetrics
   /** Told of each request for an answer. */
   readonly noteRequest: () => void
   /** Says what is worth knowing at debug level 1. */

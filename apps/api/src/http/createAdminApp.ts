@@ -1,7 +1,7 @@
 import { adminModel } from "../routes/adminModel.ts"
 import { adminVersions } from "../routes/adminVersions.ts"
 import { createAdminShell } from "./createAdminShell.ts"
-import type { ServiceDeps } from "./ServiceDeps.ts"
+import type { ModelDeps } from "./ServiceDeps.ts"
 
 interface AdminOptions {
   readonly adminKey?: string | undefined
@@ -9,6 +9,6 @@ interface AdminOptions {
 }
 
 /** The admin listener of one model: under `/admin/models/{modelId}/`. */
-export function createAdminApp(deps: ServiceDeps, { adminKey, enablesFaults = false }: AdminOptions) {
+export function createAdminApp(deps: ModelDeps, { adminKey, enablesFaults = false }: AdminOptions) {
   return createAdminShell(adminKey).use(adminModel(deps, { enablesFaults })).use(adminVersions(deps))
 }

@@ -48,7 +48,7 @@ async function openService() {
   const said: string[] = []
   const debug = (line: string): void => void said.push(line)
   const noteUnknownFields = createUnknownFieldNotes(debug)
-  const deps = { fleet, created: 0, metrics: createFleetMetrics(fleet), debug, noteUnknownFields }
+  const deps = { fleet, created: 0, metrics: createFleetMetrics(fleet), models: [], debug, noteUnknownFields }
   return { app: createFleetApp(deps, { apiKey: "k" }), admin: createFleetAdminApp(deps, {}) }
 }
 

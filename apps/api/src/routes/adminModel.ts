@@ -2,7 +2,7 @@ import type { ControlResult, EngineApi } from "@consilium/serving"
 import { Effect } from "effect"
 import { readJson } from "../http/readBody.ts"
 import { sseEvent, sseResponse } from "../http/sse.ts"
-import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import type { ModelDeps } from "../http/ServiceDeps.ts"
 import { adminRoutes, badRequest, parseCommand } from "./adminRoutes.ts"
 
 interface AdminOptions {
@@ -11,7 +11,7 @@ interface AdminOptions {
 }
 
 /** What an operator asks of the served model: its experts, their states, how many are awake, and faults where those are enabled. */
-export const adminModel = ({ engine, desired, modelId }: ServiceDeps, { enablesFaults }: AdminOptions) => {
+export const adminModel = ({ engine, desired, modelId }: ModelDeps, { enablesFaults }: AdminOptions) => {
   const control = (command: unknown): Promise<ControlResult> => Effect.runPromise(engine.control(parseCommand(command)))
 
   return adminRoutes(modelId)

@@ -5,7 +5,7 @@ import { realpathSync } from "node:fs"
 import { isAbsolute, join, sep } from "node:path"
 import { ApiError, invalidField } from "../http/ApiError.ts"
 import { readJson } from "../http/readBody.ts"
-import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import type { ModelDeps } from "../http/ServiceDeps.ts"
 import { adminRoutes, parseCommand } from "./adminRoutes.ts"
 import { judgeCanary, parseCheck } from "./judgeCanary.ts"
 
@@ -22,7 +22,7 @@ interface Wanted {
  *     POST experts/{layer}/{expert}/swap { source, share?, running?, check? }      POST swap { experts: [{ layer, expert, source }], … }
  *     POST rollback { experts?, running? }      POST canary { accept: boolean }
  */
-export const adminVersions = (deps: ServiceDeps) => {
+export const adminVersions = (deps: ModelDeps) => {
   const { engine, modelId } = deps
   const control = (command: Parameters<typeof engine.control>[0]): Promise<ControlResult> =>
     Effect.runPromise(engine.control(command))
@@ -96,7 +96,7 @@ function wantedOf({ layer, expert, source }: Record<string, unknown>, prefix: st
 }
 
 /** Packs a version on a thread of its own; returns its name. @throws ApiError on a file that is not there or does not fit */
-async function pack({ packing }: ServiceDeps, { layer, expert, source }: Wanted): Promise<string> {
+async function pack({ packing }: ModelDeps, { layer, expert, source }: Wanted): Promise<string> {
   if (packing.swapDir === undefined)
     throw invalidField("source", "No expert can be replaced here: start the service with --swap-dir.")
   const path = within(packing.swapDir, source)

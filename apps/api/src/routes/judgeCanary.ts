@@ -2,7 +2,7 @@ import { GREEDY } from "@consilium/model"
 import { CANARY_PREFIX, type ControlResult } from "@consilium/serving"
 import { invalidField } from "../http/ApiError.ts"
 import { runForRequest } from "../http/sse.ts"
-import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import type { ModelDeps } from "../http/ServiceDeps.ts"
 
 /** Most alternatives of a first token that are compared. */
 const NUM_ALTERNATIVES = 20
@@ -21,7 +21,7 @@ export interface CanaryCheck {
  * @throws ApiError where the change is larger; the versions are gone then
  */
 export async function judgeCanary(
-  { engine, text }: ServiceDeps,
+  { engine, text }: ModelDeps,
   { prompts, bound }: CanaryCheck,
   signal: AbortSignal,
   {

@@ -121,8 +121,9 @@ async function refusalOf(response: Response): Promise<ExpertFailure> {
     return new ExpertFailure({ kind: "rate-limited", message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
   }
   if (status >= 500) return new ExpertFailure({ kind: "server-error", message })
+  // What it says of our key is not for clients.
   if ([401, 403, 404, 405].includes(status) || (status >= 300 && status < 400))
-    return new ExpertFailure({ kind: "misconfigured", message })
+    return new ExpertFailure({ kind: "misconfigured", message: `status ${status}: its address or key is wrong` })
   return new ExpertFailure({ kind: status >= 400 ? "bad-request" : "bad-answer", message })
 }
 
