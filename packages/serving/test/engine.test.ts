@@ -303,4 +303,29 @@ describe("Engine", () => {
       }),
     { live: true, timeoutMs: 60_000 },
   )
+
+  itEffect(
+    "begins asleep where it should, wakes when it is told or asked, and sleeps when it is told and has nothing to do",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({}, { startsAsleep: true })
+        expect((yield* engine.state).phase).toBe("asleep")
+        expect(yield* engine.sleep).toBe(true)
+        // Before its supervisor has had a turn.
+        yield* engine.wake
+        yield* engine.ready
+        expect((yield* engine.state).phase).toBe("ready")
+
+        const request = requestOf("busy", conversation("tool_weather").prompt_ids)
+        const answering = yield* Effect.forkChild(idsOf(engine, request))
+        yield* Effect.yieldNow
+        expect(yield* engine.sleep).toBe(false)
+        expect(yield* Fiber.join(answering)).toEqual(answerOf(conversation("tool_weather")))
+
+        expect(yield* engine.sleep).toBe(true)
+        expect((yield* engine.state).phase).toBe("asleep")
+        expect(yield* idsOf(engine, request)).toEqual(answerOf(conversation("tool_weather")))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
 })

@@ -19,15 +19,16 @@ const [ENTER, LEAVE, HOME, CLEAR_LINE, CLEAR_BELOW] = [
 export const topCommand: Command = {
   name: "top",
   summary: "shows a running service's experts, live",
-  usage: "[--url URL] [--admin-key KEY]",
+  usage: "[--url URL] [--admin-key KEY] [--model EXPERT]",
   options:
     "  --url URL  the service's admin listener; http://127.0.0.1:<--admin-port> unless given\n" +
+    "  --model    of a fleet, the local expert to show; not needed where there is one only\n" +
     "  q or Ctrl-C ends it. Where there is no terminal, one frame is printed.",
   example: "consilium top --url http://127.0.0.1:8081",
   async run(args) {
-    const { settings, own } = parseCommandLine(args, ["url"])
+    const { settings, own, hasFlag } = parseCommandLine(args, ["url"])
     const url = own.url?.at(-1) ?? `http://127.0.0.1:${settings["admin-port"] ?? 8081}`
-    const source = createSource(url, settings["admin-key"])
+    const source = createSource(url, hasFlag("model") ? settings.model : "default", settings["admin-key"])
     if (!process.stdout.isTTY || !process.stdin.isTTY) {
       console.log(renderTop(await source.view(), { columns: 100, rows: 60 }).join("\n"))
       return 0
@@ -43,8 +44,8 @@ interface Source {
   follow(signal: AbortSignal): Promise<void>
 }
 
-function createSource(url: string, adminKey: string | undefined): Source {
-  const base = `${url.replace(/\/$/, "")}/admin/models/default`
+function createSource(url: string, model: string, adminKey: string | undefined): Source {
+  const base = `${url.replace(/\/$/, "")}/admin/models/${encodeURIComponent(model)}`
   const headers = adminKey === undefined ? {} : { authorization: `Bearer ${adminKey}` }
   const changes: ExpertChange[] = []
   let before: { readonly atMs: number; readonly numTokens: number } | undefined

@@ -12,6 +12,8 @@ interface AdminOptions {
 /** The admin listener of a fleet: `/admin/fleet`, and for each local expert all that one model has, under `/admin/models/{expert}/`. */
 export function createFleetAdminApp(deps: FleetDeps, options: AdminOptions) {
   const apps = new Map(deps.models.map((model) => [model.modelId, createAdminApp(model, options)]))
+  // Where there is one, nobody need name it.
+  if (deps.models.length === 1) apps.set("default", apps.get(deps.models[0]!.modelId)!)
   return createAdminShell(options.adminKey)
     .use(adminFleet(deps))
     .all(

@@ -166,6 +166,23 @@ describe("a fleet through HTTP", () => {
     expect(last.consilium.attempts).toMatchObject([{ expert: "strong", outcome: "cut-stream" }])
   })
 
+  test("a consultation says who was heard, and how the answer was found", async () => {
+    const { app } = await openService()
+    peers.cheap.does({ kind: "answer", pieces: ["From ", "strong!"] })
+    const { choices, consilium } = await read(await app.handle(chat({ consilium: { consult: "vote", experts: 2 } })))
+    expect(choices[0]!.message.content).toBe("from strong")
+    expect(consilium.consultation).toEqual({
+      kind: "vote",
+      answered: ["strong", "cheap"],
+      missing: [],
+      isPartial: false,
+      decision: "2 of 2 said the same",
+    })
+    const synthesis = await app.handle(chat({ model: "auto:consult", stream: true }))
+    expect(synthesis.headers.get("x-consilium-expert")).toBe("strong")
+    expect(await synthesis.text()).toContain("strong wrote it from 2 answers")
+  })
+
   test("the models are auto and the experts", async () => {
     const { app } = await openService()
     const { data } = (await (await app.handle(get("/v1/models"))).json()) as {
@@ -202,6 +219,7 @@ describe("a fleet through HTTP", () => {
     expect(await paramOf({ consilium: { consult: "vote", experts: 9 } })).toBe("consilium.experts")
     expect(await paramOf({ consilium: { budgetUsd: -1 } })).toBe("consilium.budgetUsd")
     expect(await paramOf({ model: "strong", consilium: { consult: "vote" } })).toBe("model")
+    expect(await paramOf({ model: "auto:consult", n: 2 })).toBe("n")
     const poor = await app.handle(chat({ model: "strong", consilium: { budgetUsd: 0.000001 } }))
     // Its standby costs nothing.
     expect((await read(poor)).consilium).toMatchObject({ expert: "cheap", cost: { usd: 0 } })
