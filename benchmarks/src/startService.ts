@@ -10,20 +10,23 @@ export interface Service {
 }
 
 /**
- * Starts the API app on a free port, with what a run was asked for, and waits until it is healthy.
+ * Starts the API app on a free port, with what a run was asked for, and waits until it is healthy. Without a model its settings file names them.
  *
  * @param further flags of the service
  * @param cwd where its `consilium.toml` is looked for
  * @throws Error with the service's last words if it ends
  */
 export async function startService(
-  options: Pick<SuiteOptions, "root" | "modelDir" | "cacheDir" | "format" | "backend" | "numThreads">,
+  options: Pick<SuiteOptions, "root" | "cacheDir" | "format" | "backend" | "numThreads"> & {
+    readonly modelDir?: string
+  },
   further: readonly string[] = [],
   cwd: string = options.root,
 ): Promise<Service> {
   const { root, modelDir, cacheDir, format, backend, numThreads } = options
   const port = freePort()
-  const settings = { model: modelDir, "cache-dir": cacheDir, format, backend, threads: numThreads, port }
+  const model = modelDir === undefined ? {} : { model: modelDir }
+  const settings = { ...model, "cache-dir": cacheDir, format, backend, threads: numThreads, port }
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const process_ = Bun.spawn([process.execPath, join(root, "apps/api/src/main.ts"), "serve", ...args, ...further], {
     cwd,

@@ -107,17 +107,24 @@ describe("a fleet in consilium.toml", () => {
     expect(scaled.status).toBe(200)
   })
 
-  test.each([
+  const wrongs: readonly (readonly [what: string, toml: string, message: string, args?: readonly string[]])[] = [
     [
       "a key that the environment lacks",
       "",
       "fleet.experts.copy.key-env: expected a key in the environment variable COPY_KEY",
     ],
     ["a key that nobody knows", "colour = 3", "consilium.toml: fleet.experts.copy.colour: there is no such key"],
-  ])("%s is an error at start", async (_, extra, message) => {
+    [
+      "a model beside it",
+      "",
+      "--model: expected none beside the [fleet] table of consilium.toml",
+      ["--model", "consilium-mini"],
+    ],
+  ]
+  test.each(wrongs)("%s is an error at start", async (_, extra, message, args = []) => {
     const other = mkdtempSync(join(tmpdir(), "consilium-fleet-bad-"))
     writeFileSync(join(other, "consilium.toml"), toml(extra))
-    const failure = await startService([], { cwd: other }).then(
+    const failure = await startService(args, { cwd: other }).then(
       () => "",
       (error: Error) => error.message,
     )

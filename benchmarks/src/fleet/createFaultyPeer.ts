@@ -14,10 +14,12 @@ export interface FaultyPeer extends FakePeer {
 export function createFaultyPeer(name: string, faultShare: number, random: () => number): FaultyPeer {
   const numFaults: Record<string, number> = Object.fromEntries(FAULTS.map((fault) => [fault, 0]))
   let share = faultShare
+  let next = Math.floor(random() * FAULTS.length)
   const peer = startFakePeer((body) => {
     const pieces = wordsOf(name, body)
     if (random() >= share) return { kind: "answer", pieces }
-    const fault = FAULTS[Math.floor(random() * FAULTS.length)]!
+    // In turns, so that a short soak sees them all.
+    const fault = FAULTS[next++ % FAULTS.length]!
     numFaults[fault]!++
     return behave(fault, pieces)
   })

@@ -25,7 +25,10 @@ const ANSWER = {
  *
  * @throws Error on an answer that is another than the expert's
  */
-export async function measureOverhead(options: SuiteOptions, numRequests: number): Promise<Overhead> {
+export async function measureOverhead(
+  { modelDir: _modelDir, ...options }: SuiteOptions,
+  numRequests: number,
+): Promise<Overhead> {
   const peer = startFakePeer({ kind: "whole", body: ANSWER })
   const dir = mkdtempSync(join(tmpdir(), "consilium-fleet-overhead-"))
   try {

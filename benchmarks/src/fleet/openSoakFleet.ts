@@ -17,7 +17,7 @@ const FAULT_SHARE = 0.35
 
 /** @throws Error with the service's last words if it ends */
 export async function openSoakFleet(
-  options: Pick<SuiteOptions, "root" | "modelDir" | "cacheDir" | "format" | "backend" | "numThreads">,
+  { modelDir, ...options }: Pick<SuiteOptions, "root" | "modelDir" | "cacheDir" | "format" | "backend" | "numThreads">,
   seed: number,
 ): Promise<SoakFleet> {
   const random = createRandom(seed + 1)
@@ -28,10 +28,7 @@ export async function openSoakFleet(
   const dir = mkdtempSync(join(tmpdir(), "consilium-fleet-soak-"))
   const stopPeers = (): void => Object.values(peers).forEach((peer) => peer.stop())
   try {
-    writeFileSync(
-      join(dir, "consilium.toml"),
-      fleetToml(options.modelDir, { risk: peers.risk.url, copy: peers.copy.url }),
-    )
+    writeFileSync(join(dir, "consilium.toml"), fleetToml(modelDir, { risk: peers.risk.url, copy: peers.copy.url }))
     const adminPort = freePort()
     const further = [
       "--admin-port",

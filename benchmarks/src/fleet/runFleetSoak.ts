@@ -34,7 +34,7 @@ export interface FleetSoakResult {
 }
 
 /** So often an engine is killed, a remote expert's port closed for a moment, and the breakers looked at. */
-const KILL_EVERY = 100
+const KILL_EVERY = 50
 const REFUSE_EVERY = 40
 const LOOK_EVERY = 20
 const REFUSE_MS = 60

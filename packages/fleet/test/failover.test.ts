@@ -231,4 +231,26 @@ describe("failover", () => {
       yield* Fiber.interrupt(first)
     }),
   )
+
+  itEffect("a client that leaves a probe leaves no verdict: the next request is the probe", () =>
+    Effect.gen(function* () {
+      const toml = expert("risk") + '[fleet.breaker]\nmax-failures = 1\nfirst-backoff = "100ms"\n'
+      const fleet = yield* openFleet(toml, { router: tableRouter(["risk"], { both: [1] }) })
+      peers.risk.does(FAIL)
+      yield* Effect.flip(ask(fleet, "both"))
+      yield* TestClock.adjust("200 millis")
+      peers.risk.does({ kind: "hang", pieces: ["half "] })
+      const heard = Promise.withResolvers<void>()
+      const probing = yield* Effect.forkChild(
+        fleet.answer(requestOf("both", { isStream: true }), () => heard.resolve()),
+      )
+      yield* Effect.promise(() => heard.promise)
+      expect((yield* fleet.state)[0]).toMatchObject({ numAnswering: 1, breaker: { state: "half-open" } })
+      yield* Fiber.interrupt(probing)
+      expect((yield* fleet.state)[0]).toMatchObject({ numAnswering: 0, breaker: { state: "open", numFailures: 1 } })
+      // The next one is the probe.
+      peers.risk.does({ kind: "answer", pieces: ["back"] })
+      expect((yield* ask(fleet, "both")).text).toBe("back")
+    }),
+  )
 })

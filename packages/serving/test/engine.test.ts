@@ -290,6 +290,10 @@ describe("Engine", () => {
         expect(error.message).toContain("died 3 times")
         expect(error.message).toContain("exit code 3")
         expect(states).toEqual(["restarting", "restarting", "failed"])
+        // Once more where somebody wants it, from the beginning.
+        yield* engine.wake
+        expect((yield* Effect.flip(engine.ready)).message).toContain("died 3 times")
+        expect(states.slice(3)).toEqual(["waking", "restarting", "restarting", "failed"])
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -25,7 +25,7 @@ export async function openLocalModels({ experts }: FleetConfig, settings: Settin
 }
 
 async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Promise<OpenedModel> {
-  const { name, format } = expert
+  const { name, format = settings.format } = expert
   const found = await locateModel(expert.model, settings["cache-dir"])
   const dense = format === "int4" ? settings.dense : "int8"
   const prepared = await prepare(found, { format, dense, "cache-dir": settings["cache-dir"] })

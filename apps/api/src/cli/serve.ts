@@ -25,11 +25,16 @@ export const serve: Command = {
     "A [fleet] table in consilium.toml serves several models behind one endpoint: see docs/fleet.md.",
   example: "consilium serve --model path/to/checkpoint --format int4",
   async run(args) {
-    const { settings, positionals } = parseCommandLine(args)
+    const { settings, positionals, hasFlag } = parseCommandLine(args)
     if (positionals.length > 0)
       throw new UsageError(`expected no word without --, found ${positionals.join(" ")}: the model is given by --model`)
     const fleet = loadFleetTable(SETTINGS_FILE)
-    return fleet === undefined ? runService(settings) : serveFleet(parseFleet(fleet, SETTINGS_FILE), settings)
+    if (fleet === undefined) return runService(settings)
+    if (hasFlag("model"))
+      throw new UsageError(
+        `--model: expected none beside the [fleet] table of ${SETTINGS_FILE}, whose experts name theirs`,
+      )
+    return serveFleet(parseFleet(fleet, SETTINGS_FILE), settings)
   },
 }
 

@@ -1,4 +1,4 @@
-import { Clock, Effect, Result } from "effect"
+import { Clock, Effect, Exit, Result } from "effect"
 import type { ExpertFailure } from "../ExpertFailure.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
@@ -66,56 +66,59 @@ export const runFailover = Effect.fnUntraced(function* (
       sent.note(event)
       say(event, core.members[place]!.config.name)
     }
-    const result = yield* attempt(core, place, expertRequest(request, sent.text), { log, beganMs, call }, hear)
+    const scope = { log, beganMs, promptTokens: call.promptTokens }
+    const result = yield* attempt(core, place, expertRequest(request, sent.text), scope, hear)
     if (Result.isFailure(result)) continue
     for (const event of held) say(event, core.members[place]!.config.name)
     return { place, finishes: result.success.finishes, plan, pressures }
   }
 })
 
-/** One attempt, written down in the expert's health and in the log however it ends. */
+interface AttemptScope {
+  readonly log: AnswerLog
+  readonly beganMs: number
+  readonly promptTokens: number
+}
+
+/** One attempt, written down in the expert's health and in the log however it ends, by a defect too. */
 const attempt = Effect.fnUntraced(function* (
   { members, health }: FleetCore,
   place: number,
   request: ExpertRequest,
-  { log, beganMs, call }: { readonly log: AnswerLog; readonly beganMs: number; readonly call: RoutedCall },
+  { log, beganMs, promptTokens }: AttemptScope,
   say: (event: SaidEvent) => void,
 ): Effect.fn.Return<Result.Result<Attempted, ExpertFailure>> {
   const clock = yield* Clock.Clock
   const { config, expert } = members[place]!
-  const admitted: AdmittedAttempt = health.admit(place, beganMs)
   let saidTokens = 0
   const count = (event: SaidEvent): void => {
     if (event.type === "text") saidTokens += estimateTokens(event.text)
     say(event)
   }
+  const note = (admitted: AdmittedAttempt, exit: Exit.Exit<Result.Result<Attempted, ExpertFailure>>): void => {
+    const nowMs = clock.currentTimeMillisUnsafe()
+    const record = { expert: config.name, ms: nowMs - beganMs }
+    // What an attempt without an end has cost, by what was said.
+    const spentUsd = saidTokens === 0 ? 0 : costUsd(config.price, promptTokens, saidTokens)
+    if (Exit.isFailure(exit)) {
+      admitted.abandoned()
+      log.add({ ...record, outcome: "interrupted", costUsd: spentUsd })
+    } else if (Result.isFailure(exit.value)) {
+      const { kind, message } = exit.value.failure
+      admitted.failed(exit.value.failure, nowMs)
+      log.add({ ...record, outcome: kind, message, costUsd: spentUsd })
+    } else {
+      const { ttftMs, finishes } = exit.value.success
+      admitted.succeeded(ttftMs, nowMs)
+      log.addAnswered({ ...record, ttftMs }, finishes, config.price)
+    }
+  }
   const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
-  const result = yield* runAttempt(expert, request, timeoutMs, count).pipe(
-    Effect.result,
-    Effect.onInterrupt(() =>
-      Effect.sync(() => {
-        admitted.abandoned()
-        const ms = clock.currentTimeMillisUnsafe() - beganMs
-        log.add({ expert: config.name, outcome: "interrupted", ms, costUsd: spent(saidTokens) })
-      }),
-    ),
+  return yield* Effect.acquireUseRelease(
+    Effect.sync(() => health.admit(place, beganMs)),
+    () => Effect.result(runAttempt(expert, request, timeoutMs, count)),
+    (admitted, exit) => Effect.sync(() => note(admitted, exit)),
   )
-  /** What an attempt without an end has cost, by what was said. */
-  function spent(generatedTokens: number): number {
-    return generatedTokens === 0 ? 0 : costUsd(config.price, call.promptTokens, generatedTokens)
-  }
-  const nowMs = clock.currentTimeMillisUnsafe()
-  const ms = nowMs - beganMs
-  if (Result.isSuccess(result)) {
-    const { ttftMs, finishes } = result.success
-    admitted.succeeded(ttftMs, nowMs)
-    log.addAnswered({ expert: config.name, ms, ttftMs }, finishes, config.price)
-  } else {
-    const { kind, message } = result.failure
-    admitted.failed(result.failure, nowMs)
-    log.add({ expert: config.name, outcome: kind, ms, message, costUsd: spent(saidTokens) })
-  }
-  return result
 })
 
 function expertRequest(request: FleetRequest, prefix: string): ExpertRequest {

@@ -54,7 +54,8 @@ export interface LocalExpertConfig extends ExpertBase {
   readonly kind: "local"
   /** A checkpoint directory or a hub name, as `--model`. */
   readonly model: string
-  readonly format: "f32" | "int8" | "int4"
+  /** As `--format` unless given. */
+  readonly format: "f32" | "int8" | "int4" | undefined
   /** Resident bytes that its engine may have; as much as its weights want unless given. */
   readonly memoryBytes: number | undefined
 }

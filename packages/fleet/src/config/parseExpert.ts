@@ -26,7 +26,7 @@ function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): 
         ...base,
         kind,
         model: table.neededText("model"),
-        format: table.oneOf("format", ["f32", "int8", "int4"]) ?? "int8",
+        format: table.oneOf("format", ["f32", "int8", "int4"]),
         memoryBytes: table.bytes("memory"),
       }
     case "remote":

@@ -28,7 +28,7 @@ describe("parseFleet", () => {
       isGeneralist: false,
     })
     expect(experts[0]!.rules!.pattern!.test("what does BASEL III say")).toBe(true)
-    expect(experts[1]).toMatchObject({ kind: "local", format: "int8", memoryBytes: 2 ** 29, timeoutMs: 120_000 })
+    expect(experts[1]).toMatchObject({ kind: "local", format: undefined, memoryBytes: 2 ** 29, timeoutMs: 120_000 })
   })
 
   test.each([

@@ -55,7 +55,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   const pending = createPendingRequests((requestId) => engine?.send({ type: "cancel", requestId }))
   const controls = createPendingControls()
   const listeners = new Set<(changes: readonly ExpertChange[]) => void>()
-  const ready = yield* Deferred.make<EngineStatus, EngineError>()
+  let ready = Deferred.makeUnsafe<EngineStatus, EngineError>()
   let state: EngineState = options.startsAsleep
     ? { phase: "asleep", sinceMs: Date.now() }
     : { phase: "loading", step: "starting", done: 0, total: 1 }
@@ -131,11 +131,18 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     wake = () => {
       wake = undefined
       isWanted = false
-      setState({ phase: "waking" })
+      if (state.phase !== "waking") setState({ phase: "waking" })
       resume(Effect.void)
     }
     if (pending.size > 0 || isWanted) wake()
   })
+
+  /** Gives up, until somebody wants it tried once more: `wake` does, requests do not. */
+  const untilRetried = (message: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      giveUp(message)
+      return untilAsked
+    })
 
   const supervise = Effect.gen(function* () {
     if (state.phase === "asleep") yield* untilAsked
@@ -155,13 +162,16 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
         yield* untilAsked
         continue
       }
-      if (fatal !== undefined) return giveUp(fatal)
+      if (fatal !== undefined) {
+        yield* untilRetried(fatal)
+        continue
+      }
       const now = Date.now()
       while (deaths.length > 0 && now - deaths[0]! >= CRASH_WINDOW_MS) deaths.shift()
       deaths.push(now)
       if (deaths.length >= MAX_DEATHS)
-        return giveUp(`the engine died ${deaths.length} times without a token in between, last by ${how}`)
-      setState({ phase: "restarting", numRestarts: deaths.length })
+        yield* untilRetried(`the engine died ${deaths.length} times without a token in between, last by ${how}`)
+      else setState({ phase: "restarting", numRestarts: deaths.length })
     }
   })
   const supervisor = yield* Effect.forkScoped(supervise)
@@ -236,7 +246,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       engine?.send({ type: "status" })
       return { phase: "ready", status }
     }),
-    ready: Deferred.await(ready),
+    ready: Effect.suspend(() => Deferred.await(ready)),
     generate,
     control,
     onChanges(listener) {
@@ -244,8 +254,14 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       return () => void listeners.delete(listener)
     },
     wake: Effect.sync(() => {
-      if (state.phase !== "asleep") return
+      if (state.phase !== "asleep" && state.phase !== "failed") return
       askedMs = performance.now()
+      if (state.phase === "failed") {
+        fatal = undefined
+        deaths.length = 0
+        ready = Deferred.makeUnsafe()
+        setState({ phase: "waking" })
+      }
       if (wake === undefined) isWanted = true
       else wake()
     }),

@@ -47,7 +47,7 @@ export interface EngineApi {
   readonly control: (command: ControlCommand) => Effect.Effect<ControlResult, EngineError>
   /** Hears of experts' changes; returns how to stop. */
   readonly onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void
-  /** Wakes the model where it sleeps; a request does so by itself. */
+  /** Wakes the model where it sleeps; a request does so by itself. One that failed is tried once more. */
   readonly wake: Effect.Effect<void>
   /** Lets the model fall asleep unless it has requests; succeeds once its process is gone, with whether it sleeps. */
   readonly sleep: Effect.Effect<boolean>

@@ -59,8 +59,13 @@ function spawn(start: EngineStart, onEvents: (events: readonly EngineEvent[]) =>
     return child.signalCode === null ? `exit code ${child.exitCode}` : `signal ${child.signalCode}`
   })
   const send = (message: ToEngine): void => {
-    // A process that has just died cannot be told: whoever waits for it notices by `ended`.
-    if (child.exitCode === null && child.signalCode === null) child.send({ version: PROTOCOL_VERSION, message })
+    // A process that has just died cannot be told: whoever waits for it notices by `ended`. Its channel closes a moment before its end is seen.
+    if (child.exitCode !== null || child.signalCode !== null) return
+    try {
+      child.send({ version: PROTOCOL_VERSION, message })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ERR_IPC_CHANNEL_CLOSED") throw error
+    }
   }
   const kill = (why: string): void => {
     complaint = why
