@@ -18,6 +18,7 @@ export {
   type ExpertBreaker,
   noteFailure,
   noteProbePassed,
+  reopenBreaker,
 } from "./ExpertBreaker.ts"
 export {
   createOutputNorms,

@@ -68,16 +68,38 @@ const Rollback = Schema.Struct({
 /** Ends a canary: its versions become everybody's, or nobody's. */
 const EndCanary = Schema.Struct({ kind: Schema.Literal("end-canary"), isAccepted: Schema.Boolean })
 
-/** The state that an operator wants the experts in, whatever engine runs them. */
+/** An instance that failed so that something stands in for it until a probe finds it well. */
+export const Quarantined = Schema.Struct({
+  layer: Count,
+  expert: Count,
+  /** As `ExpertReport` names it. */
+  version: Schema.String,
+  rung: Schema.Literals(["backend", "reroute", "shared-only"]),
+  reason: Schema.String,
+  /** Milliseconds since 1970. */
+  sinceMs: Schema.Finite,
+  /** How often it was put away without a quiet time in between: the wait for a probe grows with it. */
+  numOpenings: Positive,
+})
+export type Quarantined = typeof Quarantined.Type
+
+/** The state that the experts are to be in, whatever engine runs them: what operators want, and who is not to be trusted. */
 export const Desired = Schema.Struct({
   awakePerLayer: Schema.NullOr(Positive),
   replicasPerLayer: Count,
   /** Versions that are active in the place of the originals; and those of a canary with its share. */
   versions: Schema.Array(VersionName),
   canary: Schema.NullOr(Schema.Struct({ versions: Schema.Array(VersionName), share: Share })),
+  quarantined: Schema.Array(Quarantined),
 })
 export type Desired = typeof Desired.Type
-export const NOTHING_DESIRED: Desired = { awakePerLayer: null, replicasPerLayer: 0, versions: [], canary: null }
+export const NOTHING_DESIRED: Desired = {
+  awakePerLayer: null,
+  replicasPerLayer: 0,
+  versions: [],
+  canary: null,
+  quarantined: [],
+}
 
 export const ControlCommand = Schema.Union([ListExperts, Scale, Swap, Rollback, EndCanary, InjectFault])
 export type ControlCommand = typeof ControlCommand.Type

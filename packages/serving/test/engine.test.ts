@@ -1,97 +1,21 @@
 /** The engine as a process, with the embedded model. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
-import { ensurePrepared, GREEDY } from "@consilium/model"
-import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
-import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { Engine, type EngineApi, type EngineOptions } from "../src/index.ts"
+import { Effect, Exit, Fiber } from "effect"
+import {
+  answerOf,
+  conversation,
+  conversations,
+  engineWith,
+  idsOf,
+  pidOf,
+  prepareEngine,
+  removeEngine,
+  requestOf,
+} from "./miniEngine.ts"
 
-interface Conversation {
-  readonly name: string
-  readonly prompt_ids: number[]
-  readonly output_ids: number[]
-}
-
-const { conversations } = readFixtureJson<{ conversations: Conversation[] }>(join(miniModelDir(), "expected.json"))
-const EOS = 4089
-const cacheDir = mkdtempSync(join(tmpdir(), "consilium-engine-"))
-let start: EngineOptions["start"]
-
-beforeAll(async () => {
-  const { dir } = await ensurePrepared({
-    sourceDir: miniModelDir(),
-    format: "f32",
-    cacheDir,
-    onProgress: () => {},
-  })
-  start = {
-    modelId: "mini",
-    sourceDir: miniModelDir(),
-    preparedDir: dir,
-    backend: "onnx",
-    numThreads: 2,
-    numSlots: 4,
-    contextLength: 1024,
-    memoryBytes: 2 ** 31,
-    maxWaiting: 64,
-    debug: 0,
-    enablesFaults: true,
-    expertIdleMs: null,
-    allowsOtherText: true,
-    routing: "exact",
-  }
-})
-afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
-
-const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) => ({
-  requestId,
-  ids,
-  sampling: GREEDY,
-  seed: 1,
-  choice: 0,
-  maxTokens,
-  stopIds: [EOS],
-  trace: false,
-})
-
-/** Starts an engine in the test's scope. */
-const engineWith = (
-  change: Partial<EngineOptions["start"]> = {},
-  options: Partial<Omit<EngineOptions, "start">> = {},
-): Effect.Effect<EngineApi, never, Scope.Scope> =>
-  Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(
-    Effect.map((context) => Context.get(context, Engine)),
-  )
-
-/** Runs a request; returns its ids. `onIds` is told of all so far with each token. */
-const idsOf = (
-  engine: EngineApi,
-  request: ReturnType<typeof requestOf>,
-  onIds: (ids: readonly number[]) => void = () => {},
-) => {
-  const ids: number[] = []
-  return Effect.as(
-    engine.generate(request, (event) => {
-      if (event.type !== "tokens") return
-      ids.push(...event.tokens.map(({ id }) => id))
-      onIds(ids)
-    }),
-    ids,
-  )
-}
-
-const conversation = (name: string): Conversation => conversations.find((other) => other.name === name)!
-const answerOf = ({ output_ids }: Conversation): number[] => output_ids.filter((id) => id !== EOS)
-
-const pidOf = (parent: number): number[] =>
-  Bun.spawnSync(["pgrep", "-P", String(parent), "-f", "engine/main.ts"])
-    .stdout.toString()
-    .split("\n")
-    .filter(Boolean)
-    .map(Number)
+beforeAll(prepareEngine)
+afterAll(removeEngine)
 
 describe("Engine", () => {
   itEffect(
@@ -122,66 +46,6 @@ describe("Engine", () => {
             .pipe(Effect.map(({ usage }) => usage.cachedTokens))
         expect(yield* cachedOf("first")).toBe(0)
         expect(yield* cachedOf("second")).toBe(prompt_ids.length - 1)
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "SIGKILL in mid-stream: the stream goes on with the same text",
-    () =>
-      Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase) })
-        yield* engine.ready
-        const item = conversation("finance")
-        let killed = false
-        const ids = yield* idsOf(engine, requestOf("killed", item.prompt_ids), ({ length }) => {
-          if (length < 5 || killed) return
-          killed = true
-          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
-        })
-        expect(ids).toEqual(answerOf(item))
-        expect(states).toContain("restarting")
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "an engine that hangs is started anew past the deadline, and the stream goes on with the same text",
-    () =>
-      Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), stepDeadlineMs: 1500 })
-        yield* engine.ready
-        const item = conversation("finance")
-        let hangs = false
-        const ids = yield* idsOf(engine, requestOf("hangs", item.prompt_ids), ({ length }) => {
-          if (length < 5 || hangs) return
-          hangs = true
-          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGSTOP")
-        })
-        expect(ids).toEqual(answerOf(item))
-        expect(states).toContain("restarting")
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "a model that nobody asks falls asleep, its process gone, and the next request wakes it",
-    () =>
-      Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 300 })
-        yield* engine.ready
-        const item = conversation("greeting")
-        for (const requestId of ["first", "second"]) {
-          states.length = 0
-          expect(yield* idsOf(engine, requestOf(requestId, item.prompt_ids))).toEqual(answerOf(item))
-          expect(states).not.toContain("asleep")
-          yield* Effect.sleep("1500 millis")
-          expect(states.at(-1)).toBe("asleep")
-          expect(pidOf(process.pid)).toEqual([])
-        }
       }),
     { live: true, timeoutMs: 60_000 },
   )
@@ -274,22 +138,6 @@ describe("Engine", () => {
         const engine = yield* engineWith({ memoryBytes: 2 ** 20 })
         const error = yield* Effect.flip(engine.ready)
         expect(error.message).toMatch(/awake at least take \d+ MiB, the setting allows 1 MiB/)
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "an engine that keeps dying ends in an error instead of a fourth try",
-    () =>
-      Effect.gen(function* () {
-        const main = join(cacheDir, "dies.ts")
-        yield* Effect.promise(() => Bun.write(main, "process.exit(3)"))
-        const states: string[] = []
-        const engine = yield* engineWith({}, { main, onState: ({ phase }) => states.push(phase) })
-        const error = yield* Effect.flip(engine.ready)
-        expect(error.message).toContain("died 3 times")
-        expect(error.message).toContain("exit code 3")
-        expect(states).toEqual(["restarting", "restarting", "failed"])
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -53,11 +53,12 @@ export interface OpenOptions {
   readonly options?: Partial<EngineExpertsOptions>
   /** The expert whose bytes on disk are spoilt. */
   readonly damage?: { readonly layer: number; readonly expert: number }
+  readonly isRestart?: boolean
 }
 
 /** Runs `body` with the model; nothing must be left afterwards. */
 export function withModel<T>(
-  { backend: name = BACKENDS.at(-1)!, numAwake, options, damage }: OpenOptions,
+  { backend: name = BACKENDS.at(-1)!, numAwake, options, damage, isRestart = false }: OpenOptions,
   body: (opened: Opened) => T,
 ): T {
   const arena = createArena({})
@@ -85,7 +86,7 @@ export function withModel<T>(
     ...(experts === undefined ? {} : { experts }),
   })
   try {
-    experts?.start(numAwake! * experts.store.frameBytes)
+    experts?.start(numAwake! * experts.store.frameBytes, { isRestart })
     return body({ backend, transformer, experts })
   } finally {
     transformer.close()

@@ -15,7 +15,7 @@ import { createPendingRequests } from "./PendingRequests.ts"
 import { type EngineProcess, spawnEngine } from "./spawnEngine.ts"
 
 export interface EngineOptions {
-  readonly start: Omit<EngineStart, "desired" | "isTested">
+  readonly start: Omit<EngineStart, "desired" | "isTested" | "isRestart">
   /** Most requests in flight: those that run and those that wait. */
   readonly maxQueue: number
   /** Told of each change of state, for logs and progress bars. */
@@ -77,6 +77,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     onState?.(next)
   }
 
+  const setDesired = (next: Desired): void => {
+    if (next === desired) return
+    desired = next
+    onDesired?.(next)
+  }
+
   const onReady = (next: EngineStatus): void => {
     status = next
     isTested = !next.isSecondBest
@@ -100,6 +106,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       else if (event.type === "fatal") fatal = event.message
       else if (event.type === "status") status = event.status
       else if (event.type === "changes") for (const listener of listeners) listener(event.changes)
+      else if (event.type === "quarantine") setDesired({ ...desired, quarantined: event.quarantined })
       else if (event.type === "ready") onReady(event.status)
     }
     if (pending.size > 0) askedMs = heardMs
@@ -115,7 +122,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   /** One engine process from its start to its end; returns how it ended. */
   const runOnce = Effect.scoped(
     Effect.gen(function* () {
-      engine = yield* spawnEngine({ ...start, desired, isTested }, onEvents, main)
+      engine = yield* spawnEngine({ ...start, desired, isTested, isRestart: status !== undefined }, onEvents, main)
       return yield* engine.ended
     }),
   )
@@ -205,16 +212,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       if (state.phase !== "ready" || engine === undefined)
         return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))
       return controls.ask(command, engine.send)
-    }).pipe(
-      Effect.tap((result) =>
-        Effect.sync(() => {
-          const next = desiredAfter(desired, command, result)
-          if (next === desired) return
-          desired = next
-          onDesired?.(next)
-        }),
-      ),
-    )
+    }).pipe(Effect.tap((result) => Effect.sync(() => setDesired(desiredAfter(desired, command, result)))))
 
   const api: EngineApi = {
     admission: Effect.suspend(() => {

@@ -26,5 +26,7 @@ export const EngineStart = Schema.Struct({
   desired: Desired,
   /** An engine before this one, of the same start, passed its self-test: it is not done again. */
   isTested: Schema.Boolean,
+  /** An earlier engine of this service was ready: requests may be in flight. */
+  isRestart: Schema.Boolean,
 })
 export type EngineStart = typeof EngineStart.Type

@@ -6,7 +6,15 @@
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
 import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
-import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
+import type {
+  ControlCommand,
+  ControlResult,
+  Desired,
+  ExpertChange,
+  Quarantined,
+  RoutingMode,
+  VersionsReport,
+} from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
@@ -38,6 +46,8 @@ export interface EngineExpertsOptions {
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
   readonly onChange: (change: ExpertChange) => void
+  /** Told of all who are quarantined, whenever one comes or goes. */
+  readonly onQuarantine?: (quarantined: readonly Quarantined[]) => void
 }
 
 /** What a step that failed leads to. */
@@ -154,6 +164,8 @@ export function createEngineExperts(
     allowsOtherText,
     nowMs,
     onChange: emit,
+    versionOf: (instance) => versions.nameOf(instance),
+    onQuarantine: options.onQuarantine ?? (() => {}),
   })
   const tender = createTender({ store, load, health, probe, idleMs, nowMs, onChange: emit })
 
@@ -227,6 +239,7 @@ export function createEngineExperts(
         // A version whose file is gone must not keep the others from serving.
         emit({ layer: 0, expert: 0, change: "fault", detail: `versions are left aside: ${(error as Error).message}` })
       }
+      health.restore(desired.quarantined)
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
     },
     control(command) {

@@ -10,7 +10,7 @@ import { createEvictionPolicy, type EvictionName } from "@consilium/scheduling"
 import { closeSync } from "node:fs"
 import { createLayerSource, type LayerSource, type LayerWatch } from "./createLayerSource.ts"
 import { createExpertTable, type ExpertTable, STATE } from "./ExpertTable.ts"
-import { createFramePool } from "./FramePool.ts"
+import { createFramePool, type FramePool } from "./FramePool.ts"
 import { createResidency, type Turn } from "./createResidency.ts"
 import type { Residency, ResidencyLimits } from "./Residency.ts"
 
@@ -23,6 +23,12 @@ export interface ExpertStoreOptions {
   readonly standIn: Backend
 }
 
+interface StoreStart {
+  /** Requests are in flight that an earlier engine of this service has answered so far. */
+  readonly isRestart?: boolean
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+}
+
 export interface ExpertStore {
   readonly table: ExpertTable
   readonly residency: Residency
@@ -33,9 +39,9 @@ export interface ExpertStore {
   /**
    * Sets how much awake experts may hold, and wakes them all where they fit; else each when it is wanted. Called once, before the first step.
    *
-   * @throws PreparedModelError on a damaged slab
+   * @throws PreparedModelError on a damaged slab, unless the start is a restart: then experts sleep, and the damaged one's fault is its own
    */
-  start(budgetBytes: number, onProgress?: (doneBytes: number, totalBytes: number) => void): void
+  start(budgetBytes: number, options?: StoreStart): void
   /** Makes the next reads slow, as a fault. */
   slowDisk(numReads: number): void
   /** Whether an instance may be put to sleep now: no layer that has begun still needs it. */
@@ -79,10 +85,9 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
       const { layer } = table.layers[table.layerOf[instance]!]!
       return !sources.get(layer)!.stillNeeds(instance)
     },
-    start(budgetBytes, onProgress) {
+    start(budgetBytes, options = {}) {
       limits.budgetBytes = budgetBytes
-      if (entries.length * frameBytes <= budgetBytes)
-        wakeAll({ table, prepared, residency }, pool.take, backend, onProgress)
+      if (entries.length * frameBytes <= budgetBytes) wakeAll({ table, prepared, residency }, pool, backend, options)
     },
     close() {
       residency.close()
@@ -94,18 +99,24 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
 /** Reads all experts, many at a time: what a start does where they all fit. */
 function wakeAll(
   { table, prepared, residency }: { table: ExpertTable; prepared: PreparedModel; residency: Residency },
-  takeFrame: () => Span,
+  pool: FramePool,
   { arena }: Backend,
-  onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
+  { isRestart = false, onProgress = () => {} }: StoreStart,
 ): void {
   const targets: { instance: number; entry: SlabEntry; frame: Span; span: Span }[] = []
   for (let instance = 0; instance < table.numInstances; instance++) {
     const entry = table.files[instance]?.entry
     if (entry === undefined || table.states[instance] !== STATE.asleep) continue
-    const frame = takeFrame()
+    const frame = pool.take()
     targets.push({ instance, entry, frame, span: { ...frame, bytes: entry.bytes } })
   }
   const totalBytes = targets.reduce((sum, { entry }) => sum + entry.bytes, 0)
-  prepared.readSlabs(arena, targets, (numDone) => onProgress((numDone / targets.length) * totalBytes, totalBytes))
+  try {
+    prepared.readSlabs(arena, targets, (numDone) => onProgress((numDone / targets.length) * totalBytes, totalBytes))
+  } catch (error) {
+    for (const { frame } of targets) pool.give(frame)
+    if (!isRestart) throw error
+    return
+  }
   for (const { instance, frame } of targets) residency.adopt(instance, frame)
 }

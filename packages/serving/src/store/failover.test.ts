@@ -1,7 +1,7 @@
 /** Experts of the embedded model that fail, and what the ladder makes of it: bits where it says so. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { rmSync } from "node:fs"
-import type { ExpertChange, FaultKind } from "../control.ts"
+import { type ExpertChange, type FaultKind, NOTHING_DESIRED, type Quarantined } from "../control.ts"
 import { cacheDir, type Opened, prepareMini, runPrompt, withModel } from "../../test/openMini.ts"
 
 beforeAll(prepareMini)
@@ -138,6 +138,58 @@ describe("failover", () => {
       expect(opened.experts!.tend()).toBeGreaterThanOrEqual(500)
       expect(opened.experts!.tend()).toBeLessThanOrEqual(550)
       expect(runPrompt(opened).rungs).toEqual(rungs)
+    })
+  })
+
+  test("damaged before the engine starts: the first start fails, a restart serves what is left", () => {
+    const damaged = { numAwake: 48, damage: { layer: 2, expert: 5 } }
+    expect(() => withModel(damaged, () => {})).toThrow("expected checksum")
+    withModel({ ...damaged, isRestart: true }, (opened) =>
+      expect(runPrompt(opened).rungs).toEqual([{ layer: 2, expertId: 5, rung: "reroute" }]),
+    )
+  })
+
+  test("who is put away stays so in the next engine, for as long as it would have, and is probed there", () => {
+    const clock = { ms: 1_000_000 }
+    let quarantined: readonly Quarantined[] = []
+    const options = {
+      nowMs: () => clock.ms,
+      onQuarantine: (all: readonly Quarantined[]) => void (quarantined = all),
+    }
+    const expert = withModel({ numAwake: 48, options }, (opened) => {
+      runPrompt(opened)
+      const used = usedExpert(opened, 4)
+      inject(opened, "throw", 4, used, 3)
+      expect(runPrompt(opened, 0).rungs).toEqual([{ layer: 4, expertId: used, rung: "reroute" }])
+      return used
+    })
+    const [first] = quarantined
+    const away = { layer: 4, expert, version: "original", rung: "reroute", sinceMs: clock.ms, numOpenings: 1 } as const
+    expect(quarantined).toEqual([{ ...away, reason: expect.stringContaining("injected") }])
+
+    clock.ms += 100_000
+    const others = [
+      { ...first!, layer: 99 },
+      { ...first!, expert: 700 },
+      { ...first!, version: "4-0-0123456789abcdef" },
+    ]
+    const desired = { ...NOTHING_DESIRED, quarantined: [...others, { ...first!, numOpenings: 3 }] }
+    withModel({ numAwake: 48, options }, (opened) => {
+      const { desire, tend } = opened.experts!
+      desire(desired)
+      expect(quarantined).toEqual([{ ...first!, numOpenings: 3 }])
+      expect(runPrompt(opened).rungs).toEqual([{ layer: 4, expertId: expert, rung: "reroute" }])
+      clock.ms += 999
+      tend()
+      expect(stateOf(opened, 4, expert)).toBe("failed")
+      clock.ms += 102
+      tend()
+      expect(stateOf(opened, 4, expert)).toBe("awake")
+      expect(quarantined).toEqual([])
+    })
+    withModel({ numAwake: 48, options: { ...options, allowsOtherText: false } }, (opened) => {
+      opened.experts!.desire(desired)
+      expect(stateOf(opened, 4, expert)).toBe("awake")
     })
   })
 
