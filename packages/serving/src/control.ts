@@ -68,6 +68,14 @@ const Rollback = Schema.Struct({
 /** Ends a canary: its versions become everybody's, or nobody's. */
 const EndCanary = Schema.Struct({ kind: Schema.Literal("end-canary"), isAccepted: Schema.Boolean })
 
+/** What was active in an expert's place before, the latest last; null is the original. */
+const EarlierVersions = Schema.Struct({
+  layer: Count,
+  expert: Count,
+  versions: Schema.Array(Schema.NullOr(VersionName)),
+})
+export type EarlierVersions = typeof EarlierVersions.Type
+
 /** An instance that failed so that something stands in for it until a probe finds it well. */
 export const Quarantined = Schema.Struct({
   layer: Count,
@@ -90,6 +98,8 @@ export const Desired = Schema.Struct({
   /** Versions that are active in the place of the originals; and those of a canary with its share. */
   versions: Schema.Array(VersionName),
   canary: Schema.NullOr(Schema.Struct({ versions: Schema.Array(VersionName), share: Share })),
+  /** What a rollback goes back to. */
+  earlier: Schema.Array(EarlierVersions),
   quarantined: Schema.Array(Quarantined),
 })
 export type Desired = typeof Desired.Type
@@ -98,6 +108,7 @@ export const NOTHING_DESIRED: Desired = {
   replicasPerLayer: 0,
   versions: [],
   canary: null,
+  earlier: [],
   quarantined: [],
 }
 
@@ -154,6 +165,7 @@ export type ResidencyReport = typeof ResidencyReport.Type
 const VersionsReport = Schema.Struct({
   /** Active in the place of originals. */
   versions: Schema.Array(VersionName),
+  earlier: Schema.Array(EarlierVersions),
   canary: Schema.NullOr(
     Schema.Struct({
       versions: Schema.Array(VersionName),

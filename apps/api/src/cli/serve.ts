@@ -37,13 +37,15 @@ async function runService(settings: Settings): Promise<number> {
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
+  const wanted = desired.load()
+  desired.prune(wanted)
   const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar)
   let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
       maxQueue: settings["max-queue"],
-      desired: desired.load(),
+      desired: wanted,
       onDesired: desired.save,
       stepDeadlineMs: settings["step-deadline"],
       ...(settings["model-idle"] === undefined ? {} : { modelIdleMs: settings["model-idle"] }),

@@ -254,8 +254,8 @@ function desiredAfter(desired: Desired, command: ControlCommand, result: Control
   if (command.kind === "scale")
     return { ...desired, awakePerLayer: command.awakePerLayer, replicasPerLayer: command.replicasPerLayer }
   if (result.kind !== "versions") return desired
-  const { versions, canary } = result
-  return { ...desired, versions, canary: canary && { versions: canary.versions, share: canary.share } }
+  const { versions, earlier, canary } = result
+  return { ...desired, versions, earlier, canary: canary && { versions: canary.versions, share: canary.share } }
 }
 
 function refuse(state: EngineState, isFull: boolean): EngineError | undefined {

@@ -4,6 +4,7 @@ import { openCheckpoint, packExpertInWorker, writeSafetensors } from "@consilium
 import { miniModelDir } from "@consilium/testing"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
+import { NOTHING_DESIRED } from "../control.ts"
 import { ExpertFault } from "./ExpertFault.ts"
 import { STATE } from "./ExpertTable.ts"
 import { cacheDir, type Opened, preparedDir, prepareMini, runPrompt, withModel } from "../../test/openMini.ts"
@@ -72,6 +73,32 @@ describe("ExpertVersions", () => {
       expect(versions.report().versions).toEqual([names.get(2)!])
       expect(versions.rollback(both.slice(0, 1), "keep").versions).toEqual([])
     }))
+
+  test("the next engine goes back to the version before, as this one would have", () => {
+    const [v2, v3] = [names.get(2)!, names.get(3)!]
+    const report = withModel({ numAwake: 60 }, (opened) => {
+      for (const factor of [2, 3]) opened.experts!.versions.leave(swapIn(opened, factor), 0)
+      return opened.experts!.versions.report()
+    })
+    expect(report).toEqual({
+      versions: [v3],
+      earlier: [{ layer: LAYER, expert: EXPERT, versions: [null, v2] }],
+      canary: null,
+    })
+    const strangers = [
+      { layer: 99, expert: EXPERT, versions: [null] },
+      { layer: LAYER, expert: 0, versions: [v2] },
+    ]
+    withModel({ numAwake: 60 }, (opened) => {
+      const { desire, versions } = opened.experts!
+      desire({ ...NOTHING_DESIRED, ...report, earlier: [...strangers, ...report.earlier] })
+      expect(versions.report()).toEqual(report)
+      expect(versions.rollback([], "keep").versions).toEqual([v2])
+      expect(versions.rollback([], "keep")).toEqual({ versions: [], earlier: [], canary: null })
+      expect(() => versions.rollback([{ layer: LAYER, expert: EXPERT }], "keep")).toThrow("no version before")
+      expect(() => versions.rollback([{ layer: LAYER, expert: 99 }], "keep")).toThrow("no such expert")
+    })
+  })
 
   test("a version that comes to another's place has no past: what was noted of the other is forgotten", () => {
     const clock = { ms: 1_000_000 }

@@ -55,7 +55,7 @@ const view: TopView = {
       expert(layer, 3, layer === 0 ? { state: "failed", numFailures: 1 } : { state: "asleep", load: 0 }),
     ]),
     residency,
-    versions: { versions: [], canary: null },
+    versions: { versions: [], earlier: [], canary: null },
   },
   tokensPerSec: 321.4,
   changes: [{ atMs: 0, layer: 0, expert: 3, change: "quarantined", detail: "its output is not finite" }],
