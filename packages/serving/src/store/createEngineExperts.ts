@@ -6,7 +6,7 @@
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
 import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
-import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingPolicy, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
@@ -32,7 +32,7 @@ export interface EngineExpertsOptions {
   /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
   readonly eviction?: EvictionName
   /** How tokens are routed; as the router says unless given. */
-  readonly routing?: RoutingMode
+  readonly routing?: RoutingPolicy
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -66,12 +66,15 @@ export interface EngineExperts extends ModelExperts {
   close(): void
 }
 
+const EXACT: RoutingPolicy = { mode: "exact" }
+
 export function createEngineExperts(
   prepared: PreparedModel,
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, routing: mode = "exact", maxRows, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, routing: policy = EXACT, maxRows, nowMs, onChange } = options
+  const { mode } = policy
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -96,7 +99,9 @@ export function createEngineExperts(
       },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
+      onTurn: () => load.beginTurn(),
       onOutputs(layer, ready, outputs, hidden, plan) {
+        load.endTurn(layer, ready, plan.offsets)
         faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
         probe.observe(layer, hidden)
         watchNorms.observe(layer, ready, outputs, plan.offsets)
@@ -137,9 +142,10 @@ export function createEngineExperts(
     onChange: emit,
   })
   const loadAware = createLoadAwareRouting({
-    mode,
+    policy,
     table,
     maxRows,
+    nowMs,
     topK: mostExpertsPerToken(prepared.config),
     routerOf: (layer) => moeConfig(layer).router,
   })
@@ -181,7 +187,7 @@ export function createEngineExperts(
       versions,
       replicasPerLayer: tender.numReplicas(),
       routing: mode,
-      drift: loadAware?.drift,
+      comparison: loadAware?.report(),
     })
 
   return {
@@ -191,7 +197,7 @@ export function createEngineExperts(
     versions,
     source: store.source,
     options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
-    ...(loadAware === undefined ? {} : { observeRouting: loadAware.observe }),
+    ...(loadAware === undefined ? {} : { beginStep: loadAware.beginStep, observeRouting: loadAware.observe }),
     wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
     start: store.start,
