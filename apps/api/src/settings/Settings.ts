@@ -192,7 +192,7 @@ export const SETTINGS = {
   "capacity-factor": {
     ...optional(number(1, 1024)),
     description:
-      "With `balanced`, assignments that an expert may take in a step, over the even share; 1.2 to 1.5 is usual. What is past it goes to the token's next best expert with room, or nowhere. Answers then depend on what is computed beside them. Any number, unless set.",
+      "With `balanced`, assignments that an expert may take in a step, over the even share. What is past it goes to the token's next best expert with room, or nowhere. Answers then depend on what is computed beside them. Any number, unless set.",
   },
   calendar: {
     ...optional(text("<file.json>")),
