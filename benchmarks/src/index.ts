@@ -1,3 +1,4 @@
+import { balance } from "./balance.ts"
 import { engine } from "./engine.ts"
 import { kernels } from "./kernels.ts"
 import { layer } from "./layer.ts"
@@ -19,6 +20,7 @@ export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UN
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
 export const SUITES: readonly Suite[] = [
+  balance,
   engine,
   kernels,
   layer,

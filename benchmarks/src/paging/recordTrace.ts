@@ -1,17 +1,10 @@
 import type { Routing } from "@consilium/gating"
 import { createArena } from "@consilium/kernels"
-import {
-  createTransformer,
-  encodeChat,
-  ensurePrepared,
-  loadChatTemplate,
-  loadTokenizer,
-  openPreparedModel,
-  type Transformer,
-} from "@consilium/model"
+import { createTransformer, ensurePrepared, openPreparedModel, type Transformer } from "@consilium/model"
 import type { ExpertTrace, TraceStep } from "@consilium/scheduling"
 import { basename } from "node:path"
 import { createBackend } from "../createBackend.ts"
+import { encodeQuestion } from "../encodeQuestion.ts"
 import type { SuiteOptions } from "../Suite.ts"
 import { createForeseeingBackend } from "./createForeseeingBackend.ts"
 import { moeLayersOf, type RecordedLayer } from "./moeLayersOf.ts"
@@ -58,7 +51,7 @@ export async function recordTrace(
       signal.throwIfAborted()
       // The model blocks this thread: let Ctrl-C in.
       await Bun.sleep(0)
-      answer(run, encode(modelDir, question), maxTokens, prepared.config.eosIds)
+      answer(run, encodeQuestion(modelDir, question), maxTokens, prepared.config.eosIds)
     }
     const { numExperts, topK } = layers[0]!
     const header = { model: basename(modelDir), numLayers: layers.length, numExperts, topK, hasForecasts: true }
@@ -70,13 +63,6 @@ export async function recordTrace(
     arena.close()
     prepared.close()
   }
-}
-
-function encode(modelDir: string, question: string): readonly number[] {
-  const tokenizer = loadTokenizer(modelDir)
-  const template = loadChatTemplate(modelDir)
-  if (template === undefined) return tokenizer.encode(question)
-  return encodeChat(tokenizer, template, { messages: [{ role: "user", content: question }], tools: [] })
 }
 
 type Run = (ids: readonly number[], pastLength: number) => Float32Array

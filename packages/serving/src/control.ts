@@ -5,12 +5,28 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
 /**
- * How tokens are routed: as the router says; by a bias that evens the load out; or round experts that sleep, where enough are awake.
+ * How tokens are routed: as the router says; so that the load is evened out; or round experts that sleep, where enough are awake.
  *
  * All but the first change the text.
  */
 export const ROUTING_MODES = ["exact", "balanced", "awake"] as const
 export type RoutingMode = (typeof ROUTING_MODES)[number]
+
+/** By what `balanced` evens the load out: each may be used alone. */
+export const Balance = Schema.Struct({
+  mode: Schema.Literal("balanced"),
+  /** How far an expert's selection bias moves at each step; 0 = no bias. */
+  biasRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+  /** Standard deviation of the noise by which experts are chosen, in logits; 0 = none. */
+  routerNoise: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+  /** Assignments that an expert may take in a step, over the even share; null = any number. */
+  capacityFactor: Schema.NullOr(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(1))),
+})
+export type Balance = typeof Balance.Type
+
+/** How tokens are routed, and by what. */
+export const RoutingPolicy = Schema.Union([Schema.Struct({ mode: Schema.Literals(["exact", "awake"]) }), Balance])
+export type RoutingPolicy = typeof RoutingPolicy.Type
 
 /** Kinds of faults that can be injected where that is enabled. */
 export const FAULT_KINDS = [
@@ -125,6 +141,8 @@ export const ExpertReport = Schema.Struct({
   version: Schema.String,
   /** Tokens a second, averaged. */
   load: Schema.Finite,
+  /** Of all time, the share that went into computing it, averaged. */
+  timeShare: Schema.Finite,
   /** Of its layer's assignments since the start. */
   shareOfTokens: Schema.Finite,
   numFailures: Count,
@@ -155,6 +173,8 @@ export const ResidencyReport = Schema.Struct({
   waitMs: Schema.Finite,
   /** Largest load of a layer's experts over their mean, the worst layer's. */
   imbalance: Schema.Finite,
+  /** What it would be if the same tokens had gone where the router wanted: beside it, what routing other than `exact` gains. */
+  plainImbalance: Schema.Finite,
   routing: Schema.Literals(ROUTING_MODES),
   /** What routing other than `exact` costs: KL divergence of the weights from the router's own, in nats, and the share of assignments that went elsewhere. */
   drift: Schema.Struct({ kl: Schema.Finite, moved: Schema.Finite }),

@@ -7,6 +7,7 @@ export {
   type ExpertReport,
   FAULT_KINDS,
   ROUTING_MODES,
+  type RoutingPolicy,
   type ResidencyReport,
 } from "./control.ts"
 export { type Autoscaler, createAutoscaler, WINDOW_MS } from "./client/createAutoscaler.ts"

@@ -41,7 +41,7 @@ export async function prepareEngine(): Promise<void> {
     enablesFaults: true,
     expertIdleMs: null,
     allowsOtherText: true,
-    routing: "exact",
+    routing: { mode: "exact" },
   }
 }
 

@@ -41,6 +41,27 @@ describe("Engine: the next one", () => {
   )
 
   itEffect(
+    "SIGKILL in mid-stream under router noise: the stream goes on with the same text",
+    () =>
+      Effect.gen(function* () {
+        const routing = { mode: "balanced", biasRate: 0, routerNoise: 4, capacityFactor: null } as const
+        const engine = yield* engineWith({ routing, backend: "auto" })
+        yield* engine.ready
+        const { prompt_ids } = conversation("finance")
+        const undisturbed = yield* idsOf(engine, requestOf("undisturbed", prompt_ids))
+        let killed = false
+        const ids = yield* idsOf(engine, requestOf("killed", prompt_ids), ({ length }) => {
+          if (length < 5 || killed) return
+          killed = true
+          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
+        })
+        expect([killed, ids]).toEqual([true, undisturbed])
+        expect(undisturbed).not.toEqual(answerOf(conversation("finance")))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
     "an engine that hangs is started anew past the deadline, and the stream goes on with the same text",
     () =>
       Effect.gen(function* () {

@@ -23,7 +23,21 @@ export function engineStart(
     debug,
     enablesFaults: settings["enable-faults"],
     expertIdleMs: settings["expert-idle"] ?? null,
-    routing: settings.routing,
+    routing: routingPolicy(settings),
     allowsOtherText: settings.failover === "any",
+  }
+}
+
+/** DeepSeek-V3's, for scores of at most 1. */
+const BIAS_RATE = 0.001
+
+function routingPolicy(settings: Settings): EngineOptions["start"]["routing"] {
+  const { routing: mode } = settings
+  if (mode !== "balanced") return { mode }
+  return {
+    mode,
+    biasRate: settings["bias-rate"] ?? BIAS_RATE,
+    routerNoise: settings["router-noise"] ?? 0,
+    capacityFactor: settings["capacity-factor"] ?? null,
   }
 }

@@ -43,6 +43,15 @@ const whole = (least: number, most: number) => ({
   },
 })
 
+const number = (least: number, most: number) => ({
+  placeholder: "<x>",
+  parse: (value: string) => {
+    const found = Number(value)
+    const isValid = value.trim() !== "" && found >= least && found <= most
+    return isValid ? ok(found) : { expected: `a number from ${least} to ${most}` }
+  },
+})
+
 const onOff = {
   placeholder: "",
   isSwitch: true,
@@ -168,7 +177,22 @@ export const SETTINGS = {
     ...oneOf(...ROUTING_MODES),
     defaultText: "exact",
     description:
-      "How tokens are routed: as the router says; with a bias that evens out the load (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",
+      "How tokens are routed: as the router says; so that the load is evened out (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",
+  },
+  "bias-rate": {
+    ...optional(number(0, 1)),
+    description:
+      "With `balanced`, how far an expert's selection bias moves at each step towards an even load; 0 is no bias, DeepSeek-V3's 0.001 holds unless set.",
+  },
+  "router-noise": {
+    ...optional(number(0, 10)),
+    description:
+      "With `balanced`, noise by which experts are chosen, not weighed: its standard deviation in logits. The same at the same position of the same text. None, unless set.",
+  },
+  "capacity-factor": {
+    ...optional(number(1, 1024)),
+    description:
+      "With `balanced`, assignments that an expert may take in a step, over the even share. What is past it goes to the token's next best expert with room, or nowhere. Answers then depend on what is computed beside them. Any number, unless set.",
   },
   calendar: {
     ...optional(text("<file.json>")),

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Desired, ROUTING_MODES } from "../control.ts"
+import { Desired, RoutingPolicy } from "../control.ts"
 
 /** What an engine process is started with: one JSON argument. */
 export const EngineStart = Schema.Struct({
@@ -21,7 +21,7 @@ export const EngineStart = Schema.Struct({
   expertIdleMs: Schema.NullOr(Schema.Finite),
   /** Whether failover may change the text: route around a failed expert, or do without it. */
   allowsOtherText: Schema.Boolean,
-  routing: Schema.Literals(ROUTING_MODES),
+  routing: RoutingPolicy,
   /** What operators have asked for that outlives an engine. */
   desired: Desired,
   /** An engine before this one, of the same start, passed its self-test: it is not done again. */

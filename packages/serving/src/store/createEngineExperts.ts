@@ -12,7 +12,7 @@ import type {
   Desired,
   ExpertChange,
   Quarantined,
-  RoutingMode,
+  RoutingPolicy,
   VersionsReport,
 } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
@@ -40,7 +40,7 @@ export interface EngineExpertsOptions {
   /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
   readonly eviction?: EvictionName
   /** How tokens are routed; as the router says unless given. */
-  readonly routing?: RoutingMode
+  readonly routing?: RoutingPolicy
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -76,12 +76,15 @@ export interface EngineExperts extends ModelExperts {
   close(): void
 }
 
+const EXACT: RoutingPolicy = { mode: "exact" }
+
 export function createEngineExperts(
   prepared: PreparedModel,
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, routing: mode = "exact", maxRows, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, routing: policy = EXACT, maxRows, nowMs, onChange } = options
+  const { mode } = policy
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -106,7 +109,9 @@ export function createEngineExperts(
       },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
+      onTurn: () => load.beginTurn(),
       onOutputs(layer, ready, outputs, hidden, plan) {
+        load.endTurn(layer, ready, plan.offsets)
         faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
         probe.observe(layer, hidden)
         watchNorms.observe(layer, ready, outputs, plan.offsets)
@@ -147,9 +152,10 @@ export function createEngineExperts(
     onChange: emit,
   })
   const loadAware = createLoadAwareRouting({
-    mode,
+    policy,
     table,
     maxRows,
+    nowMs,
     topK: mostExpertsPerToken(prepared.config),
     routerOf: (layer) => moeConfig(layer).router,
   })
@@ -193,7 +199,7 @@ export function createEngineExperts(
       versions,
       replicasPerLayer: tender.numReplicas(),
       routing: mode,
-      drift: loadAware?.drift,
+      comparison: loadAware?.report(),
     })
 
   return {
@@ -203,7 +209,7 @@ export function createEngineExperts(
     versions,
     source: store.source,
     options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
-    ...(loadAware === undefined ? {} : { observeRouting: loadAware.observe }),
+    ...(loadAware === undefined ? {} : { beginStep: loadAware.beginStep, observeRouting: loadAware.observe }),
     wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
     start: store.start,

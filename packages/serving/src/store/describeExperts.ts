@@ -2,6 +2,7 @@ import type { ControlResult, ExpertReport, RoutingMode } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
+import type { PlainReport } from "./PlainRouting.ts"
 import type { ExpertVersions } from "./ExpertVersions.ts"
 import { STATE } from "./ExpertTable.ts"
 
@@ -21,7 +22,7 @@ export function describeExperts({
   versions,
   replicasPerLayer,
   routing,
-  drift = { kl: 0, moved: 0 },
+  comparison,
 }: {
   readonly store: ExpertStore
   readonly health: ExpertHealth
@@ -29,7 +30,8 @@ export function describeExperts({
   readonly versions: ExpertVersions
   readonly replicasPerLayer: number
   readonly routing: RoutingMode
-  readonly drift: { readonly kl: number; readonly moved: number } | undefined
+  /** Of load-aware routing with the router's own. */
+  readonly comparison: PlainReport | undefined
 }): ExpertsReport {
   const experts = table.layers.flatMap(({ layer, first, numInstances }): ExpertReport[] => {
     const tokens = load.numTokens.subarray(first, first + numInstances).reduce((sum, count) => sum + count, 0)
@@ -48,6 +50,7 @@ export function describeExperts({
           replicas: residency.hasReplica(instance) ? 1 : 0,
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
+          timeShare: load.timeShare(instance),
           shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
           numFailures: breaker.numFailures,
           ...(failure === undefined
@@ -66,13 +69,14 @@ export function describeExperts({
   const awakePerLayer = table.layers.every(({ numInstances }, l) => limits.targets[l] === numInstances)
     ? null
     : limits.targets[0]!
+  const imbalance = load.worstImbalance()
   return {
     kind: "experts",
     experts,
     versions: versions.report(),
     residency: {
       routing,
-      drift,
+      drift: comparison?.drift ?? { kl: 0, moved: 0 },
       replicasPerLayer,
       budgetBytes: limits.budgetBytes,
       usedBytes,
@@ -80,7 +84,8 @@ export function describeExperts({
       numExperts: experts.length,
       awakePerLayer,
       ...counters,
-      imbalance: table.layers.reduce((most, layer) => Math.max(most, load.imbalance(layer)), 1),
+      imbalance,
+      plainImbalance: comparison?.imbalance ?? imbalance,
     },
   }
 }
