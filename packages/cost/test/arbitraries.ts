@@ -6,6 +6,7 @@ import { type ModelShape, totalParameters } from "../src/model/ModelShape.ts"
 export const modelShape: fc.Arbitrary<ModelShape> = fc
   .record({
     numSharedParameters: fc.integer({ min: 1, max: 2e9 }),
+    numLookupParameters: fc.integer({ min: 0, max: 1e9 }),
     numExpertParameters: fc.integer({ min: 1, max: 1e8 }),
     numMoeLayers: fc.integer({ min: 1, max: 100 }),
     numExperts: fc.integer({ min: 1, max: 256 }),
@@ -23,7 +24,7 @@ export const modelShape: fc.Arbitrary<ModelShape> = fc
 export function denseModel(shape: ModelShape): ModelShape {
   return {
     ...shape,
-    numSharedParameters: totalParameters(shape),
+    numSharedParameters: totalParameters(shape) - shape.numLookupParameters,
     numExpertParameters: 0,
     numMoeLayers: 0,
     numExperts: 1,

@@ -37,7 +37,8 @@ export function parseConsilium(fields: RequestFields): ConsiliumRequest {
   if (!fields.has("consilium")) return { trace: false, agent: "", domain: "" }
   const own = objectFields(fields.raw("consilium"), "consilium")
   const name = (field: string): string => {
-    const text = own.text(field) ?? ""
+    // Half of a character cannot be kept, nor stand in a header.
+    const text = (own.text(field) ?? "").toWellFormed()
     return text.length <= MAX_NAME_CHARACTERS ? text : own.fail(field, `at most ${MAX_NAME_CHARACTERS} characters`)
   }
   return { trace: own.flag("trace") ?? false, agent: name("agent"), domain: name("domain") }

@@ -28,6 +28,7 @@ const saving = (before: number, after: number): number => (1 - after / before) *
 /** Article B's model: 100 B weights in f32, 20 experts of which 2 are used. It says nothing of a shared part, so there is none; its layers are one here. */
 const ARTICLE_B_SHAPE: ModelShape = {
   numSharedParameters: 0,
+  numLookupParameters: 0,
   numExpertParameters: 5e9,
   numMoeLayers: 1,
   numExperts: 20,

@@ -1,7 +1,9 @@
 /** A model as far as its cost goes: how many weights there are, how many a token uses, and what one takes. */
 export interface ModelShape {
-  /** Weights that every token uses: attention, vocabulary, routers, shared experts, dense layers. */
+  /** Weights that every token uses: attention, head, routers, shared experts, dense layers. */
   readonly numSharedParameters: number
+  /** Weights of which a token reads one row: an embedding, unless it is the head too. */
+  readonly numLookupParameters: number
   /** Weights of one routed expert of one layer. */
   readonly numExpertParameters: number
   /** Layers with routed experts; 0 is a dense model. */
@@ -16,11 +18,12 @@ export interface ModelShape {
 /** Returns how many weights there are in all. */
 export function totalParameters({
   numSharedParameters,
+  numLookupParameters,
   numMoeLayers,
   numExperts,
   numExpertParameters,
 }: ModelShape): number {
-  return numSharedParameters + numMoeLayers * numExperts * numExpertParameters
+  return numSharedParameters + numLookupParameters + numMoeLayers * numExperts * numExpertParameters
 }
 
 /** Returns how many weights one token uses: P_shared + L·k·P_e. */
@@ -54,8 +57,9 @@ export function weightBytesPerStep(shape: ModelShape, numRows: number): number {
  * @param numAwakePerLayer all of them unless given
  */
 export function residentBytes(shape: ModelShape, numAwakePerLayer = shape.numExperts): number {
-  const { numSharedParameters, sharedBytesPerWeight, numMoeLayers } = shape
-  return numSharedParameters * sharedBytesPerWeight + numMoeLayers * numAwakePerLayer * expertBytes(shape)
+  const { numSharedParameters, numLookupParameters, sharedBytesPerWeight, numMoeLayers } = shape
+  const sharedBytes = (numSharedParameters + numLookupParameters) * sharedBytesPerWeight
+  return sharedBytes + numMoeLayers * numAwakePerLayer * expertBytes(shape)
 }
 
 /** Returns the dense model of the same size: every token uses every expert. */

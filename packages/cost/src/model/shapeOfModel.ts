@@ -4,8 +4,6 @@ import type { ModelShape } from "./ModelShape.ts"
 /**
  * Returns the shape of a model of ours as it is packed: bytes per weight are those on disk, with scales and padding.
  *
- * The embedding counts among what every token uses, though it reads one row of it: where embedding and head are two matrices, reads are a little overstated.
- *
  * @throws Error on layers whose experts differ in number or size: no family of ours has such
  */
 export function shapeOfModel(
@@ -14,14 +12,16 @@ export function shapeOfModel(
 ): ModelShape {
   const { numMoeLayers, numExperts, topK, numExpertParameters } = routedExperts(config)
   const numRouted = numMoeLayers * numExperts
-  const numSharedParameters = numParameters - numRouted * numExpertParameters
+  const numLookupParameters = config.isTied ? 0 : config.vocabSize * config.hiddenSize
+  const numUnrouted = numParameters - numRouted * numExpertParameters
   return {
-    numSharedParameters,
+    numSharedParameters: numUnrouted - numLookupParameters,
+    numLookupParameters,
     numExpertParameters,
     numMoeLayers,
     numExperts,
     topK,
-    sharedBytesPerWeight: (bytes - numRouted * expertBytes) / numSharedParameters,
+    sharedBytesPerWeight: (bytes - numRouted * expertBytes) / numUnrouted,
     expertBytesPerWeight: numRouted === 0 ? 0 : expertBytes / numExpertParameters,
   }
 }

@@ -30,7 +30,7 @@ export function bootstrapSaving(
   seed: number,
 ): Interval {
   const random = createRandom(seed)
-  const savings = Array.from({ length: NUM_DRAWS }, () => grouped(drawPairs(random)))
+  const savings = Array.from({ length: NUM_DRAWS }, () => grouped(drawPairs(random), random))
     .flatMap((pairs) => Array.from({ length: RESAMPLES_PER_DRAW }, () => resampledSaving(pairs, random)))
     .filter(Number.isFinite)
     .sort((a, b) => a - b)
@@ -50,11 +50,12 @@ function resampledSaving(pairs: readonly SumPair[], random: () => number): numbe
   return 1 - actual / instead
 }
 
-function grouped(pairs: readonly SumPair[]): readonly SumPair[] {
+/** Groups are drawn: requests come in patterns, and every so-and-so-many would be too much alike. */
+function grouped(pairs: readonly SumPair[], random: () => number): readonly SumPair[] {
   if (pairs.length <= MAX_UNITS) return pairs
   const groups = Array.from({ length: MAX_UNITS }, (): [number, number] => [0, 0])
-  for (const [i, [actual, instead]] of pairs.entries()) {
-    const group = groups[i % MAX_UNITS]!
+  for (const [actual, instead] of pairs) {
+    const group = groups[Math.floor(random() * MAX_UNITS)]!
     group[0] += actual
     group[1] += instead
   }

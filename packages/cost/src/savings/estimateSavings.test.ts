@@ -19,6 +19,7 @@ const answered = (requestId: string, usd: number, given = {}) =>
 /** All weights are experts': 8 of them, 2 used. */
 const shape: ModelShape = {
   numSharedParameters: 0,
+  numLookupParameters: 0,
   numExpertParameters: 1e6,
   numMoeLayers: 4,
   numExperts: 8,
@@ -45,6 +46,14 @@ describe("savedAgainstStrongest", () => {
     expect(saving.saved.p90 - saving.saved.p10).toBeGreaterThan(0.08)
     expect(saving.saved.p90 - saving.saved.p10).toBeLessThan(0.16)
     expect(savedAgainstStrongest(entries, strongestPrice(entries)!)).toEqual(saving)
+  })
+
+  test("of many requests groups are drawn, with the same spread", () => {
+    const entries = Array.from({ length: 20_000 }, (_, i) => answered(String(i), (i * 7919) % 13 < 6 ? 1 : 10))
+    const { saved } = savedAgainstStrongest(entries, price(10))!
+    // σ = 0.9 · √(p(1 − p)) = 0.45 of a request, and 1.28 σ / √20,000 to each side.
+    expect((saved.p90 - saved.p10) / ((2 * 1.28 * 0.45) / Math.sqrt(20_000))).toBeGreaterThan(0.85)
+    expect((saved.p90 - saved.p10) / ((2 * 1.28 * 0.45) / Math.sqrt(20_000))).toBeLessThan(1.15)
   })
 
   test("attempts that failed are paid for here alone, and requests without an answer are left out", () => {

@@ -42,20 +42,16 @@ export function reportCosts(
   ledger: LedgerStore,
   { filter, by, strongest, modelId, shape, found }: ReportOptions,
 ): CostReport {
-  const entries = [...ledger.entries(filter)]
-  const price = strongest ?? strongestPrice(entries)
-  const ofStrongest = price && savedAgainstStrongest(entries, price)
-  const ofDense = savedAgainstDense(
-    entries.filter(({ model }) => model === modelId),
-    shape,
-    found?.rates,
-  )
+  const price = strongest ?? strongestPrice(ledger.entries(filter))
+  const ofStrongest = price && savedAgainstStrongest(ledger.entries(filter), price)
+  const ofModel = ledger.entries({ ...filter, where: { model: modelId } })
+  const ofDense = shape.numMoeLayers > 0 ? savedAgainstDense(ofModel, shape, found?.rates) : undefined
   const dimensions = by === undefined ? DIMENSIONS : [by]
   const measured = found && { path: found.path, date: found.date, who: found.who }
   return {
     total: ledger.spend(filter)[0],
     by: Object.fromEntries(dimensions.map((dimension) => [dimension, ledger.spend({ ...filter, by: dimension })])),
     strongest: price && ofStrongest && { price, saving: ofStrongest },
-    dense: ofDense && shape.numMoeLayers > 0 ? { modelId, measured, saving: ofDense } : undefined,
+    dense: ofDense && { modelId, measured, saving: ofDense },
   }
 }
