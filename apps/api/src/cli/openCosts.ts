@@ -24,6 +24,7 @@ export function openCosts(engine: EngineApi, ledger: Ledger, model: LocalModel, 
     accounts: createAccounts(ledger, settings.budget ?? []),
     price: settings.price ?? FREE,
     modelId: model.modelId,
+    numSlots: settings["max-streams"],
     numThreads: settings.threads ?? cpus().length,
     expertBytesPerToken: shape.numMoeLayers * shape.topK * expertBytes(shape),
   })

@@ -35,6 +35,7 @@ function service({ budget = "", end = Effect.succeed({} as never) as ReturnType<
     price: PRICE,
     modelId: "m",
     numThreads: 2,
+    numSlots: 4,
     expertBytesPerToken: 100,
   })
   const open = (requests = [asked()], contextLength = 1000): RequestBill =>

@@ -39,12 +39,14 @@ export interface CostSettings {
   readonly price: TokenPrice
   readonly modelId: string
   readonly numThreads: number
+  /** Most answers that are computed at once: others wait. */
+  readonly numSlots: number
   /** Of a token's experts in all layers. */
   readonly expertBytesPerToken: number
 }
 
 export function createRequestCosts(engine: EngineApi, settings: CostSettings): RequestCosts {
-  const { accounts, price, modelId, numThreads, expertBytesPerToken } = settings
+  const { accounts, price, modelId, numThreads, numSlots, expertBytesPerToken } = settings
   const clock = createShareClock()
 
   return {
@@ -70,7 +72,7 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
             atMs: Date.now(),
             outcome,
             durationMs: performance.now() - beganMs,
-            numTogether: shareMs > 0 ? streamMs / shareMs : 1,
+            numTogether: shareMs > 0 ? Math.min(numSlots, streamMs / shareMs) : 1,
             expertBytes: meter.numComputed() * expertBytesPerToken,
             cpuMs: shareMs * numThreads,
             gpuMs: 0,
