@@ -10,7 +10,7 @@ export const modelShape: fc.Arbitrary<ModelShape> = fc
     numExpertParameters: fc.integer({ min: 1, max: 1e8 }),
     numMoeLayers: fc.integer({ min: 1, max: 100 }),
     numExperts: fc.integer({ min: 1, max: 256 }),
-    topKShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    topKShare: fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100),
     bytesPerWeight: fc.constantFrom(0.5, 1, 2, 4),
   })
   .map(({ topKShare, bytesPerWeight, ...shape }) => ({
@@ -32,7 +32,9 @@ export function denseModel(shape: ModelShape): ModelShape {
   }
 }
 
-const rate = (min: number, max: number): fc.Arbitrary<number> => fc.double({ min, max, noNaN: true })
+/** Not fast-check's doubles, which are mostly tiny. */
+const rate = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.integer({ min: 0, max: 1000 }).map((part) => min + ((max - min) * part) / 1000)
 
 export const hardware: fc.Arbitrary<Hardware> = fc.record({
   usdPerHour: rate(0.01, 100),
