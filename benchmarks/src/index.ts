@@ -15,6 +15,7 @@ import type { Suite } from "./Suite.ts"
 
 export { BACKENDS, runnableBackends } from "./createBackend.ts"
 export { FIGURES } from "./figures.ts"
+export { SHAPES } from "./generate/parseShape.ts"
 export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 

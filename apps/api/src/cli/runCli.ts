@@ -6,6 +6,7 @@ import { settingsDocument } from "../settings/settingsDocument.ts"
 import { cacheCommand } from "./cacheCommand.ts"
 import { chatCommand } from "./chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
+import { costCommand } from "./costCommand.ts"
 import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
@@ -18,6 +19,7 @@ const COMMANDS: readonly Command[] = [
   cacheCommand,
   chatCommand,
   topCommand,
+  costCommand,
   inspectCommand,
   logitsCommand,
 ]

@@ -11,6 +11,7 @@ import type { Settings } from "../settings/Settings.ts"
 import { autoscale, openAutoscaler } from "./autoscale.ts"
 import { type Command, UsageError } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
+import { openCostLedger, openCosts } from "./openCosts.ts"
 import { locateModel, prepare } from "./openModel.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
 
@@ -40,6 +41,7 @@ async function runService(settings: Settings): Promise<number> {
   const wanted = desired.load()
   desired.prune(wanted)
   const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar)
+  const ledger = openCostLedger(settings)
   let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
     Engine.layer({
@@ -63,6 +65,7 @@ async function runService(settings: Settings): Promise<number> {
       modelId: model.modelId,
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
+      costs: ledger && openCosts(engine, ledger, model, settings),
       desired,
       packing: {
         sourceDir: model.dir,
@@ -98,6 +101,7 @@ async function runService(settings: Settings): Promise<number> {
   } finally {
     stopScaling()
     await runtime.dispose()
+    ledger?.close()
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ModelFormats } from "@consilium/model"
 import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
+import type { RequestCosts } from "./RequestCosts.ts"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
 /** What routes work with; made once, passed in. */
@@ -17,6 +18,8 @@ export interface ServiceDeps {
     readonly formats: ModelFormats
     readonly swapDir: string | undefined
   }
+  /** Undefined where nobody asks what requests cost. */
+  readonly costs: RequestCosts | undefined
   readonly desired: Pick<DesiredFile, "failNext">
   /** Told of each request for an answer. */
   readonly noteRequest: () => void

@@ -68,6 +68,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     modelId: "fake",
     created: 0,
     metrics,
+    costs: undefined,
     noteRequest: () => {},
     desired: { failNext: () => {} },
     packing: {

@@ -1,7 +1,9 @@
-import { complete, type CompletionEvent, type CompletionRequest } from "@consilium/serving"
-import { Effect } from "effect"
+import { keyIdOf } from "@consilium/cost"
+import { complete, type CompletionDeps, type CompletionEvent, type CompletionRequest } from "@consilium/serving"
+import { Cause, Effect, Exit } from "effect"
 import { createAnswerClock } from "../http/AnswerClock.ts"
-import type { ConsiliumResponse } from "../http/consilium.ts"
+import { bearerOf } from "../http/authorize.ts"
+import type { ConsiliumRequest, ConsiliumResponse } from "../http/consilium.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { runForRequest, sseResponse } from "../http/sse.ts"
 import type { ConsiliumOf } from "../openai/chatResponse.ts"
@@ -18,18 +20,22 @@ export interface AnswerOptions {
   /** Several prompts of one request are answered side by side; their choices are numbered through. */
   readonly requests: readonly CompletionRequest[]
   readonly form: AnswerForm
-  readonly signal: AbortSignal
+  readonly consilium: ConsiliumRequest
+  readonly request: Request
 }
 
 /** Answers a request in the form that its route wants, streamed or whole. */
 export async function answer(
   deps: ServiceDeps,
-  { requestId, isStream, requests, form, signal }: AnswerOptions,
+  { requestId, isStream, requests, form, consilium: { agent, domain }, request }: AnswerOptions,
 ): Promise<Response> {
   const arrivedMs = performance.now()
+  const { signal } = request
   deps.noteRequest()
-  const { backend } = await runForRequest(readyStatus(deps), signal)
-  const headers = { "x-request-id": requestId }
+  const { backend, contextLength } = await runForRequest(readyStatus(deps), signal)
+  const account = { key: keyIdOf(bearerOf(request)), agent, domain }
+  const bill = deps.costs?.open({ requestId, account, requests, contextLength })
+  const headers = { "x-request-id": requestId, ...bill?.headers }
   const numChoices = requests.reduce((sum, request) => sum + request.numChoices, 0)
   const clocks = Array.from({ length: numChoices }, () => createAnswerClock(arrivedMs))
   const consiliumOf: ConsiliumOf = ({ choice, usage, degraded, trace }): ConsiliumResponse => ({
@@ -37,14 +43,22 @@ export async function answer(
     backend,
     timing: { queueMs: usage.queueMs, ...clocks[choice]!.timing(usage.generatedTokens) },
     degraded,
+    ...(bill && { cost: { usd: bill.costUsd() } }),
     ...(trace && { trace }),
   })
   const measure = (event: CompletionEvent): void => {
     const clock = clocks[event.choice]!
-    if (event.type === "finish") return deps.metrics.observe(event, clock.timing(event.usage.generatedTokens))
+    if (event.type === "finish") {
+      bill?.noteUsage(event.choice, event.usage)
+      return deps.metrics.observe(event, clock.timing(event.usage.generatedTokens))
+    }
     const gapMs = clock.tick()
     if (gapMs !== undefined) deps.metrics.observeGap(gapMs)
   }
+  const run = (say: (event: CompletionEvent) => void) =>
+    Effect.onExit(completeAll({ text: deps.text, engine: bill?.engine ?? deps.engine }, requests, say), (exit) =>
+      Effect.sync(() => bill?.close(outcomeOf(exit))),
+    )
 
   if (!isStream) {
     const events: CompletionEvent[] = []
@@ -52,7 +66,7 @@ export async function answer(
       measure(event)
       events.push(event)
     }
-    await runForRequest(completeAll(deps, requests, collect), signal)
+    await runForRequest(run(collect), signal)
     return Response.json(form.body(events, consiliumOf), { headers })
   }
   const chunks = form.chunks(consiliumOf)
@@ -63,7 +77,7 @@ export async function answer(
         write(chunks.push(event))
       }
       return Effect.tap(
-        completeAll(deps, requests, say),
+        run(say),
         Effect.sync(() => write(chunks.end())),
       )
     },
@@ -74,8 +88,17 @@ export async function answer(
 /** The engine's status; a request does not wait for a model that is loading, it is told so. */
 const readyStatus = ({ engine }: ServiceDeps) => Effect.andThen(engine.admission, engine.ready)
 
+function outcomeOf(exit: Exit.Exit<unknown, unknown>): "done" | "failed" | "cancelled" {
+  if (Exit.isSuccess(exit)) return "done"
+  return Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "failed"
+}
+
 /** Answers all prompts of a request side by side. */
-function completeAll(deps: ServiceDeps, requests: readonly CompletionRequest[], say: (event: CompletionEvent) => void) {
+function completeAll(
+  deps: CompletionDeps,
+  requests: readonly CompletionRequest[],
+  say: (event: CompletionEvent) => void,
+) {
   let offset = 0
   const all = requests.map((request) => {
     const first = offset

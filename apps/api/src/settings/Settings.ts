@@ -1,4 +1,5 @@
 /** Every setting, declared once: its flag, environment variable and key of `consilium.toml` follow from its name. */
+import { parseBudgets, parseTokenPrice } from "@consilium/cost"
 import { DENSE_FORMATS } from "@consilium/model"
 import { ROUTING_MODES } from "@consilium/serving"
 import { homedir, totalmem } from "node:os"
@@ -76,6 +77,15 @@ function parseDuration(value: string): { readonly value: number } | { readonly e
   if (factor === undefined || Number(digits) <= 0) return { expected: "a time such as 30s, 5m or 2h" }
   return ok(Number(digits) * factor)
 }
+
+/** A value as another package reads it. */
+const readBy = <T>(placeholder: string, read: (text: string) => T | undefined, expected: string) => ({
+  placeholder,
+  parse: (value: string) => {
+    const found = read(value)
+    return found === undefined ? { expected } : ok(found)
+  },
+})
 
 /** A setting that may be left out. */
 const optional = <T>(setting: {
@@ -247,6 +257,25 @@ export const SETTINGS = {
   "admin-port": {
     ...optional(whole(0, 65535)),
     description: "When set, admin routes are served on this port of 127.0.0.1.",
+  },
+  ledger: {
+    ...optional(text("<file.sqlite>")),
+    description:
+      "Where what each request used and cost is kept (docs/operations.md); `consilium cost` reads it. It is not kept, unless set.",
+  },
+  price: {
+    ...optional(
+      readBy("<in[,cached],out>", parseTokenPrice, "USD per million tokens of prompts and answers, such as 0.5,1.5"),
+    ),
+    description:
+      "What a million tokens of prompts (reused ones apart) and of answers cost, in USD: `0.5,1.5`. Nothing, unless set.",
+  },
+  budget: {
+    ...optional(
+      readBy("<by=soft,hard/period;…>", parseBudgets, "limits in USD such as key=4,5/day or agent:writer=1,2/month"),
+    ),
+    description:
+      "What may be spent by each `key`, `agent`, `expert`, `domain` or `model`, or by one that is named, in an `hour`, `day` or `month`: `key=4,5/day; agent:writer=1,2/month`. Beyond the soft limit answers warn, beyond the hard one requests get 402. Wants a price.",
   },
   debug: {
     ...whole(0, 4),
