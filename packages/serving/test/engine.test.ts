@@ -7,7 +7,7 @@ import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Engine, type EngineApi, type EngineOptions } from "../src/index.ts"
+import { Engine, type EngineApi, type EngineError, type EngineOptions } from "../src/index.ts"
 
 interface Conversation {
   readonly name: string
@@ -182,6 +182,55 @@ describe("Engine", () => {
           expect(states.at(-1)).toBe("asleep")
           expect(pidOf(process.pid)).toEqual([])
         }
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a model that sleeps is woken before anybody asks, and counts from then on",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const isIn = (phase: string): Effect.Effect<void> =>
+          Effect.suspend(() => (states.at(-1) === phase ? Effect.void : Effect.andThen(Effect.sleep(5), isIn(phase))))
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 300 })
+        yield* engine.ready
+        yield* isIn("asleep")
+        yield* engine.rouse
+        yield* isIn("ready")
+        const item = conversation("greeting")
+        expect(yield* idsOf(engine, requestOf("first", item.prompt_ids))).toEqual(answerOf(item))
+        yield* isIn("asleep")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "experts that fell asleep are awake when a plan that keeps them is answered, and answers stay",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ expertIdleMs: 200 })
+        yield* engine.ready
+        const report = Effect.gen(function* () {
+          const result = yield* engine.control({ kind: "experts" })
+          return result.kind === "experts" ? result : yield* Effect.die("expected a report")
+        })
+        const areAsleep: Effect.Effect<void, EngineError> = Effect.flatMap(report, ({ residency }) =>
+          residency.numAwake === 0 ? Effect.void : Effect.andThen(Effect.sleep(20), areAsleep),
+        )
+        yield* areAsleep
+        const layers = [{ layer: 4, awake: [6, 1, 3], numNamed: 2, twice: [6] }]
+        expect(yield* engine.control({ kind: "keep", layers })).toEqual({ kind: "kept", numAwake: 3, numKept: 3 })
+        const { experts } = yield* report
+        expect(experts.flatMap(({ layer, expert, state }) => (state === "awake" ? [[layer, expert]] : []))).toEqual([
+          [4, 1],
+          [4, 3],
+          [4, 6],
+        ])
+        const item = conversation("greeting")
+        expect(yield* idsOf(engine, requestOf("then", item.prompt_ids))).toEqual(answerOf(item))
+        const unknown = engine.control({ kind: "keep", layers: [{ ...layers[0]!, awake: [99] }] })
+        expect((yield* Effect.flip(unknown)).message).toBe("layer 4 expert 99: there is no such expert")
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -16,6 +16,7 @@ const expertsAt = (scale: number): ExpertReport[] =>
     replicas: 0,
     version: "original",
     load: scale / 4 ** expert,
+    usedMs: 0,
     shareOfTokens: 0,
     numFailures: 0,
   }))

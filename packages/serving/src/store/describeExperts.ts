@@ -20,6 +20,7 @@ export function describeExperts({
   load,
   versions,
   replicasPerLayer,
+  numKept,
   routing,
   drift = { kl: 0, moved: 0 },
 }: {
@@ -28,6 +29,7 @@ export function describeExperts({
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
   readonly replicasPerLayer: number
+  readonly numKept: number
   readonly routing: RoutingMode
   readonly drift: { readonly kl: number; readonly moved: number } | undefined
 }): ExpertsReport {
@@ -48,6 +50,7 @@ export function describeExperts({
           replicas: residency.hasReplica(instance) ? 1 : 0,
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
+          usedMs: load.usedMs[instance]!,
           shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
           numFailures: breaker.numFailures,
           ...(failure === undefined
@@ -74,6 +77,7 @@ export function describeExperts({
       routing,
       drift,
       replicasPerLayer,
+      numKept,
       budgetBytes: limits.budgetBytes,
       usedBytes,
       numAwake: experts.filter(({ bytes }) => bytes > 0).length,
