@@ -56,9 +56,13 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
   const mayGo = (instance: number): boolean => copies(instance) === 0 && !isHot(instance) && store.mayEvict(instance)
 
   const report = (): Kept => {
-    const originals = [...wanted.keys()].filter((original) => wanted[original]! > 0)
-    const numAwake = originals.filter((original) => states[activeOf(original)] === STATE.awake).length
-    return { kind: "kept", numAwake, numKept: originals.length }
+    let [numAwake, numKept] = [0, 0]
+    for (let original = 0; original < wanted.length; original++) {
+      if (wanted[original] === 0) continue
+      numKept++
+      if (states[activeOf(original)] === STATE.awake) numAwake++
+    }
+    return { kind: "kept", numAwake, numKept }
   }
 
   const letSleep = (named: Keep["layers"]): void => {
@@ -144,10 +148,9 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
         if (original === undefined) break
         if (wakeOne(waking, original)) waking.numWoken++
       }
-      const isReading = [...wanted.keys()].some(
-        (original) => wanted[original]! > 0 && states[activeOf(original)] === STATE.waking,
-      )
-      if (waking.queue.length === 0 && !isReading) finish()
+      if (waking.queue.length > 0) return
+      const isReading = wanted.some((count, original) => count > 0 && states[activeOf(original)] === STATE.waking)
+      if (!isReading) finish()
     },
   }
 }
