@@ -53,6 +53,26 @@ const Scale = Schema.Struct({
   /** How many of each layer's busiest experts have a second copy, for failover. */
   replicasPerLayer: Count,
 })
+/**
+ * Sets whom a plan keeps awake, in the place of the plan before: those that sleep are woken between steps, and `--expert-idle` leaves them awake.
+ *
+ * In the layers that it names, others that nobody used lately fall asleep. Memory budget and `scale` stay upper bounds. Answers do not change.
+ */
+const Keep = Schema.Struct({
+  kind: Schema.Literal("keep"),
+  layers: Schema.Array(
+    Schema.Struct({
+      layer: Count,
+      /** Expert ids, the most wanted first. */
+      awake: Schema.Array(Count),
+      /** So many of them are named by an event: they are woken before all others. */
+      numNamed: Count,
+      /** Those that are to have a second copy, where there is room. */
+      twice: Schema.Array(Count),
+    }),
+  ),
+})
+export type Keep = typeof Keep.Type
 /** Makes an expert fail in its next `count` uses. */
 const InjectFault = Schema.Struct({
   kind: Schema.Literal("fault"),
@@ -128,7 +148,7 @@ export const NOTHING_DESIRED: Desired = {
   quarantined: [],
 }
 
-export const ControlCommand = Schema.Union([ListExperts, Scale, Swap, Rollback, EndCanary, InjectFault])
+export const ControlCommand = Schema.Union([ListExperts, Scale, Keep, Swap, Rollback, EndCanary, InjectFault])
 export type ControlCommand = typeof ControlCommand.Type
 
 export const ExpertReport = Schema.Struct({
@@ -143,6 +163,8 @@ export const ExpertReport = Schema.Struct({
   load: Schema.Finite,
   /** Of all time, the share that went into computing it, averaged. */
   timeShare: Schema.Finite,
+  /** When it was last used, in ms since 1970; 0 = never since the engine's start. */
+  usedMs: Schema.Finite,
   /** Of its layer's assignments since the start. */
   shareOfTokens: Schema.Finite,
   numFailures: Count,
@@ -165,6 +187,8 @@ export const ResidencyReport = Schema.Struct({
   numExperts: Count,
   awakePerLayer: Schema.NullOr(Count),
   replicasPerLayer: Count,
+  /** Experts that a plan keeps awake, as far as there is room. */
+  numKept: Count,
   /** Since the engine's start. */
   numWoken: Count,
   numSlept: Count,
@@ -210,6 +234,8 @@ export const ControlResult = Schema.Union([
     versions: VersionsReport,
   }),
   Schema.Struct({ kind: Schema.Literal("done") }),
+  /** How many of those that a plan keeps are awake: fewer where there is no room. */
+  Schema.Struct({ kind: Schema.Literal("kept"), numAwake: Count, numKept: Count }),
   Schema.Struct({ kind: Schema.Literal("versions"), ...VersionsReport.fields }),
 ])
 export type ControlResult = typeof ControlResult.Type

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { itEffect } from "@consilium/testing/effect"
 import { Effect, Exit, Fiber } from "effect"
+import type { EngineError } from "../src/index.ts"
 import {
   answerOf,
   conversation,
@@ -46,6 +47,36 @@ describe("Engine", () => {
             .pipe(Effect.map(({ usage }) => usage.cachedTokens))
         expect(yield* cachedOf("first")).toBe(0)
         expect(yield* cachedOf("second")).toBe(prompt_ids.length - 1)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "experts that fell asleep are awake when a plan that keeps them is answered, and answers stay",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ expertIdleMs: 200 })
+        yield* engine.ready
+        const report = Effect.gen(function* () {
+          const result = yield* engine.control({ kind: "experts" })
+          return result.kind === "experts" ? result : yield* Effect.die("expected a report")
+        })
+        const areAsleep: Effect.Effect<void, EngineError> = Effect.flatMap(report, ({ residency }) =>
+          residency.numAwake === 0 ? Effect.void : Effect.andThen(Effect.sleep(20), areAsleep),
+        )
+        yield* areAsleep
+        const layers = [{ layer: 4, awake: [6, 1, 3], numNamed: 2, twice: [6] }]
+        expect(yield* engine.control({ kind: "keep", layers })).toEqual({ kind: "kept", numAwake: 3, numKept: 3 })
+        const { experts } = yield* report
+        expect(experts.flatMap(({ layer, expert, state }) => (state === "awake" ? [[layer, expert]] : []))).toEqual([
+          [4, 1],
+          [4, 3],
+          [4, 6],
+        ])
+        const item = conversation("greeting")
+        expect(yield* idsOf(engine, requestOf("then", item.prompt_ids))).toEqual(answerOf(item))
+        const unknown = engine.control({ kind: "keep", layers: [{ ...layers[0]!, awake: [99] }] })
+        expect((yield* Effect.flip(unknown)).message).toBe("layer 4 expert 99: there is no such expert")
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -102,6 +102,25 @@ describe("Engine: the next one", () => {
   )
 
   itEffect(
+    "a model that sleeps is woken before anybody asks, and counts from then on",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const isIn = (phase: string): Effect.Effect<void> =>
+          Effect.suspend(() => (states.at(-1) === phase ? Effect.void : Effect.andThen(Effect.sleep(5), isIn(phase))))
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 300 })
+        yield* engine.ready
+        yield* isIn("asleep")
+        yield* engine.rouse
+        yield* isIn("ready")
+        const item = conversation("greeting")
+        expect(yield* idsOf(engine, requestOf("first", item.prompt_ids))).toEqual(answerOf(item))
+        yield* isIn("asleep")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
     "an engine that keeps dying ends in an error instead of a fourth try",
     () =>
       Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import { loadModelConfig, modelFormats, mostExpertsPerToken } from "@consilium/model"
+import { modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
@@ -35,12 +35,12 @@ export const serve: Command = {
 /** Serves until a signal says otherwise; returns the exit code. */
 async function runService(settings: Settings): Promise<number> {
   const model = await locateModel(settings.model, settings["cache-dir"])
+  const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar, model.dir)
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
   const wanted = desired.load()
   desired.prune(wanted)
-  const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar)
   const ledger = openCostLedger(settings)
   let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
@@ -77,8 +77,7 @@ async function runService(settings: Settings): Promise<number> {
       noteRequest: () => scaler?.noteRequest(),
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
-    if (scaler !== undefined)
-      stopScaling = autoscale(engine, scaler, mostExpertsPerToken(loadModelConfig(model.dir).config))
+    if (scaler !== undefined) stopScaling = autoscale(engine, scaler)
     const servers = listen(deps, settings)
     const stopped = untilSignal()
 

@@ -45,6 +45,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    rouse: Effect.void,
     kill: Effect.void,
     generate: ({ requestId }, onEvent) =>
       Effect.suspend(() => {

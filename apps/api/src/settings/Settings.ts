@@ -207,7 +207,7 @@ export const SETTINGS = {
   calendar: {
     ...optional(text("<file.json>")),
     description:
-      "Events that bring load (docs/operations.md). With it, the number of awake experts follows what is expected.",
+      "Events that bring load (docs/operations.md). With it, experts are woken ahead of what is expected, and let sleep where nothing is.",
   },
   "swap-dir": {
     ...optional(text("<dir>")),

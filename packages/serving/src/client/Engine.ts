@@ -59,6 +59,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   let engine: EngineProcess | undefined
   let desired = options.desired ?? NOTHING_DESIRED
   let isTested = false
+  let isRoused = false
   let fatal: string | undefined
   /** When the engine was last heard, or had nothing to say; when somebody last asked. */
   let heardMs = 0
@@ -150,8 +151,9 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
         )
       }
       if (state.phase === "asleep") {
-        if (pending.size === 0) yield* untilAsked
+        if (pending.size === 0 && !isRoused) yield* untilAsked
         else setState({ phase: "waking" })
+        isRoused = false
         continue
       }
       if (fatal !== undefined) return giveUp(fatal)
@@ -228,6 +230,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     ready: Deferred.await(ready),
     generate,
     control,
+    rouse: Effect.sync(() => {
+      askedMs = performance.now()
+      // While its process is ending there is nobody to wake yet.
+      isRoused = state.phase === "asleep"
+      wake?.()
+    }),
     onChanges(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -45,6 +45,8 @@ export interface EngineApi {
   ) => Effect.Effect<GenerateEnd, EngineError>
   /** Carries out what an operator asks, in the engine; what outlives it is remembered for the next one. */
   readonly control: (command: ControlCommand) => Effect.Effect<ControlResult, EngineError>
+  /** Wakes a model that sleeps, and counts as a request where `modelIdleMs` is concerned: somebody is about to ask. */
+  readonly rouse: Effect.Effect<void>
   /** Hears of experts' changes; returns how to stop. */
   readonly onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void
   /** Kills the engine process: a fault that operators inject. Fails where there is none. */

@@ -41,6 +41,7 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   ready: Effect.succeed(status),
   drain: Effect.void,
   control: () => Effect.succeed({ kind: "done" }),
+  rouse: Effect.void,
   onChanges: () => () => {},
   kill: Effect.void,
   generate: ({ requestId }, onEvent) =>

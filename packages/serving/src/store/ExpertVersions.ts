@@ -35,6 +35,8 @@ export interface ExpertVersions {
   report(): VersionsReport
   /** The version that an instance is: its name, or "original". */
   nameOf(instance: number): string
+  /** Returns the instance that requests run which begin now, for that of an original. */
+  activeOf(original: number): number
   /** Whether an instance is used by nobody but those who began with it. */
   isDraining(instance: number): boolean
   close(): void
@@ -263,6 +265,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     },
     report,
     nameOf: (instance) => [...places.all].find(([, place]) => place === instance)?.[0] ?? "original",
+    activeOf: (original) => instanceFor(active, original),
     isDraining(instance) {
       const { first } = layers[layerOf[instance]!]!
       const original = first + table.expertIds[instance]!

@@ -39,6 +39,10 @@ export interface Residency {
   trim(): void
   /** Begins to wake an instance that sleeps, in the place of others where there is no room; false where none of those that `mayEvict` allows can make room. */
   wake(instance: number, isUrgent: boolean, mayEvict: (instance: number) => boolean): boolean
+  /** Others make room before this one until it is used, as long as those are at least as many. */
+  reserve(instance: number): void
+  /** Notes that an instance is used, or that nobody waits for it any more. */
+  unreserve(instance: number): void
   /** Makes an instance that sleeps awake with verified bytes in a frame of the pool's; there must be room. */
   adopt(instance: number, frame: Span): void
   /** Makes the read of a waking instance pass those that nobody waits for. */

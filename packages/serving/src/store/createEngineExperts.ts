@@ -19,6 +19,7 @@ import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
 import { ExpertFault } from "./ExpertFault.ts"
+import { createExpertKeeper, type ExpertKeeper } from "./ExpertKeeper.ts"
 import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
 import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
@@ -63,6 +64,8 @@ export interface EngineExperts extends ModelExperts {
   stepDone(): readonly Degradation[]
   /** Which versions requests run. */
   readonly versions: ExpertVersions
+  /** Whom a plan keeps awake. */
+  readonly keeper: ExpertKeeper
   /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is, where nothing happens before; Infinity = never. */
   tend(): number
   /** Whether weights were found changed in memory since the last call: what was computed with them is not to be trusted. */
@@ -173,7 +176,8 @@ export function createEngineExperts(
     versionOf: (instance) => versions.nameOf(instance),
     onQuarantine: options.onQuarantine ?? (() => {}),
   })
-  const tender = createTender({ store, load, health, probe, idleMs, nowMs, onChange: emit })
+  const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs, onChange: emit })
+  const tender = createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange: emit })
 
   const scale = ({
     awakePerLayer,
@@ -198,6 +202,7 @@ export function createEngineExperts(
       load,
       versions,
       replicasPerLayer: tender.numReplicas(),
+      numKept: keeper.numKept,
       routing: mode,
       comparison: loadAware?.report(),
     })
@@ -207,6 +212,7 @@ export function createEngineExperts(
     store,
     health,
     versions,
+    keeper,
     source: store.source,
     options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
     ...(loadAware === undefined ? {} : { beginStep: loadAware.beginStep, observeRouting: loadAware.observe }),
@@ -249,7 +255,8 @@ export function createEngineExperts(
       if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
     },
     control(command) {
-      if (command.kind !== "experts") tender.noteWork()
+      // What a plan wakes is verified as it is read.
+      if (command.kind !== "experts" && command.kind !== "keep") tender.noteWork()
       switch (command.kind) {
         case "experts":
           return report()
@@ -262,6 +269,8 @@ export function createEngineExperts(
         case "scale":
           scale(command)
           return { kind: "done" }
+        case "keep":
+          return keeper.keep(command.layers)
         case "fault": {
           if (!enablesFaults) throw new RangeError("faults are not enabled: start with --enable-faults")
           const instance = instanceOf(table, command.layer, command.expert)

@@ -130,6 +130,7 @@ export function createLayerSource({
         needed.push(first + e)
         isNeeded[e] = 1
         policy.touch(first + e, turn.step)
+        residency.unreserve(first + e)
       }
       residency.settle()
       wakeAll()

@@ -56,6 +56,8 @@ export function createResidency({
   }
   /** Instances that are read ahead of need, until their read is done or somebody waits for it. */
   const ahead = new Set<number>()
+  /** Instances that are awake, or waking, for a use that is to come. */
+  const reserved = new Set<number>()
   let usedBytes = 0
 
   const hold = (instance: number, bytes: number): void => {
@@ -77,6 +79,7 @@ export function createResidency({
     frames[instance] = undefined
     states[instance] = STATE.asleep
     numHeld[layerOf[instance]!]!--
+    reserved.delete(instance)
     policy.slept(instance)
     hold(instance, 0)
   }
@@ -99,10 +102,12 @@ export function createResidency({
 
   /** Puts the policy's next victim to sleep, one of `layer` where given; returns false where nobody may. */
   const sleepOne = (layer: number | undefined, mayEvict: (instance: number) => boolean): boolean => {
-    const victim = policy.victim(
-      turn.layer,
-      (other) => states[other] === STATE.awake && (layer === undefined || layerOf[other] === layer) && mayEvict(other),
-    )
+    const mayGo = (other: number): boolean =>
+      states[other] === STATE.awake && (layer === undefined || layerOf[other] === layer) && mayEvict(other)
+    // Were most of memory reserved, those that run would be left to take turns in the rest.
+    const isKept = reserved.size > 0 && 2 * reserved.size <= numHeld.reduce((sum, count) => sum + count, 0)
+    let victim = isKept ? policy.victim(turn.layer, (other) => !reserved.has(other) && mayGo(other)) : -1
+    if (victim < 0) victim = policy.victim(turn.layer, mayGo)
     if (victim < 0) return false
     sleep(victim)
     return true
@@ -227,6 +232,8 @@ export function createResidency({
     dropReplica,
     heldBytes: (instance) => heldBytes[instance]! + (replicas.has(instance) ? pool.frameBytes : 0),
     trim: () => pool.trim(0),
+    reserve: (instance) => void reserved.add(instance),
+    unreserve: (instance) => void reserved.delete(instance),
     adopt(instance, frame) {
       frames[instance] = frame
       numHeld[layerOf[instance]!]!++

@@ -1,6 +1,7 @@
 import type { ExpertChange } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
+import type { ExpertKeeper } from "./ExpertKeeper.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
 import type { ExpertProbe } from "./ExpertProbe.ts"
 import { STATE } from "./ExpertTable.ts"
@@ -22,6 +23,7 @@ interface TenderOptions {
   readonly store: ExpertStore
   readonly load: ExpertLoad
   readonly health: ExpertHealth
+  readonly keeper: ExpertKeeper
   readonly probe: ExpertProbe
   /** Experts that nobody used for so long fall asleep. */
   readonly idleMs: number
@@ -32,7 +34,7 @@ interface TenderOptions {
 /** What verifying slabs may take each time. */
 const SCRUB_MS = 1
 
-export function createTender({ store, load, health, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
+export function createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
   const { table, residency } = store
   /** Who was never used counts from here. */
   const bornMs = nowMs()
@@ -41,6 +43,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
   let numUnverified = table.numInstances
   let isSpoiled = false
   let replicasPerLayer = 0
+  let hadCopies = false
 
   /** Returns milliseconds until the next falls asleep, unless it is used before. */
   const putIdleToSleep = (): number => {
@@ -48,7 +51,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     if (idleMs === restMs) return restMs
     let numAsleep = 0
     for (let instance = 0; instance < table.numInstances; instance++) {
-      if (table.states[instance] !== STATE.awake) continue
+      if (table.states[instance] !== STATE.awake || keeper.copies(instance) > 0) continue
       const leftMs = Math.max(load.usedMs[instance]!, bornMs) + idleMs - nowMs()
       if (leftMs > 0) {
         restMs = Math.min(restMs, leftMs)
@@ -88,15 +91,20 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     health.settle(instance, isWell, reason)
   }
 
-  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. Returns whether it made one. */
+  /**
+   * Gives each layer's busiest experts, and those that the plan wants twice, a second copy, one at a time; who is no longer among them loses it.
+   * Returns whether it made one.
+   */
   const replicate = (): boolean => {
     let hasCopied = false
     for (const { first, numExperts } of table.layers) {
       const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
         .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
-        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer }))
+        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer || keeper.copies(instance) > 1 }))
       for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
-      const missing = busiest.find(({ instance, isHot }) => isHot && !residency.hasReplica(instance))
+      const missing = busiest.find(
+        ({ instance, isHot }) => isHot && table.states[instance] === STATE.awake && !residency.hasReplica(instance),
+      )
       if (missing !== undefined && residency.isIntact(missing.instance) === true)
         hasCopied = residency.replicate(missing.instance) || hasCopied
     }
@@ -107,7 +115,10 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     tend() {
       const sleepMs = putIdleToSleep()
       scrub()
-      const hasCopied = replicasPerLayer > 0 && replicate()
+      const wantsCopies = replicasPerLayer > 0 || keeper.wantsTwice
+      // Once more when the last wish is gone: to give back.
+      const hasCopied = (wantsCopies || hadCopies) && replicate()
+      hadCopies = wantsCopies
       probeOne()
       return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, health.msToProbe())
     },
@@ -119,11 +130,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
       isSpoiled = false
       return wasSpoiled
     },
-    setReplicas(perLayer) {
-      replicasPerLayer = perLayer
-      if (perLayer > 0) return
-      for (let instance = 0; instance < table.numInstances; instance++) residency.dropReplica(instance)
-    },
+    setReplicas: (perLayer) => void (replicasPerLayer = perLayer),
     numReplicas: () => replicasPerLayer,
   }
 }

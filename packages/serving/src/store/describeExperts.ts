@@ -21,6 +21,7 @@ export function describeExperts({
   load,
   versions,
   replicasPerLayer,
+  numKept,
   routing,
   comparison,
 }: {
@@ -29,6 +30,7 @@ export function describeExperts({
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
   readonly replicasPerLayer: number
+  readonly numKept: number
   readonly routing: RoutingMode
   /** Of load-aware routing with the router's own. */
   readonly comparison: PlainReport | undefined
@@ -51,6 +53,7 @@ export function describeExperts({
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
           timeShare: load.timeShare(instance),
+          usedMs: load.usedMs[instance]!,
           shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
           numFailures: breaker.numFailures,
           ...(failure === undefined
@@ -78,6 +81,7 @@ export function describeExperts({
       routing,
       drift: comparison?.drift ?? { kl: 0, moved: 0 },
       replicasPerLayer,
+      numKept,
       budgetBytes: limits.budgetBytes,
       usedBytes,
       numAwake: experts.filter(({ bytes }) => bytes > 0).length,
