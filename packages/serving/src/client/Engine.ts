@@ -92,6 +92,8 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     if (state.phase === "draining") engine?.send({ type: "drain" })
     else {
       setState({ phase: "ready", status: next })
+      // It has not idled while it loaded.
+      askedMs = performance.now()
       watchLater()
     }
     Deferred.doneUnsafe(ready, Effect.succeed(next))
