@@ -138,6 +138,8 @@ export const ExpertReport = Schema.Struct({
   /** Bytes that it holds now. */
   bytes: Count,
   replicas: Count,
+  /** Memory domains of its copies, that of the one that computes first. */
+  domains: Schema.Array(Count),
   version: Schema.String,
   /** Tokens a second, averaged. */
   load: Schema.Finite,
@@ -171,6 +173,11 @@ export const ResidencyReport = Schema.Struct({
   readBytes: Count,
   aheadBytes: Count,
   waitMs: Schema.Finite,
+  /** Experts that went to another memory domain. */
+  numMoved: Count,
+  numDomains: Count,
+  /** Mean load of a memory domain over the largest, the worst layer's; 1 where there is one. */
+  domainBalance: Schema.Finite,
   /** Largest load of a layer's experts over their mean, the worst layer's. */
   imbalance: Schema.Finite,
   /** What it would be if the same tokens had gone where the router wanted: beside it, what routing other than `exact` gains. */
@@ -231,6 +238,7 @@ export const ExpertChange = Schema.Struct({
     "swapped",
     "rolled-back",
     "scaled",
+    "moved",
     "engine",
   ]),
   detail: Schema.String,

@@ -14,6 +14,7 @@ const expertsAt = (scale: number): ExpertReport[] =>
     state: "awake",
     bytes: 1,
     replicas: 0,
+    domains: [0],
     version: "original",
     load: scale / 4 ** expert,
     timeShare: 0,

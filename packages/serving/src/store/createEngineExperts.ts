@@ -16,6 +16,7 @@ import type {
   VersionsReport,
 } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
+import { createExpertDomains } from "./ExpertDomains.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
 import { ExpertFault } from "./ExpertFault.ts"
@@ -29,6 +30,7 @@ import { createTender } from "./createTender.ts"
 import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
+import { createRebalancer } from "./Rebalancer.ts"
 
 export interface EngineExpertsOptions {
   /** Faults may be injected. */
@@ -100,6 +102,7 @@ export function createEngineExperts(
     backend,
     standIn,
     eviction: options.eviction ?? DEFAULT_EVICTION,
+    domainFor: (instance, other) => domains.choose(instance, other),
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
@@ -129,6 +132,15 @@ export function createEngineExperts(
   const { table, residency } = store
   const watchNorms = createNormWatch(table, (instance) => health.isAccepted(instance))
   const load = createExpertLoad(table, nowMs)
+  const { arena } = backend
+  const domains = createExpertDomains({
+    table,
+    arena,
+    load,
+    isSettled: (instance) => health.breaker(instance).state === "closed" && !versions.isDraining(instance),
+  })
+  const rebalancer =
+    domains.numDomains === 1 ? undefined : createRebalancer({ table, residency, domains, arena, nowMs, onChange: emit })
   const readAhead = createReadAhead(store)
   const probe = createExpertProbe({
     store,
@@ -197,6 +209,7 @@ export function createEngineExperts(
       health,
       load,
       versions,
+      domains,
       replicasPerLayer: tender.numReplicas(),
       routing: mode,
       comparison: loadAware?.report(),
@@ -231,6 +244,7 @@ export function createEngineExperts(
     stepDone() {
       tender.noteWork()
       watchNorms.nextStep()
+      rebalancer?.stepDone()
       isIsolating = false
       const rungs = health.takeRungs()
       const detours = loadAware?.takeDetours()
