@@ -29,7 +29,7 @@ export interface ArenaOptions {
   readonly limitBytes?: number
   /** One, bound to nothing, unless given. */
   readonly domains?: MemoryDomains
-  /** Told why a segment is not bound to its domain's node: its memory lies where the system likes. */
+  /** Told once for each node that segments cannot be bound to, and why: their memory lies where the system likes. */
   readonly onUnbound?: (reason: string) => void
 }
 

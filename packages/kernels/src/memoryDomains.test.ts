@@ -65,9 +65,13 @@ test("createArena: a segment of a node prefers its memory; where the system refu
   withDomains([0, 1000], (arena, reasons) => {
     const spans = [0, 1].map((domain) => arena.allocate(5000, "whole", domain))
     for (const span of spans) arena.bytes(span).fill(1)
+    // Another segment of the same node tells nothing new.
+    const numReasons = reasons.length
+    arena.allocate(SEGMENT, "whole", 1)
+    expect(reasons.length).toBe(numReasons)
     // No machine has a node 1000; elsewhere than on Linux nothing is bound, and nothing is told.
     if (process.platform !== "linux") return expect(reasons).toEqual([])
-    expect(reasons.at(-1)).toStartWith("arena: a segment is not bound to NUMA node 1000: ")
+    expect(reasons.at(-1)).toStartWith("arena: memory is not bound to NUMA node 1000: ")
     if (reasons.length > 1) return console.log(`memoryDomains: policy not looked at: ${reasons[0]}`)
     const mapping = readFileSync("/proc/self/numa_maps", "utf8")
       .split("\n")

@@ -24,16 +24,20 @@ type SegmentSource = (bytes: number, use: SpanUse, node: number | undefined) => 
 /**
  * Returns a function that opens segments: anonymous mappings on Linux, shared buffers elsewhere. Untouched pages cost nothing.
  *
- * @param onUnbound told why a segment is not on the node that it was to be on
+ * @param onUnbound told once for each node that segments cannot be bound to, and why
  */
 export function createSegmentSource(onUnbound: (reason: string) => void = () => {}): SegmentSource {
   if (process.platform !== "linux") return openShared
   const libc = openLibc()
   if (libc === undefined) return openShared
+  const refused = new Set<number>()
   return (bytes, use, node) => {
     const segment = openMapping(bytes, use, libc)
-    const reason = node === undefined ? undefined : bindToNode(segment.address, bytes, node)
-    if (reason !== undefined) onUnbound(`arena: a segment is not bound to NUMA node ${node}: ${reason}`)
+    if (node === undefined || refused.has(node)) return segment
+    const reason = bindToNode(segment.address, bytes, node)
+    if (reason === undefined) return segment
+    refused.add(node)
+    onUnbound(`arena: memory is not bound to NUMA node ${node}: ${reason}`)
     return segment
   }
 }
