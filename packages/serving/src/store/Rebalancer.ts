@@ -17,7 +17,7 @@ import type { ExpertLayer, ExpertTable } from "./ExpertTable.ts"
 import type { Residency } from "./Residency.ts"
 
 export interface Rebalancer {
-  /** Called between two steps: carries out a few moves where they pay; most times it is too early to look. */
+  /** Called between two steps: carries out a few moves where they pay; most times it is too early to look, and where there is one domain always. */
   stepDone(): void
 }
 
@@ -130,7 +130,7 @@ export function createRebalancer(options: RebalancerOptions): Rebalancer {
 
   return {
     stepDone() {
-      if (nowMs() < restUntilMs) return
+      if (domains.numDomains === 1 || nowMs() < restUntilMs) return
       const startMs = performance.now()
       if (!rebalance(layers[next]!)) return goOn()
       hasMoved = true

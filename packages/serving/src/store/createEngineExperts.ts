@@ -132,22 +132,8 @@ export function createEngineExperts(
   const { table, residency } = store
   const watchNorms = createNormWatch(table, (instance) => health.isAccepted(instance))
   const load = createExpertLoad(table, nowMs)
-  const { arena } = backend
-  const domains = createExpertDomains({
-    table,
-    arena,
-    load,
-    isSettled: (instance) => health.breaker(instance).state === "closed" && !versions.isDraining(instance),
-  })
-  const rebalancer =
-    domains.numDomains === 1 ? undefined : createRebalancer({ table, residency, domains, arena, nowMs, onChange: emit })
   const readAhead = createReadAhead(store)
-  const probe = createExpertProbe({
-    store,
-    backend,
-    standIn,
-    hiddenSize: prepared.config.hiddenSize,
-  })
+  const probe = createExpertProbe({ store, backend, standIn, hiddenSize: prepared.config.hiddenSize })
   const versions = createExpertVersions({
     table,
     residency,
@@ -185,6 +171,10 @@ export function createEngineExperts(
     versionOf: (instance) => versions.nameOf(instance),
     onQuarantine: options.onQuarantine ?? (() => {}),
   })
+  const isSettled = (instance: number): boolean =>
+    health.breaker(instance).state === "closed" && !versions.isDraining(instance)
+  const domains = createExpertDomains({ table, arena: backend.arena, load, isSettled })
+  const rebalancer = createRebalancer({ table, residency, domains, arena: backend.arena, nowMs, onChange: emit })
   const tender = createTender({ store, load, health, probe, idleMs, nowMs, onChange: emit })
 
   const scale = ({
@@ -244,7 +234,7 @@ export function createEngineExperts(
     stepDone() {
       tender.noteWork()
       watchNorms.nextStep()
-      rebalancer?.stepDone()
+      rebalancer.stepDone()
       isIsolating = false
       const rungs = health.takeRungs()
       const detours = loadAware?.takeDetours()
