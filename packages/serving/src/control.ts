@@ -158,6 +158,8 @@ export const ExpertReport = Schema.Struct({
   /** Bytes that it holds now. */
   bytes: Count,
   replicas: Count,
+  /** Memory domains of its copies, that of the one that computes first. */
+  domains: Schema.Array(Count),
   version: Schema.String,
   /** Tokens a second, averaged. */
   load: Schema.Finite,
@@ -195,6 +197,11 @@ export const ResidencyReport = Schema.Struct({
   readBytes: Count,
   aheadBytes: Count,
   waitMs: Schema.Finite,
+  /** Experts that went to another memory domain. */
+  numMoved: Count,
+  numDomains: Count,
+  /** Mean load of a memory domain over the largest, the worst layer's; 1 where there is one. */
+  domainBalance: Schema.Finite,
   /** Largest load of a layer's experts over their mean, the worst layer's. */
   imbalance: Schema.Finite,
   /** What it would be if the same tokens had gone where the router wanted: beside it, what routing other than `exact` gains. */
@@ -257,6 +264,7 @@ export const ExpertChange = Schema.Struct({
     "swapped",
     "rolled-back",
     "scaled",
+    "moved",
     "engine",
   ]),
   detail: Schema.String,

@@ -35,6 +35,22 @@ describe("Engine", () => {
   )
 
   itEffect(
+    "spreads experts over as many memory domains as it is told, and gives the same text",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ backend: "reference", memoryDomains: 2 })
+        yield* engine.ready
+        const [item] = conversations.toSorted((a, b) => a.prompt_ids.length - b.prompt_ids.length)
+        expect(yield* idsOf(engine, requestOf("a", item!.prompt_ids))).toEqual(answerOf(item!))
+        const report = yield* engine.control({ kind: "experts" })
+        if (report.kind !== "experts") throw new Error(`expected experts, found ${report.kind}`)
+        expect(report.residency.numDomains).toBe(2)
+        expect(new Set(report.experts.flatMap(({ domains }) => domains))).toEqual(new Set([0, 1]))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
     "a request that follows another of its conversation computes only what is new",
     () =>
       Effect.gen(function* () {

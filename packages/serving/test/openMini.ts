@@ -51,6 +51,8 @@ export interface OpenOptions {
   /** Experts that memory holds; without it the transformer holds all itself. */
   readonly numAwake?: number
   readonly options?: Partial<EngineExpertsOptions>
+  /** Memory domains, told apart by their segments alone. */
+  readonly numDomains?: number
   /** The expert whose bytes on disk are spoilt. */
   readonly damage?: { readonly layer: number; readonly expert: number }
   readonly isRestart?: boolean
@@ -58,10 +60,10 @@ export interface OpenOptions {
 
 /** Runs `body` with the model; nothing must be left afterwards. */
 export function withModel<T>(
-  { backend: name = BACKENDS.at(-1)!, numAwake, options, damage, isRestart = false }: OpenOptions,
+  { backend: name = BACKENDS.at(-1)!, numAwake, options, numDomains = 1, damage, isRestart = false }: OpenOptions,
   body: (opened: Opened) => T,
 ): T {
-  const arena = createArena({})
+  const arena = createArena({ domains: Array.from({ length: numDomains }, () => undefined) })
   const backend =
     name === "x64" ? createX64Backend(arena, { isa: bestIsa(), numThreads: 2 }) : createReferenceBackend(arena)
   const prepared = openPreparedModel(damage === undefined ? preparedDir : damagedCopy(damage), miniModelDir())

@@ -9,7 +9,7 @@ export function engineStart(
   preparedDir: string,
   settings: Settings,
 ): EngineOptions["start"] {
-  const { backend, threads, context, memory, debug } = settings
+  const { backend, threads, context, memory, debug, "memory-domains": memoryDomains } = settings
   return {
     modelId,
     sourceDir: dir,
@@ -19,6 +19,7 @@ export function engineStart(
     numSlots: settings["max-streams"],
     ...(context === undefined ? {} : { contextLength: context }),
     memoryBytes: memory,
+    ...(memoryDomains === undefined ? {} : { memoryDomains }),
     maxWaiting: settings["max-queue"],
     debug,
     enablesFaults: settings["enable-faults"],

@@ -44,6 +44,16 @@ const FIGURES: readonly {
     help: "What it would be by the router's own choice: what load-aware routing gains",
     read: (of) => of.plainImbalance,
   },
+  {
+    name: "expert_domain_balance",
+    help: "Mean load of a memory domain over the largest, of the worst layer; 1 where there is one domain",
+    read: (of) => of.domainBalance,
+  },
+  {
+    name: "experts_moved",
+    help: "Experts that went to another memory domain since the engine's start",
+    read: (of) => of.numMoved,
+  },
 ]
 
 /** Registers figures of the experts: read from the engine when they are asked for; while there is none they are 0, or have no series. */

@@ -147,6 +147,11 @@ export const SETTINGS = {
     description:
       "Most resident memory of the engine: `2GiB`, or a share of the machine such as `0.5`. Experts that do not fit sleep on disk until they are wanted.",
   },
+  "memory-domains": {
+    ...optional(whole(1, 64)),
+    description:
+      "Memory domains that experts are spread over by their load; the machine's NUMA nodes unless set. More than there are nodes are for trying it out: they differ by name only.",
+  },
   backend: {
     ...oneOf("auto", "reference", "onnx", "x64"),
     defaultText: "auto",

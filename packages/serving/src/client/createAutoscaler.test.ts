@@ -50,6 +50,7 @@ const expertsAt = (usedMs: number, version: string): ExpertReport[] =>
       state: "awake",
       bytes: 1,
       replicas: 0,
+      domains: [0],
       version,
       load: 0,
       timeShare: 0,

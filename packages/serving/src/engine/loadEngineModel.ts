@@ -1,4 +1,4 @@
-import { type Backend, createArena } from "@consilium/kernels"
+import { type Backend, createArena, findMemoryDomains } from "@consilium/kernels"
 import { createTransformer, formatsName, openPreparedModel, type Transformer, weightBytes } from "@consilium/model"
 import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../store/createEngineExperts.ts"
 import { chooseBackend } from "./chooseBackend.ts"
@@ -36,7 +36,11 @@ export async function loadEngineModel(
   listeners: Pick<EngineExpertsOptions, "onChange" | "onQuarantine">,
 ): Promise<EngineModel> {
   const prepared = openPreparedModel(start.preparedDir, start.sourceDir)
-  const arena = createArena({ limitBytes: start.memoryBytes })
+  const arena = createArena({
+    limitBytes: start.memoryBytes,
+    domains: findMemoryDomains(start.memoryDomains),
+    ...(start.debug >= 1 ? { onUnbound: console.error } : {}),
+  })
   const releases = [() => prepared.close(), () => arena.close()]
   const close = (): void => {
     for (const release of releases.splice(0).reverse()) release()

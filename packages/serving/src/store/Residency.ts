@@ -18,6 +18,7 @@ export interface ResidencyCounters {
   aheadBytes: number
   /** Milliseconds that steps waited for reads. */
   waitMs: number
+  numMoved: number
 }
 
 export interface Residency {
@@ -33,6 +34,10 @@ export interface Residency {
   /** Lets an awake instance go on with its replica. Its own memory is given up. */
   useReplica(instance: number): void
   dropReplica(instance: number): void
+  /** Lets an awake instance compute from a copy in another memory domain, between two steps; false, and nothing has changed, where that cannot be. */
+  move(instance: number, domain: number): boolean
+  /** Returns the memory domains of an instance's copies, that of the one that computes first. */
+  domainsOf(instance: number): readonly number[]
   /** Bytes that an instance holds. */
   heldBytes(instance: number): number
   /** Gives the memory of free frames back to the system. */

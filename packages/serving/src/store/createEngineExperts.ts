@@ -16,6 +16,7 @@ import type {
   VersionsReport,
 } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
+import { createExpertDomains } from "./ExpertDomains.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
 import { ExpertFault } from "./ExpertFault.ts"
@@ -30,6 +31,7 @@ import { createTender } from "./createTender.ts"
 import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
+import { createRebalancer } from "./Rebalancer.ts"
 
 export interface EngineExpertsOptions {
   /** Faults may be injected. */
@@ -103,6 +105,7 @@ export function createEngineExperts(
     backend,
     standIn,
     eviction: options.eviction ?? DEFAULT_EVICTION,
+    domainFor: (instance, other) => domains.choose(instance, other),
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
@@ -133,12 +136,7 @@ export function createEngineExperts(
   const watchNorms = createNormWatch(table, (instance) => health.isAccepted(instance))
   const load = createExpertLoad(table, nowMs)
   const readAhead = createReadAhead(store)
-  const probe = createExpertProbe({
-    store,
-    backend,
-    standIn,
-    hiddenSize: prepared.config.hiddenSize,
-  })
+  const probe = createExpertProbe({ store, backend, standIn, hiddenSize: prepared.config.hiddenSize })
   const versions = createExpertVersions({
     table,
     residency,
@@ -176,6 +174,10 @@ export function createEngineExperts(
     versionOf: (instance) => versions.nameOf(instance),
     onQuarantine: options.onQuarantine ?? (() => {}),
   })
+  const isSettled = (instance: number): boolean =>
+    health.breaker(instance).state === "closed" && !versions.isDraining(instance)
+  const domains = createExpertDomains({ table, arena: backend.arena, load, isSettled })
+  const rebalancer = createRebalancer({ table, residency, domains, arena: backend.arena, nowMs, onChange: emit })
   const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs, onChange: emit })
   const tender = createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange: emit })
 
@@ -201,6 +203,7 @@ export function createEngineExperts(
       health,
       load,
       versions,
+      domains,
       replicasPerLayer: tender.numReplicas(),
       numKept: keeper.numKept,
       routing: mode,
@@ -237,6 +240,7 @@ export function createEngineExperts(
     stepDone() {
       tender.noteWork()
       watchNorms.nextStep()
+      rebalancer.stepDone()
       isIsolating = false
       const rungs = health.takeRungs()
       const detours = loadAware?.takeDetours()

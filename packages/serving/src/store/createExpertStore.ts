@@ -21,6 +21,8 @@ export interface ExpertStoreOptions {
   readonly watch: LayerWatch
   /** Computes with experts that the backend fails on. */
   readonly standIn: Backend
+  /** Returns the memory domain for an instance, another than `other` where there is another. */
+  readonly domainFor: (instance: number, other?: number) => number
 }
 
 interface StoreStart {
@@ -54,7 +56,7 @@ const NUM_READERS = 3
 
 /** Opens the store of a model's experts, all asleep. @throws PreparedModelError when their file cannot be read */
 export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
-  const { prepared, backend, eviction, watch, standIn } = options
+  const { prepared, backend, eviction, watch, standIn, domainFor } = options
   const { arena } = backend
   const handle = openDirect(prepared.slabsPath)
   const table = createExpertTable(prepared, handle)
@@ -69,7 +71,7 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
     budgetBytes: 0,
     targets: Int32Array.from(table.layers, ({ numInstances }) => numInstances),
   }
-  const residency = createResidency({ table, backend, standIn, pool, queue, policy, turn, limits })
+  const residency = createResidency({ table, backend, standIn, pool, queue, policy, turn, limits, domainFor })
   const sources = new Map<number, LayerSource>()
   for (const layer of table.layers) {
     const { format } = prepared.layers[layer.layer]!.experts[0]!.shape
@@ -87,7 +89,8 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
     },
     start(budgetBytes, options = {}) {
       limits.budgetBytes = budgetBytes
-      if (entries.length * frameBytes <= budgetBytes) wakeAll({ table, prepared, residency }, pool, backend, options)
+      if (entries.length * frameBytes <= budgetBytes)
+        wakeAll({ table, prepared, residency }, { pool, domainFor }, backend, options)
     },
     close() {
       residency.close()
@@ -99,7 +102,7 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
 /** Reads all experts, many at a time: what a start does where they all fit. */
 function wakeAll(
   { table, prepared, residency }: { table: ExpertTable; prepared: PreparedModel; residency: Residency },
-  pool: FramePool,
+  { pool, domainFor }: { pool: FramePool; domainFor: (instance: number) => number },
   { arena }: Backend,
   { isRestart = false, onProgress = () => {} }: StoreStart,
 ): void {
@@ -107,14 +110,19 @@ function wakeAll(
   for (let instance = 0; instance < table.numInstances; instance++) {
     const entry = table.files[instance]?.entry
     if (entry === undefined || table.states[instance] !== STATE.asleep) continue
-    const frame = pool.take()
+    const frame = pool.take(domainFor(instance))
+    // The next one's memory domain depends on it.
+    table.frames[instance] = frame
     targets.push({ instance, entry, frame, span: { ...frame, bytes: entry.bytes } })
   }
   const totalBytes = targets.reduce((sum, { entry }) => sum + entry.bytes, 0)
   try {
     prepared.readSlabs(arena, targets, (numDone) => onProgress((numDone / targets.length) * totalBytes, totalBytes))
   } catch (error) {
-    for (const { frame } of targets) pool.give(frame)
+    for (const { instance, frame } of targets) {
+      table.frames[instance] = undefined
+      pool.give(frame)
+    }
     if (!isRestart) throw error
     return
   }

@@ -1,5 +1,6 @@
 import type { ControlResult, ExpertReport, RoutingMode } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
+import type { ExpertDomains } from "./ExpertDomains.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
 import type { PlainReport } from "./PlainRouting.ts"
@@ -20,6 +21,7 @@ export function describeExperts({
   health,
   load,
   versions,
+  domains,
   replicasPerLayer,
   numKept,
   routing,
@@ -29,6 +31,7 @@ export function describeExperts({
   readonly health: ExpertHealth
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
+  readonly domains: ExpertDomains
   readonly replicasPerLayer: number
   readonly numKept: number
   readonly routing: RoutingMode
@@ -50,6 +53,7 @@ export function describeExperts({
           state: failure === undefined ? state : "failed",
           bytes: residency.heldBytes(instance),
           replicas: residency.hasReplica(instance) ? 1 : 0,
+          domains: residency.domainsOf(instance),
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
           timeShare: load.timeShare(instance),
@@ -88,6 +92,8 @@ export function describeExperts({
       numExperts: experts.length,
       awakePerLayer,
       ...counters,
+      numDomains: domains.numDomains,
+      domainBalance: domains.balance(),
       imbalance,
       plainImbalance: comparison?.imbalance ?? imbalance,
     },

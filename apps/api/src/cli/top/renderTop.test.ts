@@ -8,6 +8,7 @@ const expert = (layer: number, id: number, change: Partial<ExpertReport> = {}): 
   state: "awake",
   bytes: 2 ** 20,
   replicas: 0,
+  domains: [0],
   version: "original",
   load: id,
   timeShare: 0.02,
@@ -44,6 +45,9 @@ const residency = {
   readBytes: 3 * 2 ** 20,
   aheadBytes: 2 ** 20,
   waitMs: 1500,
+  numMoved: 0,
+  numDomains: 1,
+  domainBalance: 1,
   imbalance: 1.75,
   plainImbalance: 1.75,
   routing: "exact" as const,
@@ -77,6 +81,9 @@ test("renderTop: shows streams, rate, memory against its budget, states, load as
   expect(lines[3]).toBe("imbalance 1.8")
   expect(lines[4]).toBe("woken 3, read 3.00 MiB (1.00 MiB ahead), steps waited 1.5 s")
   expect(lines.slice(6, 8)).toEqual(["    0   ▂▅✗", "    1   ▂▅."])
+  const uneven = { ...residency, numDomains: 2, domainBalance: 0.5 }
+  const inDomains = { ...view, experts: { ...view.experts!, residency: uneven } }
+  expect(plain(renderTop(inDomains, { columns: 80, rows: 24 }))[3]).toBe("imbalance 1.8, of 2 memory domains 2.0")
   expect(lines.at(-2)).toContain("layer 0 expert 3 quarantined: its output is not finite")
 })
 

@@ -76,10 +76,18 @@ function totals({ experts, residency, versions }: NonNullable<TopView["experts"]
 }
 
 /** What routing by load gains, and what it costs. */
-function balanceLine({ routing, drift, imbalance, plainImbalance }: ResidencyReport): string {
-  if (routing === "exact") return `imbalance ${imbalance.toFixed(1)}`
+function balanceLine({
+  routing,
+  drift,
+  imbalance,
+  plainImbalance,
+  numDomains,
+  domainBalance,
+}: ResidencyReport): string {
+  const domains = numDomains === 1 ? "" : `, of ${numDomains} memory domains ${(1 / domainBalance).toFixed(1)}`
+  if (routing === "exact") return `imbalance ${imbalance.toFixed(1)}${domains}`
   const costs = `${(drift.moved * 100).toFixed(1)} % elsewhere, KL ${drift.kl.toFixed(3)}`
-  return `imbalance ${imbalance.toFixed(1)} instead of ${plainImbalance.toFixed(1)} by ${routing} routing: ${costs}`
+  return `imbalance ${imbalance.toFixed(1)} instead of ${plainImbalance.toFixed(1)} by ${routing} routing: ${costs}${domains}`
 }
 
 /** A row for each layer, a cell for each expert; where there are more than fit, a cell is several, shown by their busiest. */
