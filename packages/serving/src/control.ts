@@ -81,6 +81,7 @@ const InjectFault = Schema.Struct({
   fault: Schema.Literals(FAULT_KINDS),
   count: Positive,
 })
+export type InjectFault = typeof InjectFault.Type
 
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 /** A version of an expert, packed beside the prepared model: `layer-expert-checksum`. */
@@ -253,7 +254,7 @@ export const ExpertChange = Schema.Struct({
   atMs: Schema.Finite,
   layer: Count,
   expert: Count,
-  /** Of all experts together: `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
+  /** Of experts together: `woken`, `slept`, `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
   change: Schema.Literals([
     "woken",
     "slept",

@@ -1,5 +1,5 @@
 /** Whom a plan keeps awake: woken ahead of their use, between steps, in the place of those only that nobody used lately. */
-import type { ControlResult, ExpertChange, Keep } from "../control.ts"
+import type { ControlResult, Keep } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
@@ -26,7 +26,6 @@ interface ExpertKeeperOptions {
   readonly health: ExpertHealth
   readonly activeOf: (original: number) => number
   readonly nowMs: () => number
-  readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
 }
 
 /** Reads under way at a time: a step that needs one of its own does not stand in line for long. */
@@ -39,11 +38,10 @@ interface Waking {
   /** Originals, the most wanted last. */
   readonly queue: number[]
   readonly resolve: (kept: Kept) => void
-  numWoken: number
 }
 
 export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
-  const { store, load, health, activeOf, nowMs, onChange } = options
+  const { store, load, health, activeOf, nowMs } = options
   const { table, residency } = store
   const { states, layerOf, layers } = table
   /** `[numInstances]` by original. */
@@ -75,31 +73,23 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
         numAsleep++
       }
     }
-    if (numAsleep === 0) return
-    residency.trim()
-    onChange({ layer: 0, expert: 0, change: "slept", detail: `${numAsleep} experts that the plan does without` })
+    if (numAsleep > 0) residency.trim()
   }
 
   const finish = (): void => {
     if (waking === undefined) return
-    const { resolve, numWoken } = waking
+    const { resolve } = waking
     waking = undefined
-    if (numWoken > 0)
-      onChange({ layer: 0, expert: 0, change: "woken", detail: `${numWoken} experts that are expected to be used` })
     resolve(report())
   }
 
   /** Begins to wake one; where there is no room for it, none of its layer's others is tried. */
-  const wakeOne = ({ queue }: Waking, original: number): boolean => {
+  const wakeOne = ({ queue }: Waking, original: number): void => {
     const instance = activeOf(original)
-    if (states[instance] !== STATE.asleep || health.breaker(instance).state !== "closed") return false
-    if (residency.wake(instance, false, mayGo)) {
-      residency.reserve(instance)
-      return true
-    }
+    if (states[instance] !== STATE.asleep || health.breaker(instance).state !== "closed") return
+    if (residency.wake(instance, false, mayGo)) return residency.reserve(instance)
     const others = queue.filter((other) => layerOf[other] !== layerOf[original])
     queue.splice(0, queue.length, ...others)
-    return false
   }
 
   return {
@@ -138,7 +128,7 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
       // All layers' first before their second: a token needs some of each.
       ranked.sort((a, b) => Number(b.isNamed) - Number(a.isNamed) || a.rank - b.rank)
       const queue = ranked.map(({ original }) => original).reverse()
-      return new Promise((resolve) => (waking = { queue, resolve, numWoken: 0 }))
+      return new Promise((resolve) => (waking = { queue, resolve }))
     },
     settle() {
       if (waking === undefined) return
@@ -146,7 +136,7 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
       while (residency.numAhead < MOST_READS) {
         const original = waking.queue.pop()
         if (original === undefined) break
-        if (wakeOne(waking, original)) waking.numWoken++
+        wakeOne(waking, original)
       }
       if (waking.queue.length > 0) return
       const isReading = wanted.some((count, original) => count > 0 && states[activeOf(original)] === STATE.waking)

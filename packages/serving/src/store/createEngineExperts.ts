@@ -6,15 +6,7 @@
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
 import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
-import type {
-  ControlCommand,
-  ControlResult,
-  Desired,
-  ExpertChange,
-  Quarantined,
-  RoutingPolicy,
-  VersionsReport,
-} from "../control.ts"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, Quarantined, RoutingPolicy } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertDomains } from "./ExpertDomains.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
@@ -24,9 +16,9 @@ import { createExpertKeeper, type ExpertKeeper } from "./ExpertKeeper.ts"
 import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
 import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
+import { createExpertControl } from "./createExpertControl.ts"
 import { createFaults } from "./createFaults.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
-import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
 import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
@@ -178,24 +170,8 @@ export function createEngineExperts(
     health.breaker(instance).state === "closed" && !versions.isDraining(instance)
   const domains = createExpertDomains({ table, arena: backend.arena, load, isSettled })
   const rebalancer = createRebalancer({ table, residency, domains, arena: backend.arena, nowMs, onChange: emit })
-  const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs, onChange: emit })
+  const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs })
   const tender = createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange: emit })
-
-  const scale = ({
-    awakePerLayer,
-    replicasPerLayer: replicas,
-  }: Pick<Desired, "awakePerLayer" | "replicasPerLayer">): void => {
-    tender.setReplicas(replicas)
-    const { targets } = residency.limits
-    for (let l = 0; l < targets.length; l++) targets[l] = awakePerLayer ?? table.layers[l]!.numInstances
-    residency.shrink(store.mayEvict)
-    emit({
-      layer: 0,
-      expert: 0,
-      change: "scaled",
-      detail: `${awakePerLayer ?? "all"} awake experts a layer, ${replicas} replicas`,
-    })
-  }
 
   const report = (): ExpertsReport =>
     describeExperts({
@@ -209,6 +185,17 @@ export function createEngineExperts(
       routing: mode,
       comparison: loadAware?.report(),
     })
+  const control = createExpertControl({
+    store,
+    backend,
+    probe,
+    versions,
+    keeper,
+    tender,
+    faults: enablesFaults ? faults : undefined,
+    report,
+    onChange: emit,
+  })
 
   return {
     report,
@@ -256,39 +243,9 @@ export function createEngineExperts(
         emit({ layer: 0, expert: 0, change: "fault", detail: `versions are left aside: ${(error as Error).message}` })
       }
       health.restore(desired.quarantined)
-      if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
+      if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) control.scale(desired)
     },
-    control(command) {
-      // What a plan wakes is verified as it is read.
-      if (command.kind !== "experts" && command.kind !== "keep") tender.noteWork()
-      switch (command.kind) {
-        case "experts":
-          return report()
-        case "swap":
-          return versions.swap(command.versions, command.share, command.running).then(asResult)
-        case "rollback":
-          return asResult(versions.rollback(command.experts, command.running))
-        case "end-canary":
-          return asResult(versions.endCanary(command.isAccepted))
-        case "scale":
-          scale(command)
-          return { kind: "done" }
-        case "keep":
-          return keeper.keep(command.layers)
-        case "fault": {
-          if (!enablesFaults) throw new RangeError("faults are not enabled: start with --enable-faults")
-          const instance = instanceOf(table, command.layer, command.expert)
-          if (instance === undefined)
-            throw new RangeError(`layer ${command.layer} expert ${command.expert}: there is no such expert`)
-          if (command.fault === "kill-host") {
-            if (backend.endHost?.() !== true) throw new RangeError("this backend has no host but the engine itself")
-          } else if (command.fault === "disk-slow") store.slowDisk(command.count)
-          else if (command.fault === "corrupt-slab") probe.corrupt(instance)
-          else faults.add(command.fault, command.layer, command.expert, command.count)
-          return { kind: "done" }
-        }
-      }
-    },
+    control: control.run,
     close() {
       versions.close()
       probe.close()
@@ -296,10 +253,6 @@ export function createEngineExperts(
       standIn.close()
     },
   }
-}
-
-function asResult(report: VersionsReport): ControlResult {
-  return { kind: "versions", ...report }
 }
 
 function isFinite(values: Float32Array, begin: number, end: number): boolean {

@@ -33,6 +33,8 @@ interface TenderOptions {
 
 /** What verifying slabs may take each time. */
 const SCRUB_MS = 1
+/** Who woke and who fell asleep is told together: one by one they may be hundreds a second. */
+const TELL_MS = 1000
 
 export function createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
   const { table, residency } = store
@@ -44,6 +46,7 @@ export function createTender({ store, load, health, keeper, probe, idleMs, nowMs
   let isSpoiled = false
   let replicasPerLayer = 0
   let hadCopies = false
+  const told = { atMs: bornMs - TELL_MS, numWoken: 0, numSlept: 0 }
 
   /** Returns milliseconds until the next falls asleep, unless it is used before. */
   const putIdleToSleep = (): number => {
@@ -62,9 +65,24 @@ export function createTender({ store, load, health, keeper, probe, idleMs, nowMs
     }
     if (numAsleep > 0) {
       residency.trim()
+      told.numSlept += numAsleep
       onChange({ layer: 0, expert: 0, change: "slept", detail: `${numAsleep} experts that nobody used` })
     }
     return restMs
+  }
+
+  /** Tells of those that woke and fell asleep since it last did; returns milliseconds until it may do so again, where there is something to tell. */
+  const tellResidency = (): number => {
+    const { numWoken, numSlept } = residency.counters
+    const woken = numWoken - told.numWoken
+    const asleep = numSlept - told.numSlept
+    if (woken === 0 && asleep === 0) return Number.POSITIVE_INFINITY
+    const leftMs = told.atMs + TELL_MS - nowMs()
+    if (leftMs > 0) return leftMs
+    Object.assign(told, { atMs: nowMs(), numWoken, numSlept })
+    if (woken > 0) onChange({ layer: 0, expert: 0, change: "woken", detail: `${woken} experts` })
+    if (asleep > 0) onChange({ layer: 0, expert: 0, change: "slept", detail: `${asleep} experts` })
+    return Number.POSITIVE_INFINITY
   }
 
   /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for. */
@@ -120,7 +138,8 @@ export function createTender({ store, load, health, keeper, probe, idleMs, nowMs
       const hasCopied = (wantsCopies || hadCopies) && replicate()
       hadCopies = wantsCopies
       probeOne()
-      return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, health.msToProbe())
+      const tellMs = tellResidency()
+      return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, tellMs, health.msToProbe())
     },
     noteWork() {
       numUnverified = table.numInstances

@@ -94,7 +94,8 @@ describe("failover", () => {
       const last = runPrompt(opened)
       expect(last.logits).toEqual(expected)
       expect(last.rungs).toEqual([])
-      expect(changes.map(({ change }) => change)).toEqual([
+      const told = changes.map(({ change }) => change)
+      expect(told.filter((change) => change !== "woken" && change !== "slept")).toEqual([
         "fault",
         "fault",
         "quarantined",

@@ -1,6 +1,9 @@
 import { readableBytes } from "../progressBar.ts"
 import type { ControlResult, EngineState, ExpertChange, ExpertReport, ResidencyReport } from "@consilium/serving"
 
+/** Changes that are of many experts, or of none. */
+const TOGETHER: ReadonlySet<ExpertChange["change"]> = new Set(["engine", "scaled", "woken", "slept"])
+
 /** What a frame shows. */
 export interface TopView {
   readonly modelId: string
@@ -118,7 +121,6 @@ function cellOf(experts: readonly ExpertReport[], most: number): string {
 
 function describeChange({ atMs, layer, expert, change, detail }: ExpertChange): string {
   const time = new Date(atMs).toTimeString().slice(0, 8)
-  const where =
-    change === "engine" || change === "scaled" || change === "slept" ? "" : `layer ${layer} expert ${expert} `
+  const where = TOGETHER.has(change) ? "" : `layer ${layer} expert ${expert} `
   return `${time} ${where}${change}: ${detail}`
 }
