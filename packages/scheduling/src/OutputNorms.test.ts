@@ -88,7 +88,7 @@ describe("OutputNorms", () => {
     for (let i = 0; i < 12; i++) for (let n = 0; n < 5; n++) learnOutputNorm(norms, Math.floor(i / 4), i % 4, i + n)
     const before = norms.counts.slice()
     forgetOutputNorms(norms, 2, 1)
-    expect([...norms.counts]).toEqual([...before.with(9, 0)])
+    expect([...norms.counts]).toEqual(Array.from(before.with(9, 0)))
     expect([norms.means[9], norms.variances[9]]).toEqual([0, 0])
     expect(norms.means.every((mean, i) => i === 9 || mean !== 0)).toBe(true)
   })
