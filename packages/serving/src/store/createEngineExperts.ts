@@ -5,7 +5,6 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
-import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
 import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
@@ -29,8 +28,6 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
-  /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
-  readonly eviction?: EvictionName
   /** How tokens are routed; as the router says unless given. */
   readonly routing?: RoutingMode
   /** Most rows of a step. */
@@ -86,7 +83,6 @@ export function createEngineExperts(
     prepared,
     backend,
     standIn,
-    eviction: options.eviction ?? DEFAULT_EVICTION,
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
