@@ -177,6 +177,23 @@ test("createArena: rows are zeroed views of exactly their span", () => {
   })
 })
 
+test("createArena: cache rows are values in f32, and two to a word in bf16", () => {
+  withArena((arena) => {
+    const plain = arena.cacheRows("f32", 3, 6)
+    expect("values" in plain && [plain.values.length, plain.span.bytes]).toEqual([18, 72])
+    const format = "bf16/8"
+    const pairs = arena.cacheRows(format, 3, 6)
+    expect("words" in pairs && [pairs.words.length, pairs.span.bytes, pairs.width, pairs.format]).toEqual([
+      9,
+      36,
+      6,
+      format,
+    ])
+    const none = arena.cacheRows(format, 0, 6)
+    expect("words" in none && none.words.length).toBe(0)
+  })
+})
+
 const onLinux = process.platform === "linux"
 
 test.if(onLinux)("createArena: untouched memory costs nothing and freed pages go back to the system", () => {
@@ -188,6 +205,9 @@ test.if(onLinux)("createArena: untouched memory costs nothing and freed pages go
   bytes.fill(1, 0, 2 ** 28)
   expect(process.memoryUsage.rss() - before).toBeGreaterThan(2 ** 27)
   arena.free(span)
+  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
+  // The largest span that there may be.
+  expect(arena.bytes(arena.allocate(2 ** 31)).length).toBe(2 ** 31)
   expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
   arena.close()
 })

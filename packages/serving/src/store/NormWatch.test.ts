@@ -112,3 +112,23 @@ test("createNormWatch: who takes an expert's place has no history; the others ke
   expect(() => observe(0, [1e6, 1, 1])).toThrow("layer 4 expert 0")
   close()
 })
+
+test("createNormWatch: what is confirmed is learned as this expert's own, and is usual in the end", () => {
+  const accepted = new Set<number>()
+  const { watch, observe, close } = watchTwoLayers((instance) => accepted.has(instance))
+  const observeTurns = (count: number, value: number): void => {
+    for (let turn = 0; turn < count; turn++) {
+      watch.nextStep()
+      observe(1, [1, value, 1])
+      watch.nextStep()
+    }
+  }
+  observeTurns(64, 1)
+  accepted.add(3)
+  observeTurns(64, 1e6)
+  accepted.clear()
+  observeTurns(1, 1e6)
+  watch.nextStep()
+  expect(() => observe(1, [1e6, 1, 1])).toThrow("layer 7 expert 0")
+  close()
+})

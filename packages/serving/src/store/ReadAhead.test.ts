@@ -22,12 +22,14 @@ function fakeStore(mostAwake = 100) {
     files: Array.from({ length }, () => ({})),
     numHeld: new Int32Array(NUM_LAYERS),
   } as unknown as ExpertTable
+  const asked: number[] = []
   let mayGo: (instance: number) => boolean = () => true
   const residency = {
     numAhead: 0,
     wake(instance: number, isUrgent: boolean, mayEvict: (instance: number) => boolean) {
       expect(isUrgent).toBe(false)
       mayGo = mayEvict
+      asked.push(instance)
       if (woken.length === mostAwake) return false
       woken.push(instance)
       table.states[instance] = STATE.waking
@@ -45,7 +47,7 @@ function fakeStore(mostAwake = 100) {
   const foresee = (l: number, ...ids: number[]): void =>
     ahead.foresee(layers[l]!.layer, Int32Array.from(ids), ids.length)
   const named = (): string[] => woken.splice(0).map((i) => `${table.layerOf[i]}-${i % numInstances}`)
-  return { table, residency, ahead, begin, foresee, named, mayGo: (instance: number) => mayGo(instance) }
+  return { table, residency, ahead, asked, begin, foresee, named, mayGo: (instance: number) => mayGo(instance) }
 }
 
 test("createReadAhead: what is foreseen of the next two layers is read, then what they used in the step before", () => {
@@ -82,6 +84,8 @@ test("createReadAhead: eight reads are under way at once, and none more where th
   full.foresee(2, 0)
   full.begin(0, [])
   expect(full.named()).toEqual(["1-0", "1-1", "1-2"])
+  // One that finds no room is the last that is asked for.
+  expect(full.asked.length).toBe(4)
 })
 
 test("createReadAhead: nothing is read beside a layer that uses more than half of its experts", () => {
@@ -118,6 +122,7 @@ test("createReadAhead: few rows of a layer whose experts are not all awake are w
   const { ahead, table } = fakeStore()
   expect([16, 17].map((numRows) => ahead.wantsForesight(3, numRows))).toEqual([true, false])
   expect(ahead.wantsForesight(2, 1)).toBe(false)
+  expect(ahead.wantsForesight(1, 1)).toBe(true)
   table.numHeld[1] = NUM_EXPERTS
   expect(ahead.wantsForesight(3, 1)).toBe(false)
   table.numHeld[1] = NUM_EXPERTS - 1

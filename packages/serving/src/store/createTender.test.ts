@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test"
+import { expect, mock, spyOn, test } from "bun:test"
 import type { ExpertChange } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import { createTender } from "./createTender.ts"
@@ -80,7 +80,10 @@ test("createTender: who was not used for the idle time falls asleep, at that mom
   expect(changes).toEqual(["slept: 5 experts that nobody used"])
   clock.ms += 1000
   expect(tender.tend()).toBe(Number.POSITIVE_INFINITY)
+  expect(takeNotes()).toEqual(["sleep 2", "trim"])
   expect([...states]).toEqual([0, 0, 0, 0, 0, 0])
+  tender.tend()
+  expect([takeNotes(), changes.length]).toEqual([[], 2])
 })
 
 test("createTender: without an idle time nobody falls asleep", () => {
@@ -109,6 +112,22 @@ test("createTender: each slab is verified once after work; one that has changed 
   ])
   expect(notes.length).toBe(7)
   expect([tender.takeSpoiled(), tender.takeSpoiled()]).toEqual([true, false])
+})
+
+test("createTender: who sleeps is not verified; a turn verifies one slab at least, and all that a millisecond is enough for", () => {
+  const { tender, states, takeNotes } = fakeTender(Number.POSITIVE_INFINITY)
+  states[3] = STATE.asleep
+  let nowMs = 0
+  let callMs = 0
+  spyOn(performance, "now").mockImplementation(() => (nowMs += callMs))
+  expect(tender.tend()).toBe(Number.POSITIVE_INFINITY)
+  expect(takeNotes()).toEqual([1, 2, 4, 5, 0].map((instance) => `record ${instance}`))
+  callMs = 1
+  tender.noteWork()
+  expect([tender.tend(), takeNotes()]).toEqual([0, ["record 1"]])
+  callMs = 0.5
+  expect([tender.tend(), takeNotes()]).toEqual([0, ["record 2", "record 4"]])
+  mock.restore()
 })
 
 test("createTender: a probe that is due runs, and says how it went; one that is not is waited for", () => {
@@ -152,6 +171,11 @@ test("createTender: the busiest of each layer have a second copy, one more in a 
   tender.tend()
   expect([...replicas].toSorted()).toEqual([0, 1, 3, 4])
   expect(tender.numReplicas()).toBe(2)
+  // Fewer are given up as the busiest are looked for, none are when nothing may be left.
+  tender.setReplicas(1)
+  expect(replicas.size).toBe(4)
+  tender.tend()
+  expect([...replicas].toSorted()).toEqual([0, 3])
   tender.setReplicas(0)
   expect([...replicas]).toEqual([])
 })
