@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createArena } from "./createArena.ts"
 import { createReadQueue } from "./ReadQueue.ts"
+import { TICKET } from "./readTickets.ts"
 
 const dir = mkdtempSync(join(tmpdir(), "consilium-queue-"))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -156,6 +157,25 @@ test("ReadQueue: as many reads are slow as were asked to be, and no more", () =>
   queue.slow(1)
   queue.wait(queue.submit(request(6), false)!)
   expect(waits.length).toBe(4)
+  close()
+})
+
+test("ReadQueue: two threads that see one slow read share it: the next one that is asked for is slow again", () => {
+  const { queue, request, close } = openQueue(0)
+  const waits = skipWaits()
+  const load = Atomics.load
+  queue.slow(1)
+  const looking = spyOn(Atomics, "load").mockImplementation(((values: Int32Array, index: number) => {
+    const found = load(values, index)
+    // Another thread takes the one slow read between this thread's look and its own taking.
+    if (values.length === 4 && index === TICKET.numSlow && found === 1) Atomics.sub(values, index, 1)
+    return found
+  }) as typeof Atomics.load)
+  queue.wait(queue.submit(request(0), false)!)
+  looking.mockRestore()
+  queue.slow(1)
+  queue.wait(queue.submit(request(1), false)!)
+  expect(waits).toEqual([50])
   close()
 })
 
