@@ -106,6 +106,38 @@ describe("routingDrift", () => {
     )
   })
 
+  test("is what each token's share of scores gives by hand, dropped assignments included", () => {
+    const logits = Float32Array.of(Math.log(4), Math.log(3), Math.log(2), Math.log(1), 0, 0, 0, 0)
+    const routing = (ids: number[], weights: number[]): Routing => ({
+      numTokens: 2,
+      topK: 2,
+      expertIds: Int32Array.from(ids),
+      weights: Float32Array.from(weights),
+    })
+    const plain = routing([0, 1, 0, 1], [4 / 7, 3 / 7, 0.5, 0.5])
+    const biased = routing([1, 2, 3, -1], [3 / 5, 2 / 5, 1, 0])
+    const { kl, moved } = routingDrift(plain, biased, logits, 4, "softmax")
+    // Normalised shares of a set diverge by -log of the set's sum: 0.7 and 0.5 of the first token, 0.5 and 0.25 of the second.
+    expect(kl).toBeCloseTo((Math.log(0.7 / 0.5) + Math.log(0.5 / 0.25)) / 2, 6)
+    expect(moved).toBe(3 / 4)
+    expect(routingDrift({ ...plain, numTokens: 0 }, biased, logits, 4, "softmax")).toEqual({ kl: 0, moved: 0 })
+    // Weights that do not add up to 1 are compared as if they did.
+    const scaled = routing([1, 2, 3, -1], [6, 4, 7, 0])
+    expect(routingDrift(plain, scaled, logits, 4, "softmax").kl).toBeCloseTo(kl, 6)
+  })
+
+  test("of sigmoids it counts sigmoids, not exponentials", () => {
+    const logits = Float32Array.of(0, Math.log(3))
+    const routing = (id: number): Routing => ({
+      numTokens: 1,
+      topK: 1,
+      expertIds: Int32Array.of(id),
+      weights: Float32Array.of(1),
+    })
+    // Sigmoids of 1/2 and 3/4: shares of 2/5 and 3/5.
+    expect(routingDrift(routing(1), routing(0), logits, 2, "sigmoid").kl).toBeCloseTo(Math.log(3 / 2), 6)
+  })
+
   test("is what the best choice is likelier than the biased one", () => {
     const logits = Float32Array.of(2, 1, 0, 0)
     const routing = (options: RouteOptions): Routing =>
@@ -161,6 +193,15 @@ describe("drawRouterNoise", () => {
 })
 
 describe("maskSleeping", () => {
+  test("as many awake as a token visits are enough, one fewer are not", () => {
+    const mask = new Uint8Array(4)
+    const availability = Uint8Array.of(1, 1, 0, 1)
+    expect(maskSleeping(mask, availability, Uint8Array.of(1, 0, 1, 1), 2)).toBe(true)
+    expect([...mask]).toEqual([1, 0, 0, 1])
+    expect(maskSleeping(mask, availability, Uint8Array.of(1, 0, 1, 1), 3)).toBe(false)
+    expect([...mask]).toEqual([...availability])
+  })
+
   test("tokens go round experts that sleep, unless too few are awake", () => {
     const logits = skewedLogits(createRandom(2), 1)
     const availability = new Uint8Array(NUM_EXPERTS).fill(1)

@@ -234,7 +234,7 @@ describe("admin", () => {
     for (const listener of listeners) listener([change])
     expect(await next()).toBe(`data: ${JSON.stringify(change)}\n\n`)
     await reader.cancel()
-    await Bun.sleep(10)
+    while (listeners.size > 0) await new Promise(setImmediate)
     expect(listeners.size).toBe(0)
   })
 })

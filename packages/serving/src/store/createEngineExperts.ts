@@ -5,7 +5,6 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
-import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
 import type { ControlCommand, ControlResult, Desired, ExpertChange, Quarantined, RoutingPolicy } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import { createExpertDomains } from "./ExpertDomains.ts"
@@ -32,8 +31,6 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
-  /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
-  readonly eviction?: EvictionName
   /** How tokens are routed; as the router says unless given. */
   readonly routing?: RoutingPolicy
   /** Most rows of a step. */
@@ -96,7 +93,6 @@ export function createEngineExperts(
     prepared,
     backend,
     standIn,
-    eviction: options.eviction ?? DEFAULT_EVICTION,
     domainFor: (instance, other) => domains.choose(instance, other),
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),

@@ -6,7 +6,7 @@
 import type { ExpertSource } from "@consilium/experts"
 import { type Backend, createReadQueue, type Span } from "@consilium/kernels"
 import { alignPart, openDirect, type PreparedModel, type SlabEntry } from "@consilium/model"
-import { createEvictionPolicy, type EvictionName } from "@consilium/scheduling"
+import { createEvictionPolicy, DEFAULT_EVICTION } from "@consilium/scheduling"
 import { closeSync } from "node:fs"
 import { createLayerSource, type LayerSource, type LayerWatch } from "./createLayerSource.ts"
 import { createExpertTable, type ExpertTable, STATE } from "./ExpertTable.ts"
@@ -17,7 +17,6 @@ import type { Residency, ResidencyLimits } from "./Residency.ts"
 export interface ExpertStoreOptions {
   readonly prepared: PreparedModel
   readonly backend: Backend
-  readonly eviction: EvictionName
   readonly watch: LayerWatch
   /** Computes with experts that the backend fails on. */
   readonly standIn: Backend
@@ -56,7 +55,7 @@ const NUM_READERS = 3
 
 /** Opens the store of a model's experts, all asleep. @throws PreparedModelError when their file cannot be read */
 export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
-  const { prepared, backend, eviction, watch, standIn, domainFor } = options
+  const { prepared, backend, watch, standIn, domainFor } = options
   const { arena } = backend
   const handle = openDirect(prepared.slabsPath)
   const table = createExpertTable(prepared, handle)
@@ -65,7 +64,7 @@ export function createExpertStore(options: ExpertStoreOptions): ExpertStore {
   const pool = createFramePool(arena, frameBytes)
   const queue = createReadQueue(arena, NUM_READERS)
   const numExperts = table.layers[0]?.numInstances ?? 1
-  const policy = createEvictionPolicy(eviction, { numLayers: table.layers.length, numExperts })
+  const policy = createEvictionPolicy(DEFAULT_EVICTION, { numLayers: table.layers.length, numExperts })
   const turn: Turn = { step: 0, layer: table.layers.length }
   const limits: ResidencyLimits = {
     budgetBytes: 0,

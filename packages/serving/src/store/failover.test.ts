@@ -1,8 +1,9 @@
 /** Experts of the embedded model that fail, and what the ladder makes of it: bits where it says so. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, mock, spyOn, test } from "bun:test"
 import { rmSync } from "node:fs"
 import { type ExpertChange, type FaultKind, NOTHING_DESIRED, type Quarantined } from "../control.ts"
-import { cacheDir, type Opened, prepareMini, runPrompt, withModel } from "../../test/openMini.ts"
+import { cacheDir, type Opened, prepareMini, PROMPT, runPrompt, withModel } from "../../test/openMini.ts"
+import { ExpertFault } from "./ExpertFault.ts"
 
 beforeAll(prepareMini)
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
@@ -36,6 +37,56 @@ describe("failover", () => {
       expect(rungs).toEqual([{ layer: 2, expertId: expert, rung: "reload" }])
       const report = reportsOf(opened).find(({ numFailures }) => numFailures > 0)
       expect(report).toMatchObject({ layer: 2, expert, state: "awake", numFailures: 1 })
+    }))
+
+  test("NaN of one row of a prefill chunk is noticed, though the last row is well, and poisons nothing that comes later", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      runPrompt(opened, 0)
+      const { expertIds, topK } = opened.transformer.routing(1)!
+      const lastRow = [...expertIds.subarray((PROMPT.length - 1) * topK, PROMPT.length * topK)]
+      const expert = [...expertIds.subarray(0, (PROMPT.length - 1) * topK)].find((id) => !lastRow.includes(id))!
+      inject(opened, "nan", 1, expert, 2)
+      const { logits, rungs } = runPrompt(opened)
+      expect(rungs).toEqual([{ layer: 1, expertId: expert, rung: "reload" }])
+      expect(logits).toEqual(expected)
+    }))
+
+  test.each([
+    ["throw", ["reload", "backend", "reroute"]],
+    ["non-finite", ["reload", "backend", "reroute"]],
+    ["norm", ["reload"]],
+    ["checksum", ["reload", "reroute"]],
+    ["deadline", [undefined, "backend", "reroute"]],
+    ["host", [undefined, "reload", "backend", "reroute"]],
+  ] as const)(
+    "%s again and again: requests are told of %j, and of nothing that leaves the answer as it was",
+    (kind, told) =>
+      withModel({ numAwake: 48 }, (opened) => {
+        const { climb, stepDone, store } = opened.experts!
+        runPrompt(opened, 0)
+        for (let faults = 1; faults <= told.length; faults++) {
+          for (let fault = 0; fault < faults; fault++)
+            expect(climb(new ExpertFault(kind, 3, 5, "a fault")).type).toBe("again")
+          const rung = told[faults - 1]
+          const rungs = new Set(stepDone().map((of) => JSON.stringify(of)))
+          expect([...rungs]).toEqual(rung === undefined ? [] : [JSON.stringify({ layer: 3, expertId: 5, rung })])
+          // The next request finds it as it was at first.
+          opened.experts!.health.forget(store.table.layers[3]!.first + 5)
+        }
+      }),
+  )
+
+  test("a slow expert is late, and gives the same answer", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened, 0)
+      const waits = spyOn(Atomics, "wait").mockReturnValue("timed-out")
+      inject(opened, "slow", 0, usedExpert(opened, 0), 2)
+      const answers = [runPrompt(opened, 0), runPrompt(opened, 0), runPrompt(opened, 0)]
+      const late = waits.mock.calls.filter((call) => call[3] === 100)
+      mock.restore()
+      expect(late.length).toBe(2)
+      for (const { logits, rungs } of answers) expect([logits, rungs]).toEqual([expected, []])
     }))
 
   test("a replica stands in without a read, and gives the same bits", () =>
