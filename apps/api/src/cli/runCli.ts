@@ -1,4 +1,5 @@
 import { MoeSettingsError } from "@consilium/gating"
+import { RouterError } from "@consilium/fleet"
 import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
 import { EngineError } from "@consilium/serving"
 import { SettingError } from "../settings/SettingError.ts"
@@ -6,6 +7,7 @@ import { settingsDocument } from "../settings/settingsDocument.ts"
 import { cacheCommand } from "./cacheCommand.ts"
 import { chatCommand } from "./chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
+import { fleetCommand } from "./fleet/fleetCommand.ts"
 import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
@@ -20,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   topCommand,
   inspectCommand,
   logitsCommand,
+  fleetCommand,
 ]
 
 /** Failures that people can do something about: one line, no stack. */
@@ -32,6 +35,7 @@ const EXPECTED = [
   HubError,
   EngineError,
   MoeSettingsError,
+  RouterError,
 ]
 
 /** Runs one command; returns the exit code. */
