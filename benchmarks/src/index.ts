@@ -4,6 +4,7 @@ import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
 import { paged } from "./paged.ts"
 import { paging } from "./paging.ts"
+import { router } from "./router.ts"
 import { scale } from "./scale.ts"
 import { serve } from "./serve.ts"
 import { soak } from "./soak.ts"
@@ -25,6 +26,7 @@ export const SUITES: readonly Suite[] = [
   lifecycle,
   paged,
   paging,
+  router,
   scale,
   serve,
   sparse,
