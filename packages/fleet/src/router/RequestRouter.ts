@@ -16,7 +16,7 @@ export interface RequestRouter {
   readonly embeddingSize?: number
   /** Scores all experts for a request, `[E]` in the order of `experts`, each in 0..1; higher is better. */
   score(request: RoutedRequest): Float32Array
-  /** Says in a line why the best one is. */
+  /** Says in a line why the best one is; takes as long as some thirty scores. */
   explain?(request: RoutedRequest): string
 }
 
