@@ -5,6 +5,7 @@ import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
 import { paged } from "./paged.ts"
 import { paging } from "./paging.ts"
+import { router } from "./router.ts"
 import { scale } from "./scale.ts"
 import { serve } from "./serve.ts"
 import { soak } from "./soak.ts"
@@ -28,6 +29,7 @@ export const SUITES: readonly Suite[] = [
   lifecycle,
   paged,
   paging,
+  router,
   scale,
   serve,
   sparse,

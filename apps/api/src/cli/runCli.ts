@@ -1,4 +1,5 @@
 import { MoeSettingsError } from "@consilium/gating"
+import { RouterError } from "@consilium/fleet"
 import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
 import { EngineError } from "@consilium/serving"
 import { SettingError } from "../settings/SettingError.ts"
@@ -7,6 +8,7 @@ import { cacheCommand } from "./cacheCommand.ts"
 import { chatCommand } from "./chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
 import { costCommand } from "./costCommand.ts"
+import { fleetCommand } from "./fleet/fleetCommand.ts"
 import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
@@ -22,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   costCommand,
   inspectCommand,
   logitsCommand,
+  fleetCommand,
 ]
 
 /** Failures that people can do something about: one line, no stack. */
@@ -34,6 +37,7 @@ const EXPECTED = [
   HubError,
   EngineError,
   MoeSettingsError,
+  RouterError,
 ]
 
 /** Runs one command; returns the exit code. */
