@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util"
 import { loadSettings, nearest, SETTINGS_FILE } from "../settings/loadSettings.ts"
-import { type Setting, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "../settings/Settings.ts"
+import type { Setting } from "../settings/Setting.ts"
+import { SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "../settings/Settings.ts"
 import { UsageError } from "./Command.ts"
 
 export interface CommandLine {

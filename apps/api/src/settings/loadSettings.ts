@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
-import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Setting, type Settings } from "./Settings.ts"
+import type { Setting } from "./Setting.ts"
+import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "./Settings.ts"
 import { SettingError } from "./SettingError.ts"
 
 export const SETTINGS_FILE = "consilium.toml"
