@@ -17,6 +17,8 @@ export const UNITS = {
   waits: "lower",
   MiB: "lower",
   count: "lower",
+  nats: "lower",
+  "max/mean": "lower",
   "GiB·h": "lower",
 } as const
 

@@ -1,13 +1,11 @@
 import { loadModelConfig } from "@consilium/model"
-import { type EngineModel, parseDense, prepareEngineModel } from "./engineModel.ts"
+import { describeVariant, type EngineModel, MODEL_FLAGS, nameModel, prepareEngineModel } from "./engineModel.ts"
 import { decodeMeasurements, describeStreams, memoryMeasurements, prefillMeasurements } from "./engines/describeRace.ts"
 import { installPeers, parsePeers, peerVersion } from "./engines/installPeers.ts"
 import { raceEngines } from "./engines/raceEngines.ts"
 import { runLlamaBench } from "./engines/runLlamaBench.ts"
 import { type Engines, LLAMA, startEngines } from "./engines/startEngines.ts"
 import type { MemoryUse } from "./engines/TimedEngine.ts"
-import { parseShape, SHAPES } from "./generate/parseShape.ts"
-import { parseSkew } from "./generate/routerRowScales.ts"
 import { measureLimits } from "./measureLimits.ts"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
@@ -34,23 +32,13 @@ export const engine: Suite = {
   takes: ["model", "format", "backend"],
   compares: false,
   flags: [
-    {
-      name: "shape",
-      value: "<name>[,<field>=<n>…]",
-      purpose: `instead of a model: generates one of random weights, ${Object.keys(SHAPES).join(", ")}`,
-    },
-    {
-      name: "skew",
-      value: "<uniform|zipf>",
-      purpose: "how a generated model's tokens spread over its experts (uniform)",
-    },
-    { name: "dense", value: "<int8|int4>", purpose: "attention, embedding and head beside 4-bit experts (int8)" },
+    ...MODEL_FLAGS,
     { name: "peers", value: "node-llama-cpp", purpose: "runs the same shape in Q4_0 in turns with us" },
     { name: "ik", value: "<path>", purpose: "llama-bench of an ik_llama.cpp that you built: runs the peer's file" },
   ],
   plot: "bars",
-  modelName: ({ shape }) => (shape === undefined ? undefined : parseShape(shape).name),
-  variant: ({ flags }) => describeVariant(flags),
+  modelName: nameModel,
+  variant: describeVariant,
   versions: ({ root, flags }) => (parsePeers(flags.peers).length === 0 ? {} : { "node-llama-cpp": peerVersion(root) }),
   async *run(options) {
     const { root, flags, numThreads, signal, expect, report } = options
@@ -84,15 +72,6 @@ export const engine: Suite = {
     }
     if (flags.ik !== undefined) yield* measureIk(model, flags.ik, work, options)
   },
-}
-
-/** Names what else than the model differs from run to run. */
-function describeVariant(flags: SuiteOptions["flags"]): string | undefined {
-  const parts = [
-    ...(parseSkew(flags.skew) === "zipf" ? ["zipf"] : []),
-    ...(parseDense(flags.dense) === "int4" ? ["dense-int4"] : []),
-  ]
-  return parts.length === 0 ? undefined : parts.join("-")
 }
 
 function promptLengthOf({ sourceDir }: EngineModel): number {

@@ -1,16 +1,46 @@
 import { DENSE_FORMATS, type DenseFormat, ensurePrepared, loadModelConfig } from "@consilium/model"
 import { basename, join } from "node:path"
 import { generateModel } from "./generate/generateModel.ts"
-import { parseShape } from "./generate/parseShape.ts"
+import { parseShape, SHAPES } from "./generate/parseShape.ts"
 import { parseSkew } from "./generate/routerRowScales.ts"
 import { ggufObstacle, writeGguf } from "./generate/writeGguf.ts"
-import type { SuiteOptions } from "./Suite.ts"
+import type { SuiteFlag, SuiteOptions } from "./Suite.ts"
 
 /** The weights of every run are the same. */
 const SEED = 4
 
+/** The flags of suites that measure a model of any shape. */
+export const MODEL_FLAGS: readonly SuiteFlag[] = [
+  {
+    name: "shape",
+    value: "<name>[,<field>=<n>…]",
+    purpose: `instead of a model: generates one of random weights, ${Object.keys(SHAPES).join(", ")}`,
+  },
+  {
+    name: "skew",
+    value: "<uniform|zipf>",
+    purpose: "how a generated model's tokens spread over its experts (uniform)",
+  },
+  { name: "dense", value: "<int8|int4>", purpose: "attention, embedding and head beside 4-bit experts (int8)" },
+]
+
+/** Names a generated model; undefined where a checkpoint is asked for. @throws Error saying what `--shape` expects */
+export function nameModel({ shape }: SuiteOptions["flags"]): string | undefined {
+  return shape === undefined ? undefined : parseShape(shape).name
+}
+
+/** Names what else than the model differs from run to run. */
+export function describeVariant({ flags }: Pick<SuiteOptions, "flags">): string | undefined {
+  const parts = [
+    ...(parseSkew(flags.skew) === "zipf" ? ["zipf"] : []),
+    ...(parseDense(flags.dense) === "int4" ? ["dense-int4"] : []),
+  ]
+  return parts.length === 0 ? undefined : parts.join("-")
+}
+
 /** A model to measure, on disk. */
 export interface EngineModel {
+  /** In the directory where a service that is given its parent as cache looks for it. */
   readonly preparedDir: string
   /** Has config.json; of a generated model nothing else is left. */
   readonly sourceDir: string

@@ -1,3 +1,4 @@
+import { balance } from "./balance.ts"
 import { engine } from "./engine.ts"
 import { fleet } from "./fleet.ts"
 import { kernels } from "./kernels.ts"
@@ -5,6 +6,7 @@ import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
 import { paged } from "./paged.ts"
 import { paging } from "./paging.ts"
+import { router } from "./router.ts"
 import { scale } from "./scale.ts"
 import { serve } from "./serve.ts"
 import { soak } from "./soak.ts"
@@ -15,11 +17,13 @@ import type { Suite } from "./Suite.ts"
 
 export { BACKENDS, runnableBackends } from "./createBackend.ts"
 export { FIGURES } from "./figures.ts"
+export { SHAPES } from "./generate/parseShape.ts"
 export { readable, summarise, type Summary } from "./summarise.ts"
 export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
 export const SUITES: readonly Suite[] = [
+  balance,
   engine,
   fleet,
   kernels,
@@ -27,6 +31,7 @@ export const SUITES: readonly Suite[] = [
   lifecycle,
   paged,
   paging,
+  router,
   scale,
   serve,
   sparse,

@@ -1,6 +1,7 @@
 import { createArena } from "@consilium/kernels"
-import { createTransformer, ensurePrepared, openPreparedModel } from "@consilium/model"
+import { createTransformer, openPreparedModel } from "@consilium/model"
 import { createBackend } from "./createBackend.ts"
+import type { EngineModel } from "./engineModel.ts"
 import type { SuiteOptions } from "./Suite.ts"
 
 /** What one stream has the engine do. */
@@ -16,13 +17,13 @@ export interface AloneEngine {
   close(): void
 }
 
-/** Opens the model that a run was asked for. */
-export async function openAloneEngine(
-  { modelDir, cacheDir, format, backend: backendName, numThreads }: SuiteOptions,
+/** Opens a model on the backend that a run was asked for. */
+export function openAloneEngine(
+  { preparedDir, sourceDir }: EngineModel,
+  { backend: backendName, numThreads }: Pick<SuiteOptions, "backend" | "numThreads">,
   { numStreams, capacity }: { readonly numStreams: number; readonly capacity: number },
-): Promise<AloneEngine> {
-  const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {} })
-  const prepared = openPreparedModel(dir, modelDir)
+): AloneEngine {
+  const prepared = openPreparedModel(preparedDir, sourceDir)
   const arena = createArena()
   const backend = createBackend(backendName, arena, numThreads)
   const maxRows = Math.max(capacity, numStreams)

@@ -1,3 +1,5 @@
+import { dirname } from "node:path"
+import { describeVariant, MODEL_FLAGS, nameModel, prepareEngineModel } from "./engineModel.ts"
 import { streamChat, type StreamTiming } from "./load/streamChat.ts"
 import { openAloneEngine } from "./openAloneEngine.ts"
 import { startService } from "./startService.ts"
@@ -19,14 +21,19 @@ export const streams: Suite = {
     "How many tokens a second leave the service at 1, 4 and 16 streams, how soon does each begin, and what does the engine give alone for the same prompts and answers?",
   takes: ["model", "format", "backend"],
   compares: false,
-  flags: [],
+  flags: MODEL_FLAGS,
   plot: "bars",
+  modelName: nameModel,
+  variant: describeVariant,
   async *run(options) {
-    const { signal, expect, report } = options
+    const { flags, signal, expect, report } = options
+    const model = await prepareEngineModel(options, false)
     expect(3 * STREAMS.length)
     report("starting the service")
-    const service = await startService(options)
-    const alone = await openAloneEngine(options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
+    const place = { modelDir: model.sourceDir, cacheDir: dirname(model.preparedDir) }
+    const dense = flags.dense === undefined ? [] : ["--dense", flags.dense]
+    const service = await startService({ ...options, ...place }, ["--context", String(CAPACITY), ...dense])
+    const alone = openAloneEngine(model, options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
     const ask = (prompt: string): Promise<StreamTiming> =>
       streamChat({ url: service.url, model: "default", prompt, maxTokens: MAX_TOKENS, signal })
     try {

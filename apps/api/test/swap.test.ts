@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { openCheckpoint, writeSafetensors } from "@consilium/model"
 import { miniModelDir } from "@consilium/testing"
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, type RunningService, startService } from "./startService.ts"
@@ -41,6 +41,10 @@ beforeAll(async () => {
   writeFileSync(join(swapDir, "garbage.safetensors"), "no header")
   writeFileSync(join(dir, "outside.safetensors"), "secret")
   symlinkSync(join(dir, "outside.safetensors"), join(swapDir, "link.safetensors"))
+  // What is outside would fit: it is refused for where it is.
+  mkdirSync(join(dir, "swaps-other"))
+  cpSync(join(swapDir, "same.safetensors"), join(dir, "swaps-other", "x.safetensors"))
+  symlinkSync(join(dir, "swaps-other"), join(swapDir, "others"))
   const adminPort = freePort()
   adminUrl = `http://127.0.0.1:${adminPort}/admin/models/default`
   service = await startService(["--admin-port", String(adminPort), "--swap-dir", swapDir, "--enable-faults"])
@@ -69,19 +73,48 @@ const post = async (path: string, body: unknown): Promise<{ status: number; body
   return { status: response.status, body: (await response.json()) as AdminBody }
 }
 
-const answer = async (maxTokens = 40): Promise<string> => {
-  const response = await fetch(`${service.url}/v1/chat/completions`, {
+const ask = (maxTokens: number, isStream: boolean): Promise<Response> =>
+  fetch(`${service.url}/v1/chat/completions`, {
     method: "POST",
     body: JSON.stringify({
       model: "default",
       messages: [{ role: "user", content: "I lost my credit card, what should I do?" }],
       temperature: 0,
       max_tokens: maxTokens,
+      stream: isStream,
     }),
   })
+
+const answer = async (maxTokens = 40): Promise<string> => {
+  const response = await ask(maxTokens, false)
   const body = (await response.json()) as { choices: [{ message: { content: string } }] }
   if (!response.ok) throw new Error(JSON.stringify(body))
   return body.choices[0].message.content
+}
+
+/** Begins an answer, and returns when its first token is there. */
+async function streamAnswer(maxTokens: number): Promise<{ readonly rest: () => Promise<string> }> {
+  const reader = (await ask(maxTokens, true)).body!.pipeThrough(new TextDecoderStream()).getReader()
+  let sse = ""
+  const textOf = (): string =>
+    sse
+      .split("\n\n")
+      .filter((event) => event.startsWith("data: {"))
+      .map((event) => JSON.parse(event.slice("data: ".length)) as { choices: { delta: { content?: string } }[] })
+      .map(({ choices }) => choices[0]?.delta.content ?? "")
+      .join("")
+  const read = async (): Promise<boolean> => {
+    const { done, value = "" } = await reader.read()
+    sse += value
+    return !done
+  }
+  while (!sse.endsWith("\n\n") || textOf() === "") if (!(await read())) throw new Error(`no token: ${sse}`)
+  return {
+    async rest() {
+      while (await read());
+      return textOf()
+    },
+  }
 }
 
 const experts = async (): Promise<ExpertBody[]> =>
@@ -122,10 +155,9 @@ describe("hot swap", () => {
 
   test("a request that runs keeps the versions that it began with", async () => {
     const before = await answer(200)
-    const running = answer(200)
-    await Bun.sleep(30)
+    const running = await streamAnswer(200)
     await post("swap", { experts: allOfLayer })
-    expect(await running).toBe(before)
+    expect(await running.rest()).toBe(before)
     await post("rollback", {})
     expect(await answer(200)).toBe(before)
   })
@@ -152,11 +184,36 @@ describe("hot swap", () => {
     const accepted = await post(`experts/${LAYER}/0/swap`, { source: "same.safetensors", check })
     expect([accepted.status, accepted.body.versions.length]).toEqual([200, 1])
     await post("rollback", {})
+    // The same weights change nothing at all.
+    const equal = await post(`experts/${LAYER}/0/swap`, { source: "same.safetensors", check: { ...check, bound: 0 } })
+    expect([equal.status, equal.body.versions.length]).toEqual([200, 1])
+    await post("rollback", {})
   })
+
+  test("faults of each kind are taken, and a disk that is full loses nothing that operators want of this service", async () => {
+    const before = await answer()
+    for (const kind of ["throw", "nan", "slow", "corrupt-slab", "hang-between", "hang-native", "disk-slow"])
+      expect((await post("faults", { kind, layer: LAYER, expert: 0, count: 1 })).status, kind).toBe(200)
+    expect((await post("faults", { kind: "disk-full" })).status).toBe(200)
+    expect((await post("swap", { experts: allOfLayer })).status).toBe(200)
+    const swapped = await experts()
+    // With the engine go the faults that were to come, not what is wanted.
+    expect((await post("faults", { kind: "kill-engine" })).status).toBe(200)
+    expect(await answer()).not.toBe(before)
+    const versionsOf = (all: readonly ExpertBody[]) => all.map(({ version }) => version).toSorted()
+    expect(versionsOf(await experts())).toEqual(versionsOf(swapped))
+    await post("rollback", {})
+    expect(await answer()).toBe(before)
+  }, 60_000)
 
   test.each([
     [{ source: "../outside.safetensors" }, "no file"],
     [{ source: "link.safetensors" }, "no file"],
+    [{ source: "../swaps-other/x.safetensors" }, "no file"],
+    [{ source: "others/x.safetensors" }, "no file"],
+    [{ source: "." }, "no file"],
+    [{ source: "same.safetensors\0" }, "no file"],
+    [{ source: "" }, "expected the name of a file"],
     [{ source: "/etc/passwd" }, "no file"],
     [{ source: "nothing.safetensors" }, "no file"],
     [{ source: "garbage.safetensors" }, "safetensors"],
@@ -164,7 +221,13 @@ describe("hot swap", () => {
     [{ source: 7 }, "expected the name of a file"],
     [{ source: "same.safetensors", share: 2 }, "from 0 to 1"],
     [{ source: "same.safetensors", running: "jump" }, "keep or move"],
+    [{ source: "same.safetensors", share: -0.1 }, "from 0 to 1"],
     [{ source: "same.safetensors", check: {} }, "check.prompts"],
+    [{ source: "same.safetensors", check: { prompts: [], bound: 1 } }, "check.prompts"],
+    [{ source: "same.safetensors", check: { prompts: [""], bound: 1 } }, "check.prompts"],
+    [{ source: "same.safetensors", check: { prompts: ["Hello"], bound: 2 } }, "check.bound"],
+    [{ source: "same.safetensors", check: { prompts: ["Hello"], bound: -1 } }, "check.bound"],
+    [{ source: "same.safetensors", check: { prompts: ["Hello"] } }, "check.bound"],
   ])("%j is refused, and changes nothing", async (body, message) => {
     const before = await answer()
     const refused = await post(`experts/${LAYER}/0/swap`, body)
@@ -183,6 +246,19 @@ describe("hot swap", () => {
   ])("%s %j is no wider than it says: refused", async (path, body) => {
     expect((await post(path, body)).status).toBe(400)
     expect((await experts()).every(({ version }) => version === "original")).toBe(true)
+  })
+
+  test("a file is named within the directory: a whole path is refused, even one into it", async () => {
+    const { status, body } = await post(`experts/${LAYER}/0/swap`, { source: join(swapDir, "same.safetensors") })
+    expect([status, body.error.message]).toEqual([400, expect.stringContaining("no file")])
+  })
+
+  test("a check has 64 prompts at most", async () => {
+    const check = (length: number) => ({ prompts: Array.from({ length }, () => "x"), bound: 1 })
+    const many = await post(`experts/${LAYER}/0/swap`, { source: "nothing.safetensors", check: check(65) })
+    expect(many.body.error.message).toContain("check.prompts: expected 1 to 64 texts")
+    const most = await post(`experts/${LAYER}/0/swap`, { source: "nothing.safetensors", check: check(64) })
+    expect(most.body.error.message).toContain("no file")
   })
 
   test("experts that are none, and rollbacks to nothing, are refused", async () => {

@@ -1,12 +1,10 @@
 /** `bun run bench <suite>`: runs one suite, shows its progress, and records what it measured. Ctrl-C keeps what is finished. */
 import { SUITES } from "@consilium/benchmarks"
-import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { createRecordReader } from "./createRecordReader.ts"
 import { type Command, parseCommand } from "./parseCommand.ts"
-import { renderFigures } from "./renderFigures.ts"
 import { runFigures } from "./runFigures.ts"
 import { runSuite } from "./runSuite.ts"
+import { writeDocuments } from "./writeDocuments.ts"
 
 const root = join(import.meta.dir, "../../..")
 
@@ -24,13 +22,10 @@ switch (command.kind) {
   case "help":
     console.log(command.text)
     break
-  case "readme": {
-    const path = join(root, "README.md")
-    const read = createRecordReader(join(root, "benchmarks/results"))
-    writeFileSync(path, renderFigures(readFileSync(path, "utf8"), read, command.machine))
-    console.log("README.md: figures written from benchmarks/results")
+  case "readme":
+    writeDocuments(root, command.machine)
+    console.log("README.md, docs/cost.md: figures written from benchmarks/results")
     break
-  }
   case "figures":
     process.exitCode = await runFigures(root)
     break

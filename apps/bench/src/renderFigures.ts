@@ -14,6 +14,11 @@ import { alignedTable, ratiosOf } from "./markdownTable.ts"
 const MACHINE = /<!-- figures of (\S+) -->\n[\s\S]*?<!-- \/figures -->/
 const TABLE = /<!-- figures: ([^|]+?)(?: \| ([^\n]+?))? -->\n[\s\S]*?<!-- \/figures -->/g
 
+/** Returns whose figures a text shows; undefined where it does not say. */
+export function machineOf(text: string): string | undefined {
+  return MACHINE.exec(text)?.[1]
+}
+
 /**
  * Returns a text with all its figures written anew.
  *
@@ -24,7 +29,7 @@ const TABLE = /<!-- figures: ([^|]+?)(?: \| ([^\n]+?))? -->\n[\s\S]*?<!-- \/figu
 export function renderFigures(
   text: string,
   readRecord: (machine: string, name: string) => BenchRecord,
-  machine: string | undefined = MACHINE.exec(text)?.[1],
+  machine: string | undefined = machineOf(text),
 ): string {
   if (machine === undefined || !MACHINE.test(text))
     throw new Error("expected a marker <!-- figures of <machine> -->, found none")

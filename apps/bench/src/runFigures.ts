@@ -1,12 +1,10 @@
 import { FIGURES } from "@consilium/benchmarks"
-import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { createRecordReader } from "./createRecordReader.ts"
 import { describeMachine, machineSlug } from "./describeMachine.ts"
-import { renderFigures } from "./renderFigures.ts"
+import { writeDocuments } from "./writeDocuments.ts"
 
 /**
- * Runs every suite that the README shows, each in a process of its own so that none inherits another's memory, then writes the README.
+ * Runs every suite that the README shows, each in a process of its own so that none inherits another's memory, then writes README.md and docs/cost.md.
  *
  * Returns the exit code: that of the first that failed; the others still run.
  */
@@ -25,9 +23,7 @@ export async function runFigures(root: string): Promise<number> {
     if (code !== 0) exitCode ||= code
   }
   if (exitCode !== 0) return exitCode
-  const path = join(root, "README.md")
-  const read = createRecordReader(join(root, "benchmarks/results"))
-  writeFileSync(path, renderFigures(readFileSync(path, "utf8"), read, machineSlug(describeMachine())))
-  console.log("\nREADME.md shows this machine's figures now")
+  writeDocuments(root, machineSlug(describeMachine()))
+  console.log("\nREADME.md and docs/cost.md show this machine's figures now")
   return 0
 }

@@ -37,8 +37,12 @@ export async function spawnEngine(setup: EngineSetup, signal: AbortSignal): Prom
     return answer.result
   }
   const call = async <T>(method: Call["method"], ...args: number[]): Promise<T> => {
-    child.stdin.write(`${JSON.stringify({ method, args } satisfies Call)}\n`)
-    child.stdin.flush()
+    try {
+      child.stdin.write(`${JSON.stringify({ method, args } satisfies Call)}\n`)
+      await child.stdin.flush()
+    } catch {
+      // It reads no more: how it ended is told where its answer would be.
+    }
     return (await nextAnswer()) as T
   }
   const close = async (): Promise<void> => {

@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from "bun:test"
+import { ensurePrepared } from "@consilium/model"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { generateModel, type GenerateModelOptions } from "./generateModel.ts"
 import { parseShape } from "./parseShape.ts"
 
@@ -33,6 +34,9 @@ test("generateModel: the prepared form and the GGUF file are there, the checkpoi
   expect(readdirSync(sourceDir).sort()).toEqual(["config.json", "tokenizer.json", "tokenizer_config.json"])
   expect(readdirSync(preparedDir).sort()).toEqual(["manifest.json", "slabs.bin"])
   expect(existsSync(ggufPath!)).toBe(true)
+  const service = { sourceDir, format: "int8", dense: "int8", cacheDir: dirname(preparedDir) } as const
+  const found = await ensurePrepared({ ...service, onProgress: () => {} })
+  expect(found).toEqual({ dir: preparedDir, wasPrepared: true })
 })
 
 test("generateModel: nothing is left when it is aborted in any of its stages", async () => {

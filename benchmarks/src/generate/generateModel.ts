@@ -1,6 +1,6 @@
 import type { Format } from "@consilium/kernels"
-import { type DenseFormat, loadModelConfig, modelFormats, prepareModel } from "@consilium/model"
-import { rmSync, statfsSync } from "node:fs"
+import { type DenseFormat, loadModelConfig, modelFormats, preparedDir, prepareModel } from "@consilium/model"
+import { renameSync, rmSync, statfsSync } from "node:fs"
 import { totalmem } from "node:os"
 import { join } from "node:path"
 import { planBytes, removeWeights, writeCheckpoint, writeConfig } from "./writeCheckpoint.ts"
@@ -55,19 +55,16 @@ export async function generateModel(dir: string, options: GenerateModelOptions):
     writeConfig(sourceDir, shape)
     checkSize(dir, sourceDir, options)
     await writeCheckpoint(sourceDir, shape, { ...common, onProgress: onProgress("generating") })
-    const preparedDir = await prepareModel({
-      sourceDir,
-      format,
-      dense,
-      cacheDir: join(dir, "prepared"),
-      onProgress: onProgress("preparing"),
-      signal,
-    })
+    const place = { sourceDir, format, dense, cacheDir: join(dir, "prepared") }
+    const packedDir = await prepareModel({ ...place, onProgress: onProgress("preparing"), signal })
     removeWeights(sourceDir)
-    if (!withGguf) return { sourceDir, preparedDir, ggufPath: undefined }
+    // A service looks for what is prepared of the files that there are now.
+    const foundDir = preparedDir(place)
+    renameSync(packedDir, foundDir)
+    if (!withGguf) return { sourceDir, preparedDir: foundDir, ggufPath: undefined }
     const ggufPath = join(dir, `${shape.name}.gguf`)
     await writeGguf(ggufPath, sourceDir, { ...common, onProgress: onProgress("generating GGUF of") })
-    return { sourceDir, preparedDir, ggufPath }
+    return { sourceDir, preparedDir: foundDir, ggufPath }
   } catch (error) {
     rmSync(dir, { recursive: true, force: true })
     throw error

@@ -32,11 +32,11 @@ const TRIALS = { count: 14, numSteps: 400 }
  * @throws Error where popularity alone brings more reuse than asked for
  */
 export function generateTrace(style: TraceStyle, seed: number): ExpertTrace {
-  const { numLayers, numExperts, topK, numSteps } = style
+  const { numLayers, numExperts, topK } = style
   const model = `generated: zipf ${style.zipf}, reuse ${style.reuse}, lookahead ${style.lookahead}`
   const header = { model, numLayers, numExperts, topK, hasForecasts: true }
   const persistence = solvePersistence(style, seed)
-  return { header, steps: drawSteps({ ...style, numSteps }, persistence, seed) }
+  return { header, steps: drawSteps(style, persistence, seed) }
 }
 
 function solvePersistence(style: TraceStyle, seed: number): number {

@@ -1,4 +1,3 @@
-import type { RouterConfig } from "@consilium/gating"
 import type { PreparedLayer, PreparedModel } from "@consilium/model"
 
 /** A layer that has experts. */
@@ -7,7 +6,6 @@ export interface RecordedLayer {
   readonly layer: number
   readonly numExperts: number
   readonly topK: number
-  readonly router: RouterConfig
   readonly prepared: PreparedLayer
 }
 
@@ -15,8 +13,8 @@ export interface RecordedLayer {
 export function moeLayersOf({ config, layers }: PreparedModel): readonly RecordedLayer[] {
   const found = config.layers.flatMap(({ feedForward }, layer) => {
     if (feedForward.kind === "dense") return []
-    const { numExperts, topK, router } = feedForward
-    return [{ layer, numExperts, topK, router, prepared: layers[layer]! }]
+    const { numExperts, topK } = feedForward
+    return [{ layer, numExperts, topK, prepared: layers[layer]! }]
   })
   const [first] = found
   if (first === undefined) throw new Error("a dense model has no routing to record")

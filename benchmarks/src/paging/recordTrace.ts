@@ -1,19 +1,18 @@
-import type { Routing } from "@consilium/gating"
-import { createArena } from "@consilium/kernels"
+import { residentExperts } from "@consilium/experts"
+import { type Backend, createArena, planExpertSlab, type Slab } from "@consilium/kernels"
 import {
   createTransformer,
-  encodeChat,
   ensurePrepared,
-  loadChatTemplate,
-  loadTokenizer,
+  type ModelExperts,
   openPreparedModel,
+  type PreparedModel,
   type Transformer,
 } from "@consilium/model"
 import type { ExpertTrace, TraceStep } from "@consilium/scheduling"
 import { basename } from "node:path"
 import { createBackend } from "../createBackend.ts"
+import { encodeQuestion } from "../encodeQuestion.ts"
 import type { SuiteOptions } from "../Suite.ts"
-import { createForeseeingBackend } from "./createForeseeingBackend.ts"
 import { moeLayersOf, type RecordedLayer } from "./moeLayersOf.ts"
 
 /** Positions of a conversation, template and answer; a step has no more rows. */
@@ -40,15 +39,21 @@ export async function recordTrace(
   const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => {} })
   const prepared = openPreparedModel(dir, modelDir)
   const arena = createArena()
-  const plain = createBackend(backendName, arena, numThreads)
+  const backend = createBackend(backendName, arena, numThreads)
   try {
     const layers = moeLayersOf(prepared)
-    const foreseeing = createForeseeingBackend(plain, prepared, layers, CAPACITY)
-    const { backend, forecasts } = foreseeing
-    const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: CAPACITY, maxRows: CAPACITY })
+    const forecasts = new Map<number, Int32Array>()
+    const experts: ModelExperts = {
+      source: (layer) => residentExperts(openExperts(prepared, backend, layer)),
+      options: () => ({}),
+      wantsForesight: () => true,
+      foresee: (layer, expertIds, count) => void forecasts.set(layer, expertIds.slice(0, count)),
+    }
+    const room = { numSlots: 1, capacity: CAPACITY, maxRows: CAPACITY }
+    const transformer = createTransformer({ prepared, backend, ...room, experts })
     const steps: TraceStep[] = []
     const run = (ids: readonly number[], pastLength: number): Float32Array => {
-      foreseeing.beginStep()
+      forecasts.clear()
       const slot = { slotId: 0, firstRow: 0, numRows: ids.length, pastLength, wantsLogits: true }
       transformer.run({ numRows: ids.length, ids: Int32Array.from(ids), slots: [slot] })
       steps.push(readStep(transformer, layers, forecasts, ids.length))
@@ -58,7 +63,7 @@ export async function recordTrace(
       signal.throwIfAborted()
       // The model blocks this thread: let Ctrl-C in.
       await Bun.sleep(0)
-      answer(run, encode(modelDir, question), maxTokens, prepared.config.eosIds)
+      answer(run, encodeQuestion(modelDir, question), maxTokens, prepared.config.eosIds)
     }
     const { numExperts, topK } = layers[0]!
     const header = { model: basename(modelDir), numLayers: layers.length, numExperts, topK, hasForecasts: true }
@@ -66,17 +71,22 @@ export async function recordTrace(
     transformer.close()
     return { trace: { header, steps }, expertBytes }
   } finally {
-    plain.close()
+    backend.close()
     arena.close()
     prepared.close()
   }
 }
 
-function encode(modelDir: string, question: string): readonly number[] {
-  const tokenizer = loadTokenizer(modelDir)
-  const template = loadChatTemplate(modelDir)
-  if (template === undefined) return tokenizer.encode(question)
-  return encodeChat(tokenizer, template, { messages: [{ role: "user", content: question }], tools: [] })
+/** Reads a layer's experts, all of them to stay. */
+function openExperts(prepared: PreparedModel, backend: Backend, layer: number): Slab[] {
+  const targets = prepared.layers[layer]!.experts.map((entry) => {
+    return { entry, span: backend.arena.allocate(entry.bytes, "whole") }
+  })
+  prepared.readSlabs(backend.arena, targets, () => {})
+  return targets.map(({ entry: { shape }, span }) => {
+    if (shape.kind !== "expert") throw new Error("an expert is no matrix")
+    return backend.openSlab(span, planExpertSlab(shape))
+  })
 }
 
 type Run = (ids: readonly number[], pastLength: number) => Float32Array
@@ -93,7 +103,7 @@ function answer(run: Run, prompt: readonly number[], maxTokens: number, eosIds: 
 function readStep(
   transformer: Transformer,
   layers: readonly RecordedLayer[],
-  forecasts: ReadonlyMap<number, Routing>,
+  forecasts: ReadonlyMap<number, Int32Array>,
   numTokens: number,
 ): TraceStep {
   const { topK } = layers[0]!
@@ -103,7 +113,7 @@ function readStep(
   for (const [l, { layer }] of layers.entries()) {
     expertIds.set(transformer.routing(layer)!.expertIds.subarray(0, size), l * size)
     const forecast = forecasts.get(layer)
-    if (forecast !== undefined) forecastIds.set(forecast.expertIds.subarray(0, size), l * size)
+    if (forecast !== undefined) forecastIds.set(forecast, l * size)
   }
   return { numTokens, expertIds, forecastIds }
 }

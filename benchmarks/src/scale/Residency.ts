@@ -17,15 +17,14 @@ const HOUR_MS = 3_600_000
 
 /**
  * Which experts are awake while requests come, in order of time. One is awake from the start of its reading; it falls asleep `idleMs` after its last
- * use, unless it is kept.
+ * use, or when a plan does not keep it and nobody uses it.
  */
 export class Residency {
   /** Where it is awake. */
   readonly #sinceMs = new Float64Array(NUM_EXPERTS).fill(Number.NaN)
   readonly #readyMs = new Float64Array(NUM_EXPERTS)
-  /** When it was last in use, or kept. */
+  /** When its last use ends. */
   readonly #neededMs = new Float64Array(NUM_EXPERTS)
-  readonly #isKept = new Uint8Array(NUM_EXPERTS)
   #numWaits = 0
   #waitMs = 0
   #awakeMs = 0
@@ -35,15 +34,15 @@ export class Residency {
     this.#idleMs = idleMs
   }
 
-  /** Wakes those that are to be kept, and lets the others sleep in their time. @param kept `[E]`, 0 = may sleep */
-  keep(kept: ArrayLike<number>, nowMs: number): void {
-    for (let e = 0; e < NUM_EXPERTS; e++) {
-      this.#settle(e, nowMs)
-      if (kept[e]! > 0 && Number.isNaN(this.#sinceMs[e]!)) this.#wake(e, nowMs, nowMs + WAKE_MS)
-      const isReleased = this.#isKept[e] && !kept[e]
-      if (isReleased) this.#neededMs[e] = Math.max(this.#neededMs[e]!, nowMs - this.#idleMs)
-      this.#isKept[e] = kept[e]! > 0 ? 1 : 0
+  /** Wakes those that a plan keeps, one after another, and lets the others sleep that nobody uses. */
+  keep(experts: readonly number[], nowMs: number): void {
+    let numAsleep = 0
+    const isKept = new Uint8Array(NUM_EXPERTS)
+    for (const e of experts) {
+      isKept[e] = 1
+      if (Number.isNaN(this.#sinceMs[e]!)) this.#wake(e, nowMs, nowMs + ++numAsleep * WAKE_MS)
     }
+    for (let e = 0; e < NUM_EXPERTS; e++) if (isKept[e] === 0 && this.#neededMs[e]! <= nowMs) this.#sleep(e, nowMs)
   }
 
   /** A request that needs some experts: those that sleep are read one after another, and it waits. */
@@ -62,16 +61,22 @@ export class Residency {
     for (const e of experts) this.#neededMs[e] = Math.max(this.#neededMs[e]!, atMs + waitMs + durationMs)
   }
 
+  /** Returns who is awake, or being read, `[E]`. */
+  awake(): Uint8Array {
+    return Uint8Array.from(this.#sinceMs, (ms) => (Number.isNaN(ms) ? 0 : 1))
+  }
+
   /** Returns what it cost up to a time. */
-  end(nowMs: number): ResidencyCost {
+  cost(nowMs: number): ResidencyCost {
+    let awakeMs = 0
     for (let e = 0; e < NUM_EXPERTS; e++) {
       this.#settle(e, nowMs)
-      if (!Number.isNaN(this.#sinceMs[e]!)) this.#awakeMs += nowMs - this.#sinceMs[e]!
+      if (!Number.isNaN(this.#sinceMs[e]!)) awakeMs += nowMs - this.#sinceMs[e]!
     }
     return {
       numWaits: this.#numWaits,
       waitSec: this.#waitMs / 1000,
-      gibHours: (this.#awakeMs / HOUR_MS) * EXPERT_GIB,
+      gibHours: ((this.#awakeMs + awakeMs) / HOUR_MS) * EXPERT_GIB,
     }
   }
 
@@ -84,8 +89,12 @@ export class Residency {
   /** Has it fallen asleep where its time has come. */
   #settle(e: number, nowMs: number): void {
     const sleepMs = this.#neededMs[e]! + this.#idleMs
-    if (this.#isKept[e] === 1 || Number.isNaN(this.#sinceMs[e]!) || sleepMs > nowMs) return
-    this.#awakeMs += sleepMs - this.#sinceMs[e]!
+    if (sleepMs <= nowMs) this.#sleep(e, sleepMs)
+  }
+
+  #sleep(e: number, nowMs: number): void {
+    if (Number.isNaN(this.#sinceMs[e]!)) return
+    this.#awakeMs += nowMs - this.#sinceMs[e]!
     this.#sinceMs[e] = Number.NaN
   }
 }

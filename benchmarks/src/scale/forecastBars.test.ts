@@ -23,7 +23,7 @@ function countsOf(windowMs: number): readonly number[] {
 function wape(counts: readonly number[], forecast: LoadForecast, first: number): number {
   let [errors, all] = [0, 0]
   for (let t = forecast.numWindows; t < counts.length; t++) {
-    if (t >= first) errors += Math.abs(counts[t]! - forecastLoad(forecast, 1).expected)
+    if (t >= first) errors += Math.abs(counts[t]! - forecastLoad(forecast, 1))
     if (t >= first) all += counts[t]!
     observeWindow(forecast, counts[t]!)
   }

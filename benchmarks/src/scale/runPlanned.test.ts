@@ -1,29 +1,43 @@
+import { PLAN_MS, SCALE_TUNING } from "@consilium/scheduling"
 import { describe, expect, test } from "bun:test"
-import { learnLoad, runPlanned, WINDOW_MS } from "./runPlanned.ts"
+import { priceOf, spent } from "./judgeScale.ts"
+import { runPlanned } from "./runPlanned.ts"
+import type { ScaleLoad } from "./ScaleLoad.ts"
 import { synthesizeDays } from "./synthesizeDays.ts"
 
 const load = synthesizeDays(20, 1)
-const DAY_MS = 144 * WINDOW_MS
-const untilMs = load.startMs + 8 * DAY_MS
-const run = (leastUses: number, idleMs: number) =>
-  runPlanned(load, learnLoad(load, untilMs), { leastUses, quietPlans: 1, idleMs }, untilMs, untilMs + 2 * DAY_MS).cost
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const timesMs = [3, 5].map((days) => load.startMs + days * DAY_MS)
+const run = (change: Partial<typeof SCALE_TUNING>, of: ScaleLoad = load) =>
+  spent(runPlanned(of, { ...SCALE_TUNING, ...change }, timesMs).costs, 1)
 
 describe("runPlanned", () => {
-  test("a day's season is found in a synthetic week, and events are not taken for it", () => {
-    const { forecast } = learnLoad(load, untilMs)
-    expect(forecast.smoothing.period).toBe(144)
-    const at = (hour: number): number => forecast.seasons[hour * 6]! + forecast.level
-    expect(at(16)).toBeGreaterThan(4 * at(4))
-    expect(at(20)).toBeLessThan(at(16))
-  })
-
   test("the more experts are kept, the fewer wait and the more memory is held", () => {
-    const [many, few] = [run(0.05, WINDOW_MS), run(2, WINDOW_MS)]
+    const [many, few] = [run({ leastUses: 0.02 }), run({ leastUses: 1 })]
     expect(many.waitSec).toBeLessThan(few.waitSec)
     expect(many.gibHours).toBeGreaterThan(few.gibHours)
   })
 
   test("who keeps all awake lets nobody wait", () => {
-    expect(run(0, WINDOW_MS)).toMatchObject({ numWaits: 0, waitSec: 0 })
+    expect(run({ leastUses: 0 })).toMatchObject({ numWaits: 0, waitSec: 0 })
+  })
+
+  test("a sales day costs less where it is in the calendar, and its first hours fewer waits", () => {
+    const salesDay = load.startMs + 9 * DAY_MS
+    const blind = { ...load, calendar: { timeZone: "UTC", events: [] } }
+    const [knowing, unaware] = [load, blind].map((of) => {
+      const { costs } = runPlanned(of, SCALE_TUNING, [salesDay, salesDay + 2 * HOUR_MS, salesDay + DAY_MS])
+      return { numWaits: spent(costs, 1).numWaits, price: priceOf(spent([costs[0]!, costs[2]!], 1)) }
+    })
+    expect(knowing!.numWaits).toBeLessThan(unaware!.numWaits)
+    expect(knowing!.price).toBeLessThan(unaware!.price)
+  })
+
+  test("a plan knows nothing of the requests to come", () => {
+    const untilMs = timesMs[0]!
+    const past = { ...load, requests: load.requests.filter(({ atMs }) => atMs < untilMs) }
+    const costs = (of: ScaleLoad) => runPlanned(of, SCALE_TUNING, [untilMs - PLAN_MS, untilMs]).costs
+    expect(costs(past)).toEqual(costs(load))
   })
 })

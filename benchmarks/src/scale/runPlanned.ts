@@ -1,127 +1,70 @@
-import {
-  calendarFactor,
-  createScaleState,
-  expectDemand,
-  fitForecast,
-  forecastLoad,
-  type LoadForecast,
-  type Occurrence,
-  occurrencesBetween,
-  observeWindow,
-  planScale,
-  type ScalePolicy,
-  type ScaleState,
-  strongest,
-  withoutEvents,
-} from "@consilium/scheduling"
+import { createScalePlanner, FORECAST_WINDOW_MS, PLAN_MS, type ScaleTuning } from "@consilium/scheduling"
 import { Residency, type ResidencyCost } from "./Residency.ts"
-import { NUM_EXPERTS, type ScaleLoad, TOP_K, type TopicRequest } from "./ScaleLoad.ts"
-
-export const WINDOW_MS = 600_000
-const DAY_WINDOWS = 144
-/** Windows that a plan looks ahead. */
-const HORIZON = 3
-/** All experts are read in 13 s. */
-const LEAD_MS = 30_000
-const Z = 1
-
-/** What was learnt from the first part of a load. */
-export interface LearntLoad {
-  /** Copied for each run. */
-  readonly forecast: LoadForecast
-  /** `[E]` uses of each expert for one request, outside events. */
-  readonly shares: Float64Array
-  readonly occurrences: readonly Occurrence[]
-}
-
-/** What of a plan is tuned. */
-export interface PlanTuning {
-  readonly leastUses: number
-  readonly quietPlans: number
-  readonly idleMs: number
-}
+import { NUM_EXPERTS, type ScaleLoad, TOP_K } from "./ScaleLoad.ts"
 
 export interface PlannedRun {
-  readonly cost: ResidencyCost
-  /** Σ|error| / Σ load, of one window ahead, as a share. */
+  /** What it cost up to each of the given times. */
+  readonly costs: readonly ResidencyCost[]
+  /** Σ|error| / Σ load, of one window ahead, between the last two of them. */
   readonly wape: number
 }
 
-/** Learns from the requests before `untilMs`. */
-export function learnLoad({ requests, topics, calendar, startMs, endMs }: ScaleLoad, untilMs: number): LearntLoad {
-  const past = requests.filter(({ atMs }) => atMs < untilMs)
-  const occurrences = occurrencesBetween(calendar, startMs, endMs)
-  const usual = past.filter(({ atMs }) => strongest(occurrences, atMs) === undefined)
-  const shares = new Float64Array(NUM_EXPERTS)
-  for (const { topic } of usual) for (const e of topics[topic]!) shares[e]! += 1 / usual.length
-  const counts = countWindows(past, startMs, untilMs)
-  return {
-    forecast: fitForecast(withoutEvents(counts, startMs, WINDOW_MS, occurrences), DAY_WINDOWS),
-    shares,
-    occurrences,
-  }
-}
-
-/** Runs the forecast's plan from one time to another: a plan each window, and when it asked for one; what it let sleep is woken by who needs it. */
+/**
+ * Runs the service's planner through a load, minute by minute as the service does: it learns from all that is behind it, and what it let sleep is woken
+ * by who needs it.
+ *
+ * @param timesMs in order
+ */
 export function runPlanned(
-  load: ScaleLoad,
-  { forecast: learnt, shares, occurrences }: LearntLoad,
-  tuning: PlanTuning,
-  fromMs: number,
-  toMs: number,
+  { requests, topics, calendar, startMs }: ScaleLoad,
+  tuning: ScaleTuning,
+  timesMs: readonly number[],
 ): PlannedRun {
-  const policy: ScalePolicy = {
-    ...tuning,
-    usesPerCopy: Number.POSITIVE_INFINITY,
-    mostCopies: 1,
-    topK: TOP_K,
-    leadMs: LEAD_MS,
-  }
-  const requests = load.requests.filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
-  const counts = countWindows(requests, fromMs, toMs)
-  const forecast = { ...learnt, seasons: learnt.seasons.slice() }
-  const residency = new Residency(tuning.idleMs)
-  let state: ScaleState = createScaleState(NUM_EXPERTS)
-  let [next, errors, all] = [0, 0, 0]
-  const serveUntil = (untilMs: number): void => {
-    for (; next < requests.length && requests[next]!.atMs < untilMs; next++) {
-      residency.use(requests[next]!, load.topics[requests[next]!.topic]!)
+  const planner = createScalePlanner(calendar, startMs, tuning)
+  const residency = new Residency(Number.POSITIVE_INFINITY)
+  /** `[E]` when the last request that uses it ends. */
+  const untilMs = new Float64Array(NUM_EXPERTS).fill(startMs - 1)
+  const costs: ResidencyCost[] = []
+  const error = createForecastError(timesMs.at(-2) ?? startMs)
+  let next = 0
+  for (let nowMs = startMs + PLAN_MS; costs.length < timesMs.length; nowMs += PLAN_MS) {
+    const first = next
+    for (; next < requests.length && requests[next]!.atMs < nowMs; next++) {
+      const request = requests[next]!
+      const experts = topics[request.topic]!
+      residency.use(request, experts)
+      for (const e of experts) untilMs[e] = Math.max(untilMs[e]!, request.atMs + request.durationMs)
     }
+    const used = new Uint8Array(NUM_EXPERTS)
+    for (let e = 0; e < NUM_EXPERTS; e++) used[e] = untilMs[e]! >= nowMs - PLAN_MS ? 1 : 0
+    const layers = [{ layer: 0, used, awake: residency.awake() }]
+    const order = planner.plan({ nowMs, numRequests: next - first, topK: TOP_K, layers })
+    residency.keep(order.layers[0]!.awake, nowMs)
+    error.note(next - first)
+    if ((nowMs - startMs) % FORECAST_WINDOW_MS === 0) error.nextWindow(nowMs, planner.expected)
+    while (costs.length < timesMs.length && timesMs[costs.length]! <= nowMs) costs.push(residency.cost(nowMs))
   }
-  for (const [i, count] of counts.entries()) {
-    const startMs = fromMs + i * WINDOW_MS
-    const endMs = startMs + WINDOW_MS
-    const demands = expectDemand(
-      { forecast, shares, layer: 0, occurrences: near(occurrences, startMs), windowMs: WINDOW_MS, z: Z },
-      startMs,
-      HORIZON,
-    )
-    for (let planMs: number | undefined = startMs; planMs !== undefined && planMs < endMs;) {
-      serveUntil(planMs)
-      const plan = planScale(state, demands, planMs, policy)
-      state = plan
-      residency.keep(plan.copies, planMs)
-      planMs = plan.nextWakeMs
-    }
-    serveUntil(endMs)
-    const factor = calendarFactor(near(occurrences, startMs), startMs, endMs)
-    errors += Math.abs(count - forecastLoad(forecast, 1).expected * factor)
-    all += count
-    observeWindow(forecast, count / factor)
-  }
-  return { cost: residency.end(toMs), wape: errors / all }
+  return { costs, wape: error.wape() }
 }
 
-/** Returns the requests that came in each whole window. */
-function countWindows(requests: readonly TopicRequest[], fromMs: number, toMs: number): Float64Array {
-  const counts = new Float64Array(Math.floor((toMs - fromMs) / WINDOW_MS))
-  for (const { atMs } of requests) {
-    const window = Math.floor((atMs - fromMs) / WINDOW_MS)
-    if (window < counts.length) counts[window]!++
+/** Compares what was expected of each window with what came, from a time on. */
+function createForecastError(fromMs: number): {
+  note(numRequests: number): void
+  nextWindow(nowMs: number, expected: number): void
+  wape(): number
+} {
+  let [errors, all, count] = [0, 0, 0]
+  let expected: number | undefined
+  return {
+    note: (numRequests) => void (count += numRequests),
+    nextWindow(nowMs, next) {
+      if (expected !== undefined) {
+        errors += Math.abs(count - expected)
+        all += count
+      }
+      count = 0
+      expected = nowMs >= fromMs ? next : undefined
+    },
+    wape: () => errors / all,
   }
-  return counts
-}
-
-function near(occurrences: readonly Occurrence[], atMs: number): readonly Occurrence[] {
-  return occurrences.filter((one) => one.toMs > atMs && one.fromMs < atMs + (HORIZON + 1) * WINDOW_MS)
 }

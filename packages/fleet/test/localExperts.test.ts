@@ -43,7 +43,7 @@ const localOf = (name: string): LocalModel => ({
       enablesFaults: false,
       expertIdleMs: null,
       allowsOtherText: true,
-      routing: "exact",
+      routing: { mode: "exact" },
     },
   },
 })

@@ -2,6 +2,8 @@
 export interface RouteOptions {
   /** `[E]`, added to scores when experts are chosen, never to weights. @see DeepSeek-V3, arXiv:2412.19437 §2.1.2 */
   readonly selectionBias?: Float32Array
+  /** `[T, E]`, added to logits when experts are chosen, never to weights: `drawRouterNoise`. */
+  readonly routerNoise?: Float32Array
   /** `[E]`, 0 = route around: as if the model had no such expert. */
   readonly availability?: Uint8Array
   /** Most assignments of one expert; overflow goes to the token's next best expert with room, earlier tokens first. `Infinity` is dropless. */
@@ -13,6 +15,8 @@ export interface RouteScratch {
   readonly numExperts: number
   /** `[E]` scores after softmax or sigmoid; for the sparsemixer the logits not yet chosen. */
   readonly scores: Float64Array
+  /** `[E]` a token's logits with noise. */
+  readonly noisy: Float32Array
   /** `[E]` what experts are chosen by; -Infinity is out. */
   readonly choice: Float64Array
   /** `[E]` assignments so far. */
@@ -26,6 +30,7 @@ export function createRouteScratch(numExperts: number): RouteScratch {
   return {
     numExperts,
     scores: new Float64Array(numExperts),
+    noisy: new Float32Array(numExperts),
     choice: new Float64Array(numExperts),
     counts: new Int32Array(numExperts),
     groupScores: new Float64Array(numExperts),

@@ -8,7 +8,7 @@ export {
   parseMoeSettings,
 } from "./parseMoeSettings.ts"
 export { maskSleeping } from "./maskSleeping.ts"
-export { addRouterNoise } from "./addRouterNoise.ts"
+export { drawRouterNoise } from "./drawRouterNoise.ts"
 export { route } from "./route.ts"
 export type { RouterConfig, SparsemixerConfig, TopKRouterConfig } from "./RouterConfig.ts"
 export { createRouteScratch, type RouteOptions, type RouteScratch } from "./RouteScratch.ts"

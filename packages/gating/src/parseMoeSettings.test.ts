@@ -53,7 +53,7 @@ describe("parseMoeSettings", () => {
 describe("expertCapacity", () => {
   test("is the even share times the factor, rounded up, at least one; dropless stays dropless", () => {
     const of = (numTokens: number, capacityFactor: number) =>
-      expertCapacity(numTokens, { numExperts: 8, topK: 2, capacityFactor, temperature: 1 })
+      expertCapacity(numTokens, { numExperts: 8, topK: 2, capacityFactor })
     expect([of(64, 1), of(64, 1.25), of(1, 1.25), of(33, 1.2)]).toEqual([16, 20, 1, 10])
     expect(of(64, Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY)
   })

@@ -61,7 +61,10 @@ export function parseMoeSettings(input: MoeSettings): ParsedMoeSettings {
 }
 
 /** Returns how many assignments one expert may take. @see GShard, arXiv:2006.16668 §2.2 */
-export function expertCapacity(numTokens: number, { numExperts, topK, capacityFactor }: Required<MoeSettings>): number {
+export function expertCapacity(
+  numTokens: number,
+  { numExperts, topK, capacityFactor }: Omit<Required<MoeSettings>, "temperature">,
+): number {
   if (capacityFactor === Number.POSITIVE_INFINITY) return capacityFactor
   return Math.max(1, Math.ceil((capacityFactor * topK * numTokens) / numExperts))
 }

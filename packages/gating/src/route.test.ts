@@ -57,6 +57,48 @@ describe("route: properties", () => {
     )
   })
 
+  test.each(["softmax", "sigmoid"] as const)(
+    "masked, bounded and biased at once, each token has the best of who is there and has room: %s",
+    (score) => {
+      const option = fc.record({
+        availability: fc.array(fc.constantFrom(0, 1, 1), { minLength: 5, maxLength: 5 }),
+        bias: fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 5, maxLength: 5 }),
+        capacity: fc.integer({ min: 1, max: 8 }),
+      })
+      const halves = fc.array(fc.array(fc.integer({ min: -6, max: 6 }), { minLength: 5, maxLength: 5 }), {
+        minLength: 1,
+        maxLength: 12,
+      })
+      fc.assert(
+        fc.property(halves, option, (halved, { availability, bias, capacity }) => {
+          const logits = halved.map((row) => row.map((value) => value / 2))
+          const options = {
+            availability: Uint8Array.from(availability),
+            selectionBias: Float32Array.from(bias),
+            capacity,
+          }
+          const { expertIds, weights } = routeLogits(logits, { ...MIXTRAL, score }, options)
+          const counts = [0, 0, 0, 0, 0]
+          for (const [t, row] of logits.entries()) {
+            const sum = row.reduce((all, z, e) => all + availability[e]! * Math.exp(z), 0)
+            const scores = row.map((z) => (score === "softmax" ? Math.exp(z) / sum : 1 / (1 + Math.exp(-z))))
+            const chosenBy = scores.map((value, e) => value + options.selectionBias[e]!)
+            const best = [0, 1, 2, 3, 4]
+              .filter((e) => availability[e] === 1 && counts[e]! < capacity)
+              .sort((a, b) => chosenBy[b]! - chosenBy[a]! || a - b)
+              .slice(0, 2)
+            for (const e of best) counts[e]!++
+            const weight = best.reduce((all, e) => all + scores[e]!, 0)
+            const ids = [...expertIds.subarray(2 * t, 2 * t + 2)]
+            // Choices that differ by rounding alone may change places.
+            expect(ids.toSorted()).toEqual([...best, -1, -1].slice(0, 2).toSorted())
+            ids.forEach((e, k) => expect(weights[2 * t + k]).toBeCloseTo(e < 0 ? 0 : scores[e]! / weight, 5))
+          }
+        }),
+      )
+    },
+  )
+
   test("a selection bias chooses, and never weighs", () => {
     const selectionBias = Float32Array.of(0, 0, 0, 10)
     const { expertIds, weights } = routeLogits(

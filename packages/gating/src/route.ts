@@ -29,6 +29,7 @@ export function route(
 ): Routing {
   const { numExperts } = scratch
   checkShapes(out, logits, numTokens, config, numExperts)
+  checkNoise(options.routerNoise, numTokens * numExperts)
   checkPerExpert("availability", options.availability, numExperts)
   checkPerExpert("selectionBias", options.selectionBias, numExperts)
   out.numTokens = numTokens
@@ -48,9 +49,14 @@ export function route(
 
 /** Whether each token's experts are those of its largest logits, whatever other tokens chose: nearly always. */
 function choosesByLogitsAlone(config: TopKRouterConfig, options: RouteOptions): boolean {
-  const { selectionBias, availability, capacity = Number.POSITIVE_INFINITY } = options
-  const isBare = selectionBias === undefined && availability === undefined && capacity === Number.POSITIVE_INFINITY
-  return isBare && config.groups === undefined && choosesByLogits(config, selectionBias)
+  const { selectionBias, routerNoise, availability, capacity = Number.POSITIVE_INFINITY } = options
+  const isSteered = selectionBias !== undefined || routerNoise !== undefined || availability !== undefined
+  return (
+    !isSteered &&
+    capacity === Number.POSITIVE_INFINITY &&
+    config.groups === undefined &&
+    choosesByLogits(config, selectionBias)
+  )
 }
 
 /** As `routeToken`, for all tokens, in one pass over the logits. Tokens are alike: what the last one's best were above nearly bounds the next one's. */
@@ -90,12 +96,19 @@ function routeToken(
   options: RouteOptions,
 ): void {
   const row = t * scratch.numExperts
-  chooseBy(scratch, logits, row, config, options)
+  if (options.routerNoise === undefined) chooseBy(scratch, logits, row, config, options)
+  else chooseBy(scratch, addNoise(scratch, logits, row, options.routerNoise), 0, config, options)
   excludeExperts(scratch, options)
   if (config.groups !== undefined) keepBestGroups(scratch, config.groups, config.topK)
   const first = t * out.topK
   const numChosen = selectTopK(out.expertIds, first, scratch.choice, scratch.numExperts, out.topK)
   weighChosen(out, first, numChosen, logits, row, config, scratch, options.availability)
+}
+
+/** Returns a token's logits with noise, in scratch. */
+function addNoise({ numExperts, noisy }: RouteScratch, logits: Float32Array, row: number, noise: Float32Array) {
+  for (let e = 0; e < numExperts; e++) noisy[e] = logits[row + e]! + noise[row + e]!
+  return noisy
 }
 
 /** Writes the weights of the chosen: their scores, normalised and scaled as the router does. */
@@ -200,6 +213,11 @@ function checkShapes(
         `found ${out.expertIds.length} expert ids and ${logits.length} logits`,
     )
   }
+}
+
+function checkNoise(noise: Float32Array | undefined, length: number): void {
+  if (noise === undefined || noise.length >= length) return
+  throw new Error(`route: expected ${length} values of routerNoise, one for each logit, found ${noise.length}`)
 }
 
 function checkPerExpert(name: string, values: ArrayLike<number> | undefined, numExperts: number): void {

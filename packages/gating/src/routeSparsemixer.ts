@@ -6,7 +6,7 @@ import type { Routing } from "./Routing.ts"
  * Routes one token as PhiMoE does: the best expert, weighed by its softmax share among those within `2ε` of it relatively, then the same for
  * the best of the rest. The two weights do not sum to 1.
  *
- * Where bias or capacity chooses another than the best, gaps are measured from the chosen one. Equal zeros have no gap (not 0/0).
+ * Where bias, noise or capacity chooses another than the best, gaps are measured from the chosen one. Equal zeros have no gap (not 0/0).
  *
  * @see Phi-3.5-MoE, `sparsemixer` in transformers' `modeling_phimoe.py`; Liu et al., arXiv:2310.00811
  */
@@ -16,15 +16,16 @@ export function routeSparsemixer(
   logits: Float32Array,
   { topK, jitterEpsilon }: SparsemixerConfig,
   scratch: RouteScratch,
-  { selectionBias, availability, capacity = Number.POSITIVE_INFINITY }: RouteOptions,
+  { selectionBias, routerNoise, availability, capacity = Number.POSITIVE_INFINITY }: RouteOptions,
 ): void {
   const { numExperts, choice, scores: remaining, counts } = scratch
   const row = t * numExperts
   for (let e = 0; e < numExperts; e++) {
     const isAvailable = availability?.[e] !== 0
     remaining[e] = isAvailable ? logits[row + e]! : Number.NEGATIVE_INFINITY
-    choice[e] =
-      isAvailable && counts[e]! < capacity ? remaining[e]! + (selectionBias?.[e] ?? 0) : Number.NEGATIVE_INFINITY
+    const hasRoom = isAvailable && counts[e]! < capacity
+    const push = (selectionBias?.[e] ?? 0) + (routerNoise?.[row + e] ?? 0)
+    choice[e] = hasRoom ? remaining[e]! + push : Number.NEGATIVE_INFINITY
   }
   for (let k = 0; k < topK; k++) {
     const best = indexOfLargest(choice, numExperts)

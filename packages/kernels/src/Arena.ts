@@ -36,8 +36,17 @@ export type SpanUse = "whole" | "sparse"
 export interface Arena {
   /** Bytes handed out and not yet freed, each span rounded up to 64. */
   readonly usedBytes: number
-  /** Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more). @throws ArenaFullError when `limitBytes` would be passed; `sparse` unless given */
-  allocate(bytes: number, use?: SpanUse): Span
+  /** Memory domains, at least one: NUMA nodes, or segments that stand for such. */
+  readonly numDomains: number
+  /**
+   * Returns a zeroed span, aligned to 64 bytes (to 4096 for spans of a page and more), in a domain where one is given; else wherever the system puts it.
+   *
+   * @param use `sparse` unless given
+   * @throws ArenaFullError when `limitBytes`, which is for all domains together, would be passed
+   */
+  allocate(bytes: number, use?: SpanUse, domain?: number): Span
+  /** Returns the domain that a span was asked for in; 0 where in none. */
+  domainOf(span: Span): number
   /** Gives a span back; its pages go back to the system. @throws Error on a span that is not allocated */
   free(span: Span): void
   /** Returns a view of a span's bytes. Allocates a view object: not for the step loop. */

@@ -85,6 +85,10 @@ test("planMatrixSlab: sizes that are not positive integers are refused with thei
     "found 0 rows, 4 columns",
   )
   expect(() => planMatrixSlab({ format: "f32", numRows: 1.5, numColumns: 4, hasBias: false })).toThrow("found 1.5 rows")
+  expect(() => planMatrixSlab({ format: "f32", numRows: 4, numColumns: 0, hasBias: false })).toThrow("0 columns")
+  expect(planMatrixSlab({ format: "int8", numRows: 1, numColumns: 131_072, hasBias: false }).matrix.numColumns).toBe(
+    131_072,
+  )
   expect(() => planMatrixSlab({ format: "int8", numRows: 1, numColumns: 131_073, hasBias: false })).toThrow("131073")
 })
 

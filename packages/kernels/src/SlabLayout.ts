@@ -1,10 +1,19 @@
 import type { Activation, ExpertActivation } from "./Activation.ts"
 
-/** `f32`; `int8`: one scale a row; `int4`: one scale a row, and in blocks of 32 columns a multiplier and an offset. */
+/** `f32`; `int8`: rotated, one scale a row; `int4`: one scale a row, and in blocks of 32 columns a multiplier and an offset. */
 export type Format = "f32" | "int8" | "int4"
 
 /** Bump when any byte of a packed slab would change: prepared models of another version are prepared again. */
-export const LAYOUT_VERSION = 2
+export const LAYOUT_VERSION = 3
+
+/**
+ * Whether products with weights of a format rotate both sides. @see rotateColumns
+ *
+ * In 4 bits they do not: a rotation takes from the search for grids that columns matter unequally, and costs more than it gives.
+ */
+export function isRotated(format: Format): boolean {
+  return format === "int8"
+}
 
 /** Rows of a group: as many as 32-bit lanes in a 64-byte register. */
 export const GROUP_ROWS = 16
@@ -17,7 +26,8 @@ export const BLOCK_COLUMNS = 32
  * Values lie in *groups* of 16 rows: group g begins at `values + g * groupStride`. A group is
  *
  * - `f32`: f32 `[K][16]`, a column's 16 rows side by side; padding is 0.
- * - `int8`: u8 `[K/4][16][4]`: a row's four columns in one 32-bit lane. w = scale · (u - 128), u in 1..255; padding is 128.
+ * - `int8`: u8 `[K/4][16][4]`: a row's four columns in one 32-bit lane. w is what `rotateColumns` makes of scale · (u - 128), u in 1..255, and
+ *   products multiply scale · (u - 128) with inputs that are rotated too; padding is 128.
  * - `int4`: nibbles `[K/8][16][4]`: byte j of row r in piece p is column 8p + j in the low and 8p + 4 + j in the high nibble. From byte 8K on
  *   lie `[K/64]` pieces of 48 bytes, each for two blocks of 32 columns: 16 bytes with the rows' multipliers m (the first block's in the low
  *   nibbles), then 16 offsets c of the first block and 16 of the second. w = scale · (q · m + c - 128), where q · m + c is in 1..255: it

@@ -94,6 +94,54 @@ test("composeBackends: all experts at once are for the backend that has each of 
   expect(arena.usedBytes).toBe(0)
 })
 
+test("composeBackends: all experts go to who opened the first that has rows; those without may be closed, and none is no call", () => {
+  const [first, second] = [partial((_op, format) => format === "int4"), partial(() => true)]
+  const both = composeBackends(arena, [first, second])
+  const sizes = { hiddenSize: 4, intermediateSize: 4, activation: "silu", hasGateProj: true, hasBias: false } as const
+  const open = (format: Format) => {
+    const layout = planExpertSlab({ format, ...sizes })
+    return both.openSlab(arena.allocate(layout.bytes), layout)
+  }
+  const slabs = [undefined, open("f32"), open("int4")]
+  const run = (...offsets: number[]): void => {
+    const one = Int32Array.of(0)
+    const weights = Float32Array.of(1)
+    const plan = { numTokens: 1, topK: 1, order: one, offsets: Int32Array.from(offsets), rows: one, weights }
+    both.experts!(arena.rows(1, 4), arena.rows(1, 4), plan, slabs)
+  }
+  run(0, 0, 0, 1)
+  expect([first.asked, second.asked]).toEqual([["experts"], []])
+  both.closeSlab(slabs[1]!)
+  run(0, 0, 0, 1)
+  run(0, 0, 0, 0)
+  run(0, 1, 1, 1)
+  expect([first.asked, second.asked]).toEqual([["experts", "experts"], []])
+})
+
+test("composeBackends: hosts are ended and kernels timed of all that have them; without any there is no combine either", () => {
+  const [one, other] = [partial(() => true), partial(() => true)]
+  const plain = composeBackends(arena, [one, other])
+  expect([plain.endHost!(), plain.kernelMs!()]).toEqual([false, 0])
+  const timed = composeBackends(arena, [
+    { ...one, endHost: () => false, kernelMs: () => 3 },
+    { ...other, endHost: () => true, kernelMs: () => 4 },
+    partial(() => true),
+  ])
+  expect([timed.endHost!(), timed.kernelMs!()]).toEqual([true, 7])
+  const without = { ...one, combine: undefined as unknown as NonNullable<Backend["combine"]> }
+  const plan = {} as Parameters<NonNullable<Backend["combine"]>>[2]
+  const combine = composeBackends(arena, [without]).combine!
+  expect(() => combine(arena.rows(1, 4), arena.rows(1, 4), plan)).toThrow("none of onnx supports combine")
+})
+
+test("composeBackends: closed, no slab of it is open any more", () => {
+  const both = composeBackends(arena, [partial(() => true)])
+  const layout = planMatrixSlab({ format: "f32", numRows: 4, numColumns: 4, hasBias: false })
+  const slab = both.openSlab(arena.allocate(layout.bytes), layout)
+  both.close()
+  expect(() => both.numBytes(slab)).toThrow("this slab of reference is not open")
+})
+
 test("composeBackends: what nobody supports is an error that names who was asked", () => {
   const one = composeBackends(arena, [partial((op) => op === "matmul")])
   const layout = planMatrixSlab({ format: "f32", numRows: 4, numColumns: 4, hasBias: false })

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import * as fc from "fast-check"
-import type { Arena, Span } from "./Arena.ts"
+import type { Arena, Span, SpanUse } from "./Arena.ts"
 import { ArenaFullError } from "./ArenaFullError.ts"
 import { createArena } from "./createArena.ts"
 
@@ -50,6 +50,74 @@ test("createArena: spans are aligned, apart, zeroed and counted through any orde
     ),
     { numRuns: 60 },
   )
+})
+
+/** Where a span goes by a search through those that live: the first place of the first segment of its use that has room. */
+function firstFit(
+  segments: { readonly use: SpanUse; readonly bytes: number }[],
+  live: readonly Span[],
+  bytes: number,
+  use: SpanUse,
+): { segment: number; offset: number } {
+  const alignment = bytes > 4096 - 64 ? 4096 : 64
+  const up = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple
+  for (const [segment, of] of segments.entries()) {
+    if (of.use !== use) continue
+    const inside = live.filter((span) => span.segment === segment)
+    const offsets = [0, ...inside.map((span) => up(up(span.offset + span.bytes, 64), alignment))]
+    for (const offset of offsets.toSorted((a, b) => a - b)) {
+      const wanted = { segment, offset, bytes: up(bytes, 64) }
+      const isFree = inside.every((span) => !overlaps({ ...span, bytes: up(span.bytes, 64) }, wanted))
+      if (isFree && offset + wanted.bytes <= of.bytes) return { segment, offset }
+    }
+  }
+  segments.push({ use, bytes: Math.max(SEGMENT, up(bytes, 64)) })
+  return { segment: segments.length - 1, offset: 0 }
+}
+
+test("createArena: each span goes to the first place that has room, as if every freed one had never been", () => {
+  const order = fc.array(
+    fc.tuple(fc.oneof(fc.integer({ min: -50, max: -1 }), fc.integer({ min: 1, max: 30_000 })), fc.boolean()),
+    {
+      minLength: 20,
+      maxLength: 80,
+      size: "max",
+    },
+  )
+  fc.assert(
+    fc.property(order, (steps) =>
+      withArena((arena) => {
+        const live: Span[] = []
+        const segments: { use: SpanUse; bytes: number }[] = []
+        for (const [step, isWhole] of steps) {
+          if (step < 0) {
+            if (live.length > 0) arena.free(live.splice(-step % live.length, 1)[0]!)
+            continue
+          }
+          const use = isWhole ? "whole" : "sparse"
+          const expected = firstFit(segments, live, step, use)
+          const span = arena.allocate(step, use)
+          expect(span).toEqual({ ...expected, bytes: step })
+          live.push(span)
+        }
+      }),
+    ),
+    { numRuns: 60 },
+  )
+})
+
+test("createArena: spans are found again by address, and the limit is reached to the byte", () => {
+  withArena((arena) => {
+    const [first, second] = [arena.allocate(64), arena.allocate(100)]
+    expect(arena.address(second) - arena.address(first)).toBe(64)
+    expect(arena.usedBytes).toBe(192)
+    arena.allocate(64)
+    expect(() => arena.allocate(1)).toThrow(ArenaFullError)
+    // Another length is another span: it is not this one that is allocated.
+    expect(() => arena.free({ ...second, bytes: 64 })).toThrow("not allocated")
+    expect(() => arena.free({ ...first, segment: 1 })).toThrow("not allocated")
+    for (const bytes of [0, -1, 1.5, Number.NaN]) expect(() => arena.allocate(bytes)).toThrow("expected 1 to")
+  }, 256)
 })
 
 test("createArena: freed neighbours become one gap again, whatever the order", () => {
@@ -109,6 +177,23 @@ test("createArena: rows are zeroed views of exactly their span", () => {
   })
 })
 
+test("createArena: cache rows are values in f32, and two to a word in bf16", () => {
+  withArena((arena) => {
+    const plain = arena.cacheRows("f32", 3, 6)
+    expect("values" in plain && [plain.values.length, plain.span.bytes]).toEqual([18, 72])
+    const format = "bf16/8"
+    const pairs = arena.cacheRows(format, 3, 6)
+    expect("words" in pairs && [pairs.words.length, pairs.span.bytes, pairs.width, pairs.format]).toEqual([
+      9,
+      36,
+      6,
+      format,
+    ])
+    const none = arena.cacheRows(format, 0, 6)
+    expect("words" in none && none.words.length).toBe(0)
+  })
+})
+
 const onLinux = process.platform === "linux"
 
 test.if(onLinux)("createArena: untouched memory costs nothing and freed pages go back to the system", () => {
@@ -120,6 +205,9 @@ test.if(onLinux)("createArena: untouched memory costs nothing and freed pages go
   bytes.fill(1, 0, 2 ** 28)
   expect(process.memoryUsage.rss() - before).toBeGreaterThan(2 ** 27)
   arena.free(span)
+  expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
+  // The largest span that there may be.
+  expect(arena.bytes(arena.allocate(2 ** 31)).length).toBe(2 ** 31)
   expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 26)
   arena.close()
 })

@@ -1,5 +1,6 @@
 import type { Arena, Rows, Span, SpanUse } from "./Arena.ts"
 import { ArenaFullError } from "./ArenaFullError.ts"
+import type { MemoryDomains } from "./memoryDomains.ts"
 import { createSegmentSource, type Segment } from "./segment.ts"
 
 const ALIGNMENT = 64
@@ -15,6 +16,7 @@ interface Gap {
 
 interface OpenSegment extends Segment {
   readonly use: SpanUse
+  readonly domain: number | undefined
   readonly gaps: Gap[]
   /** Bytes of each allocated span by offset. */
   readonly spans: Map<number, number>
@@ -25,6 +27,10 @@ export interface ArenaOptions {
   readonly segmentBytes?: number
   /** Most bytes handed out at once; `Infinity` unless given. */
   readonly limitBytes?: number
+  /** One, bound to nothing, unless given. */
+  readonly domains?: MemoryDomains
+  /** Told once for each node that segments cannot be bound to, and why: their memory lies where the system likes. */
+  readonly onUnbound?: (reason: string) => void
 }
 
 /**
@@ -37,16 +43,19 @@ export interface ArenaOptions {
 export function createArena({
   segmentBytes = 2 ** 30,
   limitBytes = Number.POSITIVE_INFINITY,
+  domains = [undefined],
+  onUnbound,
 }: ArenaOptions = {}): Arena {
-  const openSegment = createSegmentSource()
+  const openSegment = createSegmentSource(onUnbound)
   const segments: OpenSegment[] = []
   let usedBytes = 0
 
-  const open = (bytes: number, use: SpanUse): OpenSegment => {
+  const open = (bytes: number, use: SpanUse, domain: number | undefined): OpenSegment => {
     const size = Math.max(segmentBytes, bytes)
     const segment = {
-      ...openSegment(size, use),
+      ...openSegment(size, use, domain === undefined ? undefined : domains[domain]),
       use,
+      domain,
       gaps: [{ offset: 0, bytes: size }],
       spans: new Map<number, number>(),
     }
@@ -95,20 +104,25 @@ export function createArena({
     return segment
   }
 
-  const allocate = (wanted: number, use: SpanUse = "sparse"): Span => {
+  const allocate = (wanted: number, use: SpanUse = "sparse", wantedDomain?: number): Span => {
     if (!Number.isSafeInteger(wanted) || wanted <= 0 || wanted > MAX_SEGMENT_BYTES) {
       throw new Error(`arena: expected 1 to ${MAX_SEGMENT_BYTES} bytes, found ${wanted}: split what is larger`)
     }
+    if (wantedDomain !== undefined && wantedDomain >= domains.length)
+      throw new Error(`arena: there is no domain ${wantedDomain}, there are ${domains.length}`)
+    // A single domain is all memory there is.
+    const domain = domains.length > 1 ? wantedDomain : undefined
     const bytes = roundUp(wanted, ALIGNMENT)
     if (usedBytes + bytes > limitBytes) throw new ArenaFullError(bytes, usedBytes, limitBytes)
     const alignment = bytes >= PAGE ? PAGE : ALIGNMENT
     for (let s = 0; s < segments.length; s++) {
-      const offset = segments[s]!.use === use ? take(segments[s]!, bytes, alignment) : undefined
+      const isLike = segments[s]!.use === use && segments[s]!.domain === domain
+      const offset = isLike ? take(segments[s]!, bytes, alignment) : undefined
       if (offset === undefined) continue
       usedBytes += bytes
       return { segment: s, offset, bytes: wanted }
     }
-    const offset = take(open(bytes, use), bytes, alignment)
+    const offset = take(open(bytes, use, domain), bytes, alignment)
     if (offset === undefined) throw new Error("arena: a new segment has no room")
     usedBytes += bytes
     return { segment: segments.length - 1, offset, bytes: wanted }
@@ -123,7 +137,9 @@ export function createArena({
     get usedBytes() {
       return usedBytes
     },
+    numDomains: domains.length,
     allocate,
+    domainOf: ({ segment }) => segments[segment]!.domain ?? 0,
     free(span) {
       const segment = segmentOf(span)
       const bytes = segment.spans.get(span.offset)!

@@ -35,7 +35,7 @@ describe("createReferenceBackend", () => {
           packMatrixSlab(arena.bytes(span), layout, weights, noise(numRows, 3, 1))
           const unpacked = new Float32Array(numRows * numColumns)
           unpackMatrix(unpacked, arena.bytes(span), layout.matrix)
-          expect(maxError(unpacked, weights)).toBeLessThan({ f32: 1e-9, int8: 0.02, int4: 0.5 }[format])
+          expect(maxError(unpacked, weights)).toBeLessThan({ f32: 1e-9, int8: 0.05, int4: 0.5 }[format])
 
           const slab = backend.openSlab(span, layout)
           const [x, out] = [arena.rows(numTokens, numColumns), arena.rows(numTokens, numRows)]

@@ -1,8 +1,11 @@
-import { quantizeActivationRow } from "@consilium/tensor"
+import { quantizeActivationRow, rotateRow } from "@consilium/tensor"
 import { type OpenMatrix, readF32Row, readIntegerRow } from "./openMatrix.ts"
+import { isRotated } from "./SlabLayout.ts"
 
 /** Buffers of one product, grown to the largest matrix seen. */
 export interface MultiplyScratch {
+  /** x as products in 8 bits see it. */
+  rotated: Float32Array
   /** x in 8 bits. */
   quantized: Int8Array
   /** One weight row: integers in words of four, or f32. */
@@ -12,14 +15,19 @@ export interface MultiplyScratch {
 
 /** Creates empty scratch. */
 export function createMultiplyScratch(): MultiplyScratch {
-  return { quantized: new Int8Array(), words: new Int32Array(), weights: new Float32Array() }
+  return {
+    rotated: new Float32Array(),
+    quantized: new Int8Array(),
+    words: new Int32Array(),
+    weights: new Float32Array(),
+  }
 }
 
 /**
  * Writes `W · x (+ bias)` for one row: plain loops, exact integer sums for quantised weights, double sums for f32.
  *
- * `x` is quantised to 8 bits with one scale where W is quantised, and a result is `(sum · scale of the weight row) · scale of x`, then `+ bias`,
- * each rounded to f32: every backend that sums exactly has these bits.
+ * `x` is quantised to 8 bits with one scale where W is quantised, and rotated before that where W is. A result is
+ * `(sum · scale of the weight row) · scale of x`, then `+ bias`, each rounded to f32: every backend that sums exactly has these bits.
  */
 export function multiplyRow(
   out: Float32Array,
@@ -31,6 +39,7 @@ export function multiplyRow(
 ): void {
   const { format, numRows, paddedColumns } = matrix.layout
   if (scratch.quantized.length < paddedColumns) {
+    scratch.rotated = new Float32Array(paddedColumns)
     scratch.quantized = new Int8Array(paddedColumns)
     scratch.words = new Int32Array(paddedColumns / 4)
     scratch.weights = new Float32Array(paddedColumns)
@@ -64,11 +73,14 @@ function multiplyIntegers(
   x: Float32Array,
   xOffset: number,
   matrix: OpenMatrix,
-  { quantized, words }: MultiplyScratch,
+  { rotated, quantized, words }: MultiplyScratch,
 ): void {
-  const { numRows, numColumns } = matrix.layout
+  const { format, numRows, numColumns } = matrix.layout
   const integers = new Uint8Array(words.buffer)
-  const scale = quantizeActivationRow(quantized, 0, x, xOffset, numColumns)
+  if (isRotated(format)) rotateRow(rotated, 0, x, xOffset, numColumns)
+  const scale = isRotated(format)
+    ? quantizeActivationRow(quantized, 0, rotated, 0, numColumns)
+    : quantizeActivationRow(quantized, 0, x, xOffset, numColumns)
   for (let n = 0; n < numRows; n++) {
     readIntegerRow(words, matrix, n)
     let sum = 0

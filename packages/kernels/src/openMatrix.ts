@@ -1,4 +1,5 @@
-import { BLOCK_COLUMNS, GROUP_ROWS, groupBytes, type MatrixLayout, PIECE_BYTES } from "./SlabLayout.ts"
+import { rotateColumns } from "@consilium/tensor"
+import { BLOCK_COLUMNS, GROUP_ROWS, groupBytes, isRotated, type MatrixLayout, PIECE_BYTES } from "./SlabLayout.ts"
 
 /** Views of one packed matrix, made once when its slab is opened. */
 export interface OpenMatrix {
@@ -40,7 +41,7 @@ export function readF32Row(out: Float32Array, outOffset: number, { layout, f32 }
 }
 
 /**
- * Writes row `row` of an int8 or int4 matrix as `u`, four columns to a word: `out` as bytes is `[paddedColumns]`, and w = scale · (u - 128).
+ * Writes row `row` of an int8 or int4 matrix as `u`, four columns to a word: `out` as bytes is `[paddedColumns]`, and w = scale · (u - 128), rotated in int8.
  *
  * @param out at least `paddedColumns / 4` words
  */
@@ -89,6 +90,7 @@ export function createRowReader(matrix: OpenMatrix): RowReader {
     readIntegerRow(words, matrix, row)
     const scale = matrix.scales[row]!
     for (let k = 0; k < numColumns; k++) out[outOffset + k] = (integers[k]! - 128) * scale
+    if (isRotated(format)) rotateColumns(out, outOffset, numColumns)
   }
 }
 

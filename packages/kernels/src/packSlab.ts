@@ -87,9 +87,11 @@ const AROUND_128 = 0x80808080 | 0
 function packInt8({ layout, words, scales }: OpenMatrix, weights: Float32Array): void {
   const { numRows, numColumns, paddedRows, paddedColumns, groupStride } = layout
   const row = new Int32Array(paddedColumns / 4)
-  const quantized = new Int8Array(row.buffer, 0, numColumns)
+  const quantized = new Int8Array(row.buffer)
+  const rotated = new Float32Array(paddedColumns)
   for (let r = 0; r < paddedRows; r++) {
-    if (r < numRows) scales[r] = quantizeInt8Row(quantized, weights.subarray(r * numColumns, (r + 1) * numColumns))
+    const own = weights.subarray(r * numColumns, (r + 1) * numColumns)
+    if (r < numRows) scales[r] = quantizeInt8Row(quantized, own, rotated)
     else row.fill(0)
     const to = (Math.floor(r / GROUP_ROWS) * groupStride) / 4 + (r % GROUP_ROWS)
     for (let piece = 0; piece < row.length; piece++) words[to + piece * GROUP_ROWS] = row[piece]! ^ AROUND_128

@@ -80,6 +80,9 @@ const SLOW_MS = 50
 
 /** Waits where reads are to be slow. */
 function delay(control: Int32Array): void {
-  if (Atomics.load(control, TICKET.numSlow) <= 0 || Atomics.sub(control, TICKET.numSlow, 1) <= 0) return
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_MS)
+  for (let left; (left = Atomics.load(control, TICKET.numSlow)) > 0;) {
+    // Where another thread was faster, there may be none left.
+    if (Atomics.compareExchange(control, TICKET.numSlow, left, left - 1) !== left) continue
+    return void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_MS)
+  }
 }

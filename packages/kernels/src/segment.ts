@@ -1,6 +1,7 @@
 import { dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi"
 
 import type { SpanUse } from "./Arena.ts"
+import { bindToNode } from "./bindToNode.ts"
 
 /** One piece of the arena's memory, all zeros at first. */
 export interface Segment {
@@ -17,11 +18,28 @@ export interface Segment {
   close(): void
 }
 
-/** Returns a function that opens segments: anonymous mappings on Linux, shared buffers elsewhere. Untouched pages cost nothing. */
-export function createSegmentSource(): (bytes: number, use: SpanUse) => Segment {
+/** Opens a segment; on a NUMA node where one is given. */
+type SegmentSource = (bytes: number, use: SpanUse, node: number | undefined) => Segment
+
+/**
+ * Returns a function that opens segments: anonymous mappings on Linux, shared buffers elsewhere. Untouched pages cost nothing.
+ *
+ * @param onUnbound told once for each node that segments cannot be bound to, and why
+ */
+export function createSegmentSource(onUnbound: (reason: string) => void = () => {}): SegmentSource {
   if (process.platform !== "linux") return openShared
   const libc = openLibc()
-  return libc === undefined ? openShared : (bytes, use) => openMapping(bytes, use, libc)
+  if (libc === undefined) return openShared
+  const refused = new Set<number>()
+  return (bytes, use, node) => {
+    const segment = openMapping(bytes, use, libc)
+    if (node === undefined || refused.has(node)) return segment
+    const reason = bindToNode(segment.address, bytes, node)
+    if (reason === undefined) return segment
+    refused.add(node)
+    onUnbound(`arena: memory is not bound to NUMA node ${node}: ${reason}`)
+    return segment
+  }
 }
 
 function openShared(bytes: number): Segment {

@@ -1,6 +1,7 @@
 import {
   type Activation,
   type Arena,
+  isRotated,
   type MatrixLayout,
   type OpenMatrix,
   openMatrix,
@@ -10,13 +11,14 @@ import {
   type SlabLayout,
   type Span,
 } from "@consilium/kernels"
+import { rotateColumns } from "@consilium/tensor"
 import type { Tensor } from "onnxruntime-common"
 import { tensorOf } from "./Scratch.ts"
 
 /** A matrix as onnxruntime's operators want it, in arena memory of its own. */
 export interface OnnxMatrix {
   readonly layout: MatrixLayout
-  /** f32 `[paddedRows, paddedColumns]`, or int8 `[paddedColumns, paddedRows]`: 4-bit weights are expanded, which is exact. */
+  /** f32 `[paddedRows, paddedColumns]`, or int8 `[paddedColumns, paddedRows]`: 8-bit weights as they are packed, 4-bit ones expanded, which is exact. */
   readonly values: Float32Array | Int8Array
   /** `[paddedRows]`, empty in f32. */
   readonly scales: Float32Array
@@ -80,7 +82,10 @@ export function embedRows(out: Float32Array, ids: Int32Array, numIds: number, ma
     if (id < 0 || id >= numRows) throw new Error(`embed: id ${id} is outside the ${numRows} rows`)
     const to = i * numColumns
     if (layout.format === "f32") for (let k = 0; k < numColumns; k++) out[to + k] = values[id * paddedColumns + k]!
-    else for (let k = 0; k < numColumns; k++) out[to + k] = values[k * paddedRows + id]! * scales[id]!
+    else {
+      for (let k = 0; k < numColumns; k++) out[to + k] = values[k * paddedRows + id]! * scales[id]!
+      if (isRotated(layout.format)) rotateColumns(out, to, numColumns)
+    }
   }
 }
 

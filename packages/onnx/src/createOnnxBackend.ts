@@ -13,11 +13,13 @@ import {
   checkWidths,
   expertActivation,
   type Format,
+  isRotated,
   matrixOf,
   normAndRotate,
   normRows,
   type Slab,
 } from "@consilium/kernels"
+import { rotateRow } from "@consilium/tensor"
 import type { Tensor } from "onnxruntime-common"
 import { type AttentionRunner, attentionKey, createAttentionRunner } from "./attention.ts"
 import { encodeGraph, type Graph } from "./graph.ts"
@@ -57,7 +59,10 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     return slab as OnnxSlab
   }
 
-  /** Puts rows of x, `width` wide, beside a product's weights: as wide as its padded columns, and in 8 bits where the weights are integers. */
+  /**
+   * Puts rows of x, `width` wide, beside a product's weights: as wide as its padded columns, in 8 bits where the weights are integers, rotated where
+   * theirs are. What a row has past the weights' columns is zeros.
+   */
   const feedRows = (
     { layout, feeds }: ProductFeeds,
     x: Float32Array,
@@ -69,7 +74,13 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     if (layout.format !== "f32") {
       const rows = quantized.take(numRows, stride)
       const rowScale = scales.take(numRows, 1)
-      quantizeRows({ values: rows.values, scales: rowScale.values }, x, offset, { numRows, width, stride })
+      const out = { values: rows.values, scales: rowScale.values }
+      if (isRotated(layout.format)) {
+        const { values } = wide.take(numRows, stride)
+        for (let row = 0; row < numRows; row++)
+          rotateRow(values, row * stride, x, offset + row * width, layout.numColumns)
+        quantizeRows(out, values, 0, { numRows, width: stride, stride })
+      } else quantizeRows(out, x, offset, { numRows, width, stride })
       feeds.x = rows.tensor
       feeds.rowScale = rowScale.tensor
     } else feeds.x = widened(x, offset, numRows, width, stride)

@@ -11,6 +11,8 @@ function createSharedArena(bytes: number): Arena {
     get usedBytes() {
       return usedBytes
     },
+    numDomains: 1,
+    domainOf: () => 0,
     allocate(size) {
       const offset = end
       end += Math.ceil(size / 64) * 64

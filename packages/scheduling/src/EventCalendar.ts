@@ -15,8 +15,16 @@ export interface CalendarEvent {
     /** 0 is Sunday. */
     | { readonly kind: "weekly"; readonly weekdays: readonly number[] }
     | { readonly kind: "dates"; readonly dates: readonly CalendarDate[] }
-  /** Where the additional load goes; empty: to all experts, as usual. */
-  readonly experts: readonly { readonly layer: number; readonly expertIds: readonly number[] }[]
+  /** Who is awake while it lasts, and where the additional load goes; empty: to all experts, as usual. */
+  readonly experts: readonly EventExperts[]
+}
+
+/** Experts of a layer that an event concerns. */
+export interface EventExperts {
+  readonly layer: number
+  readonly expertIds: readonly number[]
+  /** How many copies of each are to be awake. */
+  readonly copies: number
 }
 
 /** What is known to come, by the clocks of one time zone. */

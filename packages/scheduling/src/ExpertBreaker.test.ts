@@ -4,6 +4,7 @@ import {
   beginProbe,
   BREAKER_POLICY,
   type BreakerPolicy,
+  type BreakerSubject,
   createBreaker,
   type ExpertBreaker,
   noteFailure,
@@ -16,7 +17,7 @@ const SUBJECT = { layer: 2, expertId: 7 }
 const fresh = (): ExpertBreaker => createBreaker(SUBJECT, 0)
 
 /** Fails it and each of its probes, and returns how long each wait was. */
-function waitsOf(policy: BreakerPolicy, numOpenings: number, subject = SUBJECT): number[] {
+function waitsOf(policy: BreakerPolicy, numOpenings: number, subject: BreakerSubject = SUBJECT): number[] {
   let breaker = createBreaker(subject, 0)
   const waits: number[] = []
   for (let nowMs = 0; waits.length < numOpenings; nowMs = breaker.nextProbeMs!) {
@@ -43,6 +44,55 @@ describe("ExpertBreaker", () => {
     expect(new Set(first).size).toBe(16)
     for (const wait of first) expect(wait >= 100 && wait < 150).toBe(true)
     expect(waitsOf(policy, 3)).toEqual(waitsOf(policy, 3))
+  })
+
+  test("a probe that fails opens it again at once, however many failures a closed one may have", () => {
+    const policy = { ...POLICY, maxFailures: 3 }
+    let breaker = fresh()
+    for (const nowMs of [1, 2, 3]) breaker = noteFailure(breaker, "throw", nowMs, policy)
+    expect(breaker).toMatchObject({ state: "open", nextProbeMs: 103 })
+    expect(beginProbe(breaker, 102)).toBe(breaker)
+    const halfOpen = beginProbe(breaker, 103)
+    expect(halfOpen).toMatchObject({ state: "half-open", sinceMs: 103, nextProbeMs: undefined })
+    expect(beginProbe(halfOpen, 104)).toBe(halfOpen)
+    expect(noteFailure(halfOpen, "again", 110, policy)).toMatchObject({ state: "open", why: "again", nextProbeMs: 310 })
+    // What opened it is spent: closed, it bears as many failures as before.
+    const closed = noteProbePassed(halfOpen, 110)
+    expect(noteFailure(noteFailure(closed, "throw", 111, policy), "throw", 112, policy).state).toBe("closed")
+  })
+
+  test("a quiet time counts from the last failure, whatever the clock says", () => {
+    const policy = { ...POLICY, maxFailures: 2, quietMs: 1000 }
+    const once = noteFailure(createBreaker(SUBJECT, 5_000_000), "norm", 5_000_000, policy)
+    expect(noteFailure(once, "norm", 5_000_999, policy).state).toBe("open")
+    expect(noteFailure(once, "norm", 5_001_000, policy).state).toBe("closed")
+  })
+
+  test("its history is what happened last, in order, 16 at most", () => {
+    let breaker = fresh()
+    for (let i = 0; i < 20; i++) breaker = noteFailure(breaker, `failure ${i}`, i, POLICY)
+    expect(breaker.history.map(({ atMs, why }) => [atMs, why])).toEqual(
+      Array.from({ length: 16 }, (_, i) => [i + 4, `failure ${i + 4}`]),
+    )
+    const probed = noteProbePassed(beginProbe(breaker, 100), 101)
+    expect(probed.history.slice(-2)).toEqual([
+      { atMs: 100, state: "half-open", why: "probe due" },
+      { atMs: 101, state: "closed", why: "probe passed" },
+    ])
+  })
+
+  test("copies of one expert, other seeds and later openings wait differently, and never less than without jitter", () => {
+    const policy = { ...POLICY, jitter: 0.1 }
+    const first = waitsOf(policy, 8)
+    expect(first.map((wait, i) => wait >= Math.min(1000, 100 * 2 ** i) && wait < 1.1 * 100 * 2 ** i)).toEqual(
+      first.map(() => true),
+    )
+    const shares = first.slice(4).map((wait) => wait / 1000)
+    expect(new Set(shares).size).toBe(4)
+    expect(shares.every((share) => share >= 1 && share < 1.1)).toBe(true)
+    expect(waitsOf({ ...policy, seed: 2 }, 1)).not.toEqual(waitsOf(policy, 1))
+    const replicas = [0, 1].map((replica) => waitsOf(policy, 1, { ...SUBJECT, replica })[0])
+    expect(new Set([...replicas, first[0]]).size).toBe(3)
   })
 
   test("a probe that passes closes it; one that fails soon after waits longer, one after a quiet time does not", () => {

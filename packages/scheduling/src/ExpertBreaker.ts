@@ -97,6 +97,16 @@ export function noteFailure(
   return withEvent({ ...opened, nextProbeMs: nowMs + backoffMs(opened, policy) }, why, nowMs)
 }
 
+/** Returns the breaker of one that was put away before this process began: open, its next probe as far off as if it had just failed. */
+export function reopenBreaker(
+  subject: BreakerSubject,
+  { why, sinceMs, numOpenings }: Pick<ExpertBreaker, "sinceMs" | "numOpenings"> & { readonly why: string },
+  nowMs: number,
+): ExpertBreaker {
+  const failed = { ...createBreaker(subject, nowMs), numOpenings: numOpenings - 1 }
+  return { ...noteFailure(failed, why, nowMs), sinceMs }
+}
+
 /** Returns the breaker half-open where a probe is due, and otherwise the same object: whoever sees another one runs the probe. */
 export function beginProbe(breaker: ExpertBreaker, nowMs: number): ExpertBreaker {
   if (breaker.state !== "open" || nowMs < breaker.nextProbeMs!) return breaker

@@ -7,7 +7,7 @@ export interface Smoothing {
   readonly period: number
 }
 
-/** What is known of a load after its windows so far: level, trend and season, and how far the forecasts of one window ahead were off. */
+/** What is known of a load after its windows so far: level, trend and season. */
 export interface LoadForecast {
   readonly smoothing: Smoothing
   level: number
@@ -15,21 +15,8 @@ export interface LoadForecast {
   /** `[period]`, by window modulo the period. */
   readonly seasons: Float64Array
   numWindows: number
-  /** Mean square error of one window ahead, of the last fifty windows or so. */
-  variance: number
-  numErrors: number
 }
 
-/** A load that is expected, and bounds that it keeps with the probability of `z`. */
-export interface ExpectedLoad {
-  readonly expected: number
-  readonly low: number
-  readonly high: number
-}
-
-/** 95 % of loads are below the upper bound, if errors are normal. */
-const USUAL_Z = 1.645
-const LEAST_ERROR_WEIGHT = 0.02
 /** Windows that teach before the first error counts. */
 const WARM_UP = 3
 const LEVELS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.8]
@@ -50,7 +37,7 @@ export function fitForecast(values: ArrayLike<number>, period = 0): LoadForecast
     const forecast = startForecast(values, smoothing)
     let error = 0
     for (let t = forecast.numWindows; t < values.length; t++) {
-      if (t >= judgedFrom) error += Math.abs(values[t]! - forecastLoad(forecast, 1).expected)
+      if (t >= judgedFrom) error += Math.abs(values[t]! - forecastLoad(forecast, 1))
       observeWindow(forecast, values[t]!)
     }
     // A hair's breadth is rounding.
@@ -64,10 +51,6 @@ export function observeWindow(forecast: LoadForecast, value: number): void {
   const { smoothing, seasons } = forecast
   const place = smoothing.period > 0 ? forecast.numWindows % smoothing.period : 0
   const season = seasons[place] ?? 0
-  const error = value - (forecast.level + forecast.trend + season)
-  const weight = Math.max(LEAST_ERROR_WEIGHT, 1 / ++forecast.numErrors)
-  forecast.variance += weight * (error * error - forecast.variance)
-
   const before = forecast.level
   forecast.level = smoothing.level * (value - season) + (1 - smoothing.level) * (before + forecast.trend)
   forecast.trend = smoothing.trend * (forecast.level - before) + (1 - smoothing.trend) * forecast.trend
@@ -77,20 +60,10 @@ export function observeWindow(forecast: LoadForecast, value: number): void {
   forecast.numWindows++
 }
 
-/**
- * Returns the load that is expected `ahead` windows from the last one, never below 0.
- *
- * The bounds widen with the distance as those of an average that forgets do; with a trend or season that is an approximation.
- *
- * @param ahead 1 is the next window
- * @param z how many standard errors the bounds are away
- */
-export function forecastLoad(forecast: LoadForecast, ahead: number, z: number = USUAL_Z): ExpectedLoad {
-  const { smoothing, seasons, level, trend, numWindows, variance } = forecast
+/** Returns the load that is expected `ahead` windows from the last one, never below 0. @param ahead 1 is the next window */
+export function forecastLoad({ smoothing, seasons, level, trend, numWindows }: LoadForecast, ahead: number): number {
   const season = smoothing.period > 0 ? seasons[(numWindows + ahead - 1) % smoothing.period]! : 0
-  const expected = level + ahead * trend + season
-  const margin = z * Math.sqrt(variance * (1 + (ahead - 1) * smoothing.level ** 2))
-  return { expected: Math.max(0, expected), low: Math.max(0, expected - margin), high: Math.max(0, expected + margin) }
+  return Math.max(0, level + ahead * trend + season)
 }
 
 /** The simpler first. */
@@ -115,7 +88,7 @@ function startForecast(values: ArrayLike<number>, smoothing: Smoothing): LoadFor
     { length: period },
     (_, t) => meanAround(values, t - (width - 1) / 2, width, period) - level,
   )
-  return { smoothing, level, trend: 0, seasons, numWindows, variance: 0, numErrors: 0 }
+  return { smoothing, level, trend: 0, seasons, numWindows }
 }
 
 /** Returns the mean of `width` values from `first` on, going round in the first `length`; 0 of none. */

@@ -19,6 +19,7 @@ export {
   noteFailure,
   noteProbePassed,
   noteSuccess,
+  reopenBreaker,
 } from "./ExpertBreaker.ts"
 export {
   createOutputNorms,
@@ -30,17 +31,20 @@ export {
 export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
 export { placeExperts, type PlacementShape } from "./placeExperts.ts"
 export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"
+export { fitForecast, forecastLoad, type LoadForecast, observeWindow, type Smoothing } from "./forecastLoad.ts"
+export { CalendarError, parseCalendar, refuseUnknownExperts } from "./parseCalendar.ts"
 export {
-  type ExpectedLoad,
-  fitForecast,
-  forecastLoad,
-  type LoadForecast,
-  observeWindow,
-  type Smoothing,
-} from "./forecastLoad.ts"
-export { CalendarError, parseCalendar } from "./parseCalendar.ts"
+  createScalePlanner,
+  FORECAST_WINDOW_MS,
+  type LayerOrder,
+  PLAN_MS,
+  SCALE_TUNING,
+  type ScaleMinute,
+  type ScaleOrder,
+  type ScalePlanner,
+  type ScaleTuning,
+} from "./ScalePlanner.ts"
 export {
-  createScaleState,
   type Demand,
   type DemandBasis,
   expectDemand,
@@ -48,7 +52,6 @@ export {
   type ScalePlan,
   type ScalePolicy,
   type ScaleState,
-  withoutEvents,
 } from "./planScale.ts"
 export { LEAST_CHUNK_ROWS, paceChunk, type StepPace } from "./paceChunk.ts"
 export { LEAST_REUSED, pickSlot, type SlotChoice, type SlotWait } from "./pickSlot.ts"

@@ -41,6 +41,10 @@ describe("paceChunk", () => {
     const budget = { maxRows: 512, maxChunkRows: 400 }
     expect(paceChunk(budget, { chunkRows: 20, stepMs: 3, decodeMs: 2 })).toBe(400)
     expect(paceChunk(budget, { chunkRows: 20, stepMs: 900, decodeMs: 2 })).toBe(400)
+    // Of less than it might have had, but half of it: fast says nothing, slow does.
+    expect(paceChunk(budget, { chunkRows: 300, stepMs: 10, decodeMs: 2 })).toBe(400)
+    expect(paceChunk(budget, { chunkRows: 300, stepMs: 100, decodeMs: 2 })).toBe(150)
+    expect(paceChunk(budget, { chunkRows: 400, stepMs: 50, decodeMs: 2 })).toBe(400)
     expect(paceChunk(budget, { chunkRows: 400, stepMs: 9000, decodeMs: 2 })).toBe(200)
   })
 })

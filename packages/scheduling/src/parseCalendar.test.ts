@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { calendarFactor, CalendarError, occurrencesBetween, parseCalendar } from "./index.ts"
+import { calendarFactor, CalendarError, occurrencesBetween, parseCalendar, refuseUnknownExperts } from "./index.ts"
 
 const LIVESTREAM = { name: "livestream", on: "daily", at: "20:00", minutes: 90, factor: 4 }
 const calendarOf = (timeZone: string, ...events: object[]) => parseCalendar({ timeZone, events }, "events.json")
@@ -33,6 +33,9 @@ describe("parseCalendar", () => {
     expect(withEvent({ minutes: "90" })).toContain(`events[0].minutes`)
     expect(withEvent({ factr: 2 })).toContain(`events[0]: unknown field "factr"`)
     expect(withEvent({ experts: [{ layer: 0, expertIds: [1.5] }] })).toContain("events[0].experts[0].expertIds[0]")
+    expect(withEvent({ experts: [{ layer: 0, expertIds: [1], copies: 3 }] })).toContain(
+      "events[0].experts[0].copies: expected a whole number from 1 to 2, found 3",
+    )
     expect(withEvent({ name: "x".repeat(10_000) }).length).toBeLessThan(250)
     expect(error({ timeZone: "UTC", events: Array.from({ length: 5000 }, () => LIVESTREAM) })).toContain(
       "a list of at most 1000, found a list of 5000",
@@ -51,6 +54,25 @@ describe("parseCalendar", () => {
           }
         }
       }),
+    )
+  })
+})
+
+describe("refuseUnknownExperts", () => {
+  const check = (layer: number, ...expertIds: number[]) => {
+    const calendar = calendarOf("UTC", LIVESTREAM, { ...LIVESTREAM, experts: [{ layer, expertIds }] })
+    return () => refuseUnknownExperts(calendar, "events.json", (of) => (of === 3 ? 8 : 0))
+  }
+
+  test("an expert or a layer that the model does not have is named with its place", () => {
+    expect(check(3, 0, 7)).not.toThrow()
+    expect(check(3, 0, 8)).toThrow(
+      new CalendarError("events.json: events[1].experts[0].expertIds: expected experts of layer 3, 0 to 7, found 8"),
+    )
+    expect(check(4, 0)).toThrow(
+      new CalendarError(
+        "events.json: events[1].experts[0].layer: expected a layer of the model that has experts, found 4",
+      ),
     )
   })
 })

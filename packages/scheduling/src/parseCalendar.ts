@@ -1,4 +1,10 @@
-import { type CalendarDate, type CalendarEvent, type EventCalendar, zoneOffset } from "./EventCalendar.ts"
+import {
+  type CalendarDate,
+  type CalendarEvent,
+  type EventCalendar,
+  type EventExperts,
+  zoneOffset,
+} from "./EventCalendar.ts"
 
 /** A calendar that cannot be: says where, what was expected and what was found. */
 export class CalendarError extends Error {
@@ -12,6 +18,8 @@ const MOST_MINUTES = 31 * 24 * 60
 const MOST_FACTOR = 1000
 const MOST_LAYER = 1023
 const MOST_EXPERT = 65_535
+/** The expert, and a second copy for failover. */
+const MOST_COPIES = 2
 const WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 const DATE = /^(\d{4})-(\d\d)-(\d\d)$/
 const TIME = /^([01]\d|2[0-3]):([0-5]\d)$/
@@ -23,7 +31,7 @@ const TIME = /^([01]\d|2[0-3]):([0-5]\d)$/
  *       { "name": "livestream", "on": "daily", "at": "20:00", "minutes": 90, "factor": 4 },
  *       { "name": "earnings", "on": ["mon", "tue"], "at": "08:30", "minutes": 120, "factor": 2.5 },
  *       { "name": "sales day", "on": ["2026-11-11"], "at": "00:00", "minutes": 1440, "factor": 6,
- *         "experts": [{ "layer": 3, "expertIds": [17, 40] }] } ] }
+ *         "experts": [{ "layer": 3, "expertIds": [17, 40], "copies": 2 }] } ] }
  *
  * @param source the file's name, for errors
  * @throws CalendarError
@@ -35,6 +43,29 @@ export function parseCalendar(data: unknown, source: string): EventCalendar {
     events: listOf(events, `${source}: events`, MOST_EVENTS).map((event, i) =>
       parseEvent(event, `${source}: events[${i}]`),
     ),
+  }
+}
+
+/**
+ * Refuses a calendar that names experts which a model does not have.
+ *
+ * @param numExpertsOf how many experts a layer has; 0 where it has none, or where there is no such layer
+ * @throws CalendarError
+ */
+export function refuseUnknownExperts(
+  { events }: EventCalendar,
+  source: string,
+  numExpertsOf: (layer: number) => number,
+): void {
+  for (const [i, { experts }] of events.entries()) {
+    for (const [j, { layer, expertIds }] of experts.entries()) {
+      const at = `${source}: events[${i}].experts[${j}]`
+      const numExperts = numExpertsOf(layer)
+      if (numExperts === 0) throw wrong(`${at}.layer`, "a layer of the model that has experts", layer)
+      const unknown = expertIds.find((id) => id >= numExperts)
+      if (unknown !== undefined)
+        throw wrong(`${at}.expertIds`, `experts of layer ${layer}, 0 to ${numExperts - 1}`, unknown)
+    }
   }
 }
 
@@ -75,13 +106,14 @@ function parseDate(data: unknown, at: string, expected: string): CalendarDate {
   return [year, month!, day!]
 }
 
-function parseExperts(data: unknown, at: string): CalendarEvent["experts"][number] {
-  const { layer, expertIds } = fieldsOf(data, at, ["layer", "expertIds"])
+function parseExperts(data: unknown, at: string): EventExperts {
+  const { layer, expertIds, copies = 1 } = fieldsOf(data, at, ["layer", "expertIds"], ["copies"])
   const ids = listOf(expertIds, `${at}.expertIds`, MOST_EXPERT + 1)
   if (ids.length === 0) throw wrong(`${at}.expertIds`, "at least one expert", expertIds)
   return {
-    layer: wholeUpTo(layer, `${at}.layer`, MOST_LAYER),
-    expertIds: [...new Set(ids.map((id, i) => wholeUpTo(id, `${at}.expertIds[${i}]`, MOST_EXPERT)))],
+    layer: wholeBetween(layer, `${at}.layer`, 0, MOST_LAYER),
+    expertIds: [...new Set(ids.map((id, i) => wholeBetween(id, `${at}.expertIds[${i}]`, 0, MOST_EXPERT)))],
+    copies: wholeBetween(copies, `${at}.copies`, 1, MOST_COPIES),
   }
 }
 
@@ -129,9 +161,9 @@ function numberIn(data: unknown, at: string, above: number, most: number): numbe
   return data
 }
 
-function wholeUpTo(data: unknown, at: string, most: number): number {
-  if (typeof data !== "number" || !Number.isInteger(data) || data < 0 || data > most) {
-    throw wrong(at, `a whole number from 0 to ${most}`, data)
+function wholeBetween(data: unknown, at: string, least: number, most: number): number {
+  if (typeof data !== "number" || !Number.isInteger(data) || data < least || data > most) {
+    throw wrong(at, `a whole number from ${least} to ${most}`, data)
   }
   return data
 }

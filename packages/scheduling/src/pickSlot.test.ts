@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { pickSlot, type SlotMemory } from "./index.ts"
+import { sharedWithOthers } from "./SlotMemory.ts"
 
 const NOW = 20
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
@@ -64,6 +65,67 @@ describe("pickSlot: what is waited for", () => {
     expect(pickSlot([...range(0, 200), 999], [busy, slot(1, [])], NOW)).toEqual(take(1, 180, 0))
     const idle = slot(1, range(0, 190))
     expect(pickSlot([...range(0, 200), 999], [{ ...busy, numHeld: 0 }, idle], NOW)).toEqual(take(1, 190))
+  })
+})
+
+describe("pickSlot: bounds and ties", () => {
+  test("64 positions more are waited for, 63 are not", () => {
+    const busy = slot(0, range(0, 300), { isBusy: true, numHeld: 36 })
+    expect(pickSlot([...range(0, 100), 999], [busy, slot(1, [])], NOW)).toMatchObject({ type: "wait", numHeld: 100 })
+    expect(pickSlot([...range(0, 99), 999], [busy, slot(1, [])], NOW)).toEqual(take(1, 36, 0))
+  })
+
+  test("16 positions are missed, 15 are not", () => {
+    const [short, long] = [slot(0, range(0, 15)), slot(1, range(100, 116), { since: 0 })]
+    expect(pickSlot(range(5000, 5100), [long, short], NOW)).toEqual(take(0, 0))
+    const alike = [slot(0, range(0, 15), { since: 5 }), slot(1, range(100, 115), { since: 4 })]
+    expect(pickSlot(range(5000, 5100), alike, NOW)).toEqual(take(1, 0))
+    const hardly = slot(0, range(0, 15), { since: 9 })
+    expect(pickSlot(range(5000, 5100), [slot(1, range(100, 116), { since: 0 }), hardly], 1e6)).toEqual(take(0, 0))
+  })
+
+  test("what came this very moment is missed by what it holds, not for ever", () => {
+    const slots = [slot(0, range(0, 100), { since: NOW }), slot(1, range(200, 500), { since: NOW - 1 })]
+    // 100 positions that came now, 300 over two moments.
+    expect(pickSlot(range(5000, 5100), slots, NOW)).toEqual(take(0, 0))
+    const used = [{ ...slots[0]!, numUses: 2 }, slots[1]!]
+    expect(pickSlot(range(5000, 5100), used, NOW)).toEqual(take(1, 0))
+  })
+
+  test("of slots that are missed alike the one with more of the prompt goes, then the older, then the first", () => {
+    const none = [slot(0, range(100, 110)), slot(1, range(0, 9)), slot(2, range(0, 5))]
+    expect(pickSlot(range(0, 50), none, NOW)).toEqual(take(1, 9))
+    expect(pickSlot(range(0, 50), [none[0]!, none[2]!, none[1]!], NOW)).toEqual(take(1, 9))
+    const twins = [slot(0, [], { since: 3 }), slot(1, [], { since: 2 }), slot(2, [], { since: 2 })]
+    expect(pickSlot(range(0, 50), twins, NOW)).toEqual(take(1, 0))
+  })
+
+  test("what two slots hold is copied from the one that was used more, else from the first", () => {
+    const busy = [1, 3, 2].map((numUses, i) => slot(i, range(0, 100), { isBusy: true, numUses }))
+    expect(pickSlot([...range(0, 100), 999], [...busy, slot(3, [])], NOW)).toEqual(take(3, 100, 1))
+    const alike = busy.map((of) => ({ ...of, numUses: 1 }))
+    expect(pickSlot([...range(0, 100), 999], [...alike, slot(3, [])], NOW)).toEqual(take(3, 100, 0))
+  })
+})
+
+describe("sharedWithOthers", () => {
+  test("finds what comparing every pair finds", () => {
+    const ids = fc.array(fc.nat({ max: 1 }), { maxLength: 8 })
+    fc.assert(
+      fc.property(fc.array(fc.tuple(ids, fc.nat({ max: 8 })), { maxLength: 6 }), (all) => {
+        const slots = all.map(([memory, held], i) => slot(i, memory, { numHeld: Math.min(held, memory.length) }))
+        const held = slots.map(({ ids: memory, numHeld }) => memory.slice(0, numHeld))
+        const common = (a: readonly number[], b: readonly number[]): number => {
+          const differs = a.findIndex((id, i) => id !== b[i])
+          return differs < 0 ? a.length : differs
+        }
+        const plain = held.map((own, i) =>
+          held.reduce((most, other, j) => (i === j ? most : Math.max(most, common(own, other))), 0),
+        )
+        expect(sharedWithOthers(slots)).toEqual(plain)
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

@@ -119,10 +119,28 @@ describe("placeExperts", () => {
     )
     const even = placeExperts([5, 5, 5, 5], { ...EPLB, numPlaces: 8, numDomains: 2, numGroups: 1, numNodes: 1 })
     expect(balancedness(even, [5, 5, 5, 5])).toBe(1)
+    expect(balancedness(even, [0, 0, 0, 0])).toBe(1)
+  })
+
+  test("of equally loaded experts the lower ones are copied; more copies than domains lie together where they must", () => {
+    const shape = { ...EPLB, numGroups: 1, numNodes: 1, numDomains: 2, separatesCopies: true }
+    expect([...copiesPerExpert(placeExperts([5, 5, 5, 5], { ...shape, numPlaces: 6 }).expertIds, 4)]).toEqual([
+      2, 2, 1, 1,
+    ])
+    const crowded = placeExperts([1, 9], { ...shape, numPlaces: 6 })
+    expect([...copiesPerExpert(crowded.expertIds, 2)]).toEqual([2, 4])
+    expect(domainsOf(crowded.expertIds, 2).map((ids) => ids.toSorted())).toEqual([
+      [0, 1, 1],
+      [0, 1, 1],
+    ])
   })
 
   test("a shape that does not divide is refused", () => {
     expect(() => placeExperts(LAYERS[0]!, { ...EPLB, numPlaces: 8 })).toThrow("8 places hold no copy of each of 12")
     expect(() => placeExperts(LAYERS[0]!, { ...EPLB, numPlaces: 17 })).toThrow("17 places do not divide by 8 domains")
+    const oddGroups = { ...EPLB, numGroups: 5, numNodes: 1 }
+    expect(() => placeExperts(LAYERS[0]!, oddGroups)).toThrow("12 experts do not divide by 5 groups")
+    const oddDomains = { ...EPLB, numPlaces: 18, numDomains: 9 }
+    expect(() => placeExperts(LAYERS[0]!, oddDomains)).toThrow("9 domains do not divide by 2 nodes")
   })
 })

@@ -47,6 +47,64 @@ describe("planFailover", () => {
     ])
   })
 
+  test.each([
+    ["throw", ["replica", "reload", "backend", "reroute", "shared-only", "fail"]],
+    ["non-finite", ["replica", "reload", "backend", "reroute", "shared-only", "fail"]],
+    ["checksum", ["replica", "reload", "reroute", "shared-only", "fail"]],
+    ["deadline", ["replica", "retry", "backend", "reroute", "shared-only", "fail"]],
+    ["host", ["retry", "replica", "reload", "backend", "reroute", "shared-only", "fail"]],
+  ] as const)("%s that comes again and again climbs %j", (kind, rungs) => {
+    expect(namesOf(climbAll(kind, EVERYTHING))).toEqual([...rungs])
+  })
+
+  test("every copy and every backend is tried, each once, in the order given", () => {
+    const means = { ...EVERYTHING, replicas: [0, 3, 1, 2], backends: ["gpu", "onnx", "reference"] }
+    expect(climbAll("throw", means).slice(0, 7)).toEqual([
+      { rung: "replica", replica: 3 },
+      { rung: "replica", replica: 1 },
+      { rung: "replica", replica: 2 },
+      { rung: "reload" },
+      { rung: "backend", backend: "gpu" },
+      { rung: "backend", backend: "onnx" },
+      { rung: "backend", backend: "reference" },
+    ])
+  })
+
+  test("without means a norm is retried from nothing: it is accepted only after other bytes or other code gave it", () => {
+    const none = { ...EVERYTHING, replicas: [0], isFileReadable: false, backends: [] }
+    expect(namesOf(climbAll("norm", none))).toEqual(["reroute", "shared-only", "fail"])
+    for (const rung of [
+      { rung: "replica", replica: 1 },
+      { rung: "reload" },
+      { rung: "backend", backend: "onnx" },
+    ] as const)
+      expect(planFailover(fault("norm"), none, [{ rung, kind: "norm" }])).toEqual({ rung: "accept" })
+    const retried = [{ rung: { rung: "retry" }, kind: "norm" }] as const
+    expect(planFailover(fault("norm"), none, retried).rung).toBe("reroute")
+  })
+
+  test("a token is routed around an expert while as many others are left as it visits, no fewer", () => {
+    const bare = { ...EVERYTHING, replicas: [], isFileReadable: false, backends: [], hasSharedExpert: false }
+    expect(namesOf(climbAll("throw", { ...bare, numOthers: 2 }))).toEqual(["reroute", "fail"])
+    expect(namesOf(climbAll("throw", { ...bare, numOthers: 1 }))).toEqual(["fail"])
+  })
+
+  test("the reason says what was tried and what is missing, and nothing that is not", () => {
+    const reasonOf = (means: FailoverMeans): unknown => {
+      const last = climbAll("throw", means).at(-1)!
+      return last.rung === "fail" ? last.reason : undefined
+    }
+    const begin = "layer 3, expert 5: throw fault: "
+    expect(reasonOf({ ...EVERYTHING, replicas: [] })).toBe(`${begin}tried reload, backend, reroute, shared-only`)
+    expect(reasonOf({ ...EVERYTHING, replicas: [], isFileReadable: false, backends: [], allowsDegraded: false })).toBe(
+      `${begin}nothing could be tried; its file cannot be read; degraded answers are not allowed`,
+    )
+    expect(reasonOf({ ...EVERYTHING, numOthers: 1, hasSharedExpert: false })).toBe(
+      `${begin}tried replica, reload, backend; 1 other experts are available, fewer than topK 2; the layer has no shared expert`,
+    )
+    expect(reasonOf({ ...EVERYTHING, numOthers: 2 })).not.toContain("fewer than topK")
+  })
+
   test("wrong bytes are not tried on another backend, and a late step is not read again", () => {
     expect(namesOf(climbAll("checksum", EVERYTHING))).not.toContain("backend")
     expect(namesOf(climbAll("deadline", EVERYTHING))).not.toContain("reload")

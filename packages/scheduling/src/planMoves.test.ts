@@ -61,4 +61,40 @@ describe("planMoves", () => {
       { place: 2, expertId: 1 },
     ])
   })
+
+  test("domains are matched with the wanted ones that they hold most of, and nothing moves for less than it costs", () => {
+    const load = [1, 1, 5, 1, 1, 1]
+    const current: Placement = { numDomains: 2, expertIds: Int32Array.of(0, 1, 2, 3, 4, 5) }
+    // In order, four would move; the other way round two do, and the fullest domain loses nothing.
+    const wanted: Placement = { numDomains: 2, expertIds: Int32Array.of(2, 3, 4, 0, 1, 5) }
+    expect(planMoves(current, wanted, load, CHEAP)).toEqual([])
+    const heavy = [3, 3, 3, 1, 1, 1]
+    expect(planMoves(current, wanted, heavy, { ...CHEAP, maxMoves: 2 })).toEqual([
+      { place: 2, expertId: 5 },
+      { place: 5, expertId: 2 },
+    ])
+    // Two moves of 1 ms each, to save 2 tokens of 1 ms: paid back by the second step, not by the first.
+    const even: MoveCost = { expertBytes: 1e6, bytesPerSec: 1e9, msPerToken: 1, numSteps: 1, maxMoves: 2 }
+    expect(planMoves(current, wanted, heavy, even)).toEqual([])
+    expect(planMoves(current, wanted, heavy, { ...even, numSteps: 1.01 }).length).toBe(2)
+  })
+
+  test("of several exchanges the one that balances most comes first", () => {
+    const load = [3, 50, 2, 40, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1]
+    const inOrder = [...load.keys()]
+    const exchanged = inOrder.with(0, 7).with(7, 0).with(1, 8).with(8, 1).with(2, 9).with(9, 2)
+    const current: Placement = { numDomains: 2, expertIds: Int32Array.from(inOrder) }
+    const wanted: Placement = { numDomains: 2, expertIds: Int32Array.from(exchanged) }
+    expect(planMoves(current, wanted, load, { ...CHEAP, maxMoves: 2 })).toEqual([
+      { place: 1, expertId: 8 },
+      { place: 8, expertId: 1 },
+    ])
+  })
+
+  test("a batch that has no room for an exchange is refused", () => {
+    const current: Placement = { numDomains: 2, expertIds: Int32Array.of(0, 1) }
+    expect(() => planMoves(current, current, [1, 1], { ...CHEAP, maxMoves: 1 })).toThrow(
+      "maxMoves 1 allows no exchange",
+    )
+  })
 })

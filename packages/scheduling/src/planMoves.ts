@@ -1,4 +1,4 @@
-import { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
+import { copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
 
 /** What moving costs and what balance is worth. */
 export interface MoveCost {
@@ -89,11 +89,8 @@ function keepPlaces(present: readonly number[], wanted: readonly number[]): { or
 }
 
 /** Returns the overwriting or, where none is allowed, the exchange after which domains are balanced best; undefined at the target. */
-function bestStep(
-  { numDomains, expertIds }: Placement,
-  target: Int32Array,
-  load: ArrayLike<number>,
-): readonly ExpertMove[] | undefined {
+function bestStep(present: Placement, target: Int32Array, load: ArrayLike<number>): readonly ExpertMove[] | undefined {
+  const { expertIds } = present
   const counts = copiesPerExpert(expertIds, load.length)
   const wrong = [...expertIds.keys()].filter((place) => expertIds[place] !== target[place])
   const overwritings = wrong
@@ -105,12 +102,45 @@ function bestStep(
     const back = { place: other, expertId: expertIds[place]! }
     return [[{ place, expertId: target[place]! }, back]]
   })
-  let best: { readonly step: readonly ExpertMove[]; readonly balance: number } | undefined
+  const peakAfter = createPeakAfter(present, counts, load)
+  let best: { readonly step: readonly ExpertMove[]; readonly peak: number } | undefined
   for (const step of overwritings.length > 0 ? overwritings : exchanges) {
-    const after = expertIds.slice()
-    for (const { place, expertId } of step) after[place] = expertId
-    const balance = balancedness({ numDomains, expertIds: after }, load)
-    if (best === undefined || balance > best.balance) best = { step, balance }
+    const peak = peakAfter(step)
+    if (best === undefined || peak < best.peak) best = { step, peak }
   }
   return best?.step
+}
+
+/**
+ * Returns a function that says what the fullest domain would have after an overwriting or an exchange.
+ *
+ * It works from what changes alone: there are hundreds of such steps to compare, between two steps of a service.
+ */
+function createPeakAfter(
+  { numDomains, expertIds }: Placement,
+  counts: Int32Array,
+  load: ArrayLike<number>,
+): (step: readonly ExpertMove[]) => number {
+  const perDomain = expertIds.length / numDomains
+  const before = domainLoads({ numDomains, expertIds }, load)
+  const after = new Float64Array(numDomains)
+  /** Gives each copy of an expert what it has where there are `count` of them. */
+  const shareAmong = (expertId: number, count: number): void => {
+    const change = load[expertId]! / count - load[expertId]! / counts[expertId]!
+    if (change === 0) return
+    for (let place = 0; place < expertIds.length; place++)
+      if (expertIds[place] === expertId) after[Math.floor(place / perDomain)]! += change
+  }
+  return (step) => {
+    after.set(before)
+    const change = step.length === 1 ? 1 : 0
+    for (const { place, expertId } of step) {
+      const given = expertIds[place]!
+      const [left, now] = [counts[given]! - change, counts[expertId]! + change]
+      shareAmong(given, left)
+      shareAmong(expertId, now)
+      after[Math.floor(place / perDomain)]! += load[expertId]! / now - load[given]! / left
+    }
+    return Math.max(...after)
+  }
 }

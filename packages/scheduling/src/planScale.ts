@@ -1,4 +1,4 @@
-import { calendarFactor, type Occurrence, strongest } from "./EventCalendar.ts"
+import { type Occurrence, strongest } from "./EventCalendar.ts"
 import { forecastLoad, type LoadForecast } from "./forecastLoad.ts"
 
 /** How often each expert of a layer is expected to be used in a window's time, from one moment to another. */
@@ -7,6 +7,8 @@ export interface Demand {
   readonly toMs: number
   /** `[E]` */
   readonly uses: Float64Array
+  /** `[E]` copies that events ask for by name, however often they are used; 0 where none does. */
+  readonly copies: Uint8Array
 }
 
 /** What demand is expected from. */
@@ -18,16 +20,11 @@ export interface DemandBasis {
   readonly layer: number
   readonly occurrences: readonly Occurrence[]
   readonly windowMs: number
-  /** How many standard errors above the expected load is planned for. */
-  readonly z: number
 }
 
 export interface ScalePolicy {
   /** An expert that is expected to be used less often in a window may sleep. */
   readonly leastUses: number
-  /** What one copy can do in a window; `Infinity` never asks for a second. */
-  readonly usesPerCopy: number
-  readonly mostCopies: number
   /** Never fewer experts are awake. */
   readonly topK: number
   /** How long before it is needed an expert is woken. */
@@ -44,15 +41,10 @@ export interface ScaleState {
 }
 
 export interface ScalePlan extends ScaleState {
-  /** Experts awake. */
-  readonly numAwake: number
-  /** When to plan again so that what comes next is awake in time; undefined where nothing more is expected. */
-  readonly nextWakeMs: number | undefined
-}
-
-/** Returns a layer of which all experts are awake, once each. */
-export function createScaleState(numExperts: number): ScaleState {
-  return { copies: new Uint8Array(numExperts).fill(1), numQuiet: new Uint16Array(numExperts) }
+  /** Experts that are to be awake, the most wanted first: those that events name, then by expected use. */
+  readonly awake: readonly number[]
+  /** Those of them that events name, the first ones. */
+  readonly numNamed: number
 }
 
 /**
@@ -63,93 +55,86 @@ export function createScaleState(numExperts: number): ScaleState {
  * @param nowMs the end of the last window that the forecast has seen
  */
 export function expectDemand(basis: DemandBasis, nowMs: number, numWindows: number): readonly Demand[] {
-  const { forecast, shares, layer, occurrences, windowMs, z } = basis
+  const { forecast, shares, layer, occurrences, windowMs } = basis
   const usesPerUnit = shares.reduce((sum, share) => sum + share, 0)
   const demands: Demand[] = []
   for (let ahead = 1; ahead <= numWindows; ahead++) {
     const [start, end] = [nowMs + (ahead - 1) * windowMs, nowMs + ahead * windowMs]
-    const { high } = forecastLoad(forecast, ahead, z)
-    const edges = occurrences.flatMap((one) => [one.fromMs, one.toMs]).filter((ms) => ms > start && ms < end)
+    const load = forecastLoad(forecast, ahead)
+    const near = occurrences.filter((one) => one.fromMs < end && one.toMs > start)
+    const edges = near.flatMap((one) => [one.fromMs, one.toMs]).filter((ms) => ms > start && ms < end)
     const times = [...new Set([start, ...edges, end])].sort((a, b) => a - b)
     for (let i = 1; i < times.length; i++) {
       const [fromMs, toMs] = [times[i - 1]!, times[i]!]
-      const uses = shares.map((share) => share * high)
-      const event = strongest(occurrences, fromMs)?.event
+      const uses = new Float64Array(shares.length)
+      for (let e = 0; e < uses.length; e++) uses[e] = shares[e]! * load
+      const event = strongest(near, fromMs)?.event
       if (event !== undefined) {
         const named = event.experts.filter((one) => one.layer === layer).flatMap((one) => one.expertIds)
-        const additional = (event.factor - 1) * high
+        const additional = (event.factor - 1) * load
         if (named.length === 0 || additional < 0) for (let e = 0; e < uses.length; e++) uses[e]! *= event.factor
-        else for (const e of named) if (e < uses.length) uses[e]! += (additional * usesPerUnit) / named.length
+        else for (const e of named) uses[e]! += (additional * usesPerUnit) / named.length
       }
-      demands.push({ fromMs, toMs, uses })
+      demands.push({ fromMs, toMs, uses, copies: namedCopies(near, layer, fromMs, uses.length) })
     }
   }
   return demands
 }
 
+/** Returns how many copies of each expert the events of a time ask for, `[E]`. */
+function namedCopies(
+  occurrences: readonly Occurrence[],
+  layer: number,
+  atMs: number,
+  numExperts: number,
+): Uint8Array<ArrayBuffer> {
+  const named = new Uint8Array(numExperts)
+  for (const { event, fromMs, toMs } of occurrences) {
+    if (atMs < fromMs || atMs >= toMs || event.factor < 1) continue
+    for (const one of event.experts) {
+      if (one.layer === layer) for (const e of one.expertIds) named[e] = Math.max(named[e]!, one.copies)
+    }
+  }
+  return named
+}
+
 /**
  * Plans how many copies of each expert of a layer are to be awake: up at once for all that is expected within the lead time, down by as much as
- * a number of plans in a row did without. The topK most used are always awake.
+ * a number of plans in a row did without. The topK most wanted are always awake.
  *
  * @param demands of the time from now on, in order
+ * @param used `[E]` 1 where it was used since the plan before
  */
 export function planScale(
   { copies, numQuiet }: ScaleState,
   demands: readonly Demand[],
+  used: ArrayLike<number>,
   nowMs: number,
-  policy: ScalePolicy,
+  { leastUses, topK, leadMs, quietPlans }: ScalePolicy,
 ): ScalePlan {
   const numExperts = copies.length
-  const wanted = new Uint8Array(numExperts)
+  const named = new Uint8Array(numExperts)
   const expected = new Float64Array(numExperts)
-  const soon = demands.filter(({ fromMs, toMs }) => toMs > nowMs && fromMs <= nowMs + policy.leadMs)
-  for (const { uses } of soon) {
+  for (const demand of demands) {
+    if (demand.toMs <= nowMs || demand.fromMs > nowMs + leadMs) continue
     for (let e = 0; e < numExperts; e++) {
-      expected[e] = Math.max(expected[e]!, uses[e]!)
-      wanted[e] = Math.max(wanted[e]!, copiesFor(uses[e]!, policy))
+      expected[e] = Math.max(expected[e]!, demand.uses[e]!)
+      named[e] = Math.max(named[e]!, demand.copies[e]!)
     }
   }
-  const byUse = Array.from({ length: numExperts }, (_, e) => e).sort((a, b) => expected[b]! - expected[a]!)
-  for (const e of byUse.slice(0, policy.topK)) wanted[e] = Math.max(1, wanted[e]!)
-
-  const next = { copies: new Uint8Array(numExperts), numQuiet: new Uint16Array(numExperts) }
-  for (let e = 0; e < numExperts; e++) {
-    const isQuiet = wanted[e]! < copies[e]!
-    const quiet = isQuiet ? Math.min(numQuiet[e]! + 1, policy.quietPlans) : 0
-    const falls = isQuiet && quiet >= policy.quietPlans
-    next.copies[e] = isQuiet && !falls ? copies[e]! : wanted[e]!
-    next.numQuiet[e] = falls ? 0 : quiet
-  }
-  const later = demands.find(
-    ({ fromMs, uses }) =>
-      fromMs > nowMs + policy.leadMs && uses.some((use, e) => copiesFor(use, policy) > next.copies[e]!),
+  const ranked = Array.from({ length: numExperts }, (_, e) => e).sort(
+    // Of equals, those that are awake stay so.
+    (a, b) => named[b]! - named[a]! || expected[b]! - expected[a]! || used[b]! - used[a]! || copies[b]! - copies[a]!,
   )
-  return {
-    ...next,
-    numAwake: next.copies.reduce((sum, count) => sum + Math.min(1, count), 0),
-    nextWakeMs: later === undefined ? undefined : later.fromMs - policy.leadMs,
+  const next = { copies: new Uint8Array(numExperts), numQuiet: new Uint16Array(numExperts) }
+  for (const [rank, e] of ranked.entries()) {
+    const isWanted = rank < topK || used[e]! > 0 || expected[e]! >= leastUses
+    const wanted = Math.max(named[e]!, isWanted ? 1 : 0)
+    const isQuiet = wanted < copies[e]!
+    const quiet = isQuiet ? Math.min(numQuiet[e]! + 1, quietPlans) : 0
+    next.copies[e] = isQuiet && quiet < quietPlans ? copies[e]! : wanted
+    next.numQuiet[e] = quiet
   }
-}
-
-function copiesFor(uses: number, { leastUses, usesPerCopy, mostCopies }: ScalePolicy): number {
-  if (uses < leastUses) return 0
-  return Math.min(mostCopies, Math.max(1, Math.ceil(uses / usesPerCopy)))
-}
-
-/**
- * Returns the load of past windows as it would have been without their events, to fit a forecast on: an event then raises a forecast, and is not
- * taken for its season.
- *
- * @param firstMs when the first window began
- */
-export function withoutEvents(
-  values: ArrayLike<number>,
-  firstMs: number,
-  windowMs: number,
-  occurrences: readonly Occurrence[],
-): Float64Array {
-  return Float64Array.from(values, (value, i) => {
-    const fromMs = firstMs + i * windowMs
-    return value / calendarFactor(occurrences, fromMs, fromMs + windowMs)
-  })
+  const awake = ranked.filter((e) => next.copies[e]! > 0)
+  return { ...next, awake, numNamed: awake.filter((e) => named[e]! > 0).length }
 }

@@ -46,6 +46,7 @@ describe("planStep", () => {
       fc.property(sequencesArb, budgetArb, (sequences, budget) => {
         const entries = entriesOf(sequences, budget)
         expect(new Set(entries.map(({ index }) => index)).size).toBe(entries.length)
+        expect(entries.every(({ numRows }) => numRows > 0)).toBe(true)
         const numDecoding = entries.filter(({ index }) => numLeft(sequences[index]!) === 1).length
         const wanted = sequences.reduce((sum, sequence) => sum + (numLeft(sequence) > 1 ? numLeft(sequence) : 0), 0)
         const most = numDecoding === 0 ? budget.maxRows : Math.min(budget.maxChunkRows, budget.maxRows - numDecoding)

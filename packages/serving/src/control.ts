@@ -5,12 +5,28 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Positive = Schema.Int.check(Schema.isGreaterThan(0))
 
 /**
- * How tokens are routed: as the router says; by a bias that evens the load out; or round experts that sleep, where enough are awake.
+ * How tokens are routed: as the router says; so that the load is evened out; or round experts that sleep, where enough are awake.
  *
  * All but the first change the text.
  */
 export const ROUTING_MODES = ["exact", "balanced", "awake"] as const
 export type RoutingMode = (typeof ROUTING_MODES)[number]
+
+/** By what `balanced` evens the load out: each may be used alone. */
+export const Balance = Schema.Struct({
+  mode: Schema.Literal("balanced"),
+  /** How far an expert's selection bias moves at each step; 0 = no bias. */
+  biasRate: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+  /** Standard deviation of the noise by which experts are chosen, in logits; 0 = none. */
+  routerNoise: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+  /** Assignments that an expert may take in a step, over the even share; null = any number. */
+  capacityFactor: Schema.NullOr(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(1))),
+})
+export type Balance = typeof Balance.Type
+
+/** How tokens are routed, and by what. */
+export const RoutingPolicy = Schema.Union([Schema.Struct({ mode: Schema.Literals(["exact", "awake"]) }), Balance])
+export type RoutingPolicy = typeof RoutingPolicy.Type
 
 /** Kinds of faults that can be injected where that is enabled. */
 export const FAULT_KINDS = [
@@ -37,6 +53,26 @@ const Scale = Schema.Struct({
   /** How many of each layer's busiest experts have a second copy, for failover. */
   replicasPerLayer: Count,
 })
+/**
+ * Sets whom a plan keeps awake, in the place of the plan before: those that sleep are woken between steps, and `--expert-idle` leaves them awake.
+ *
+ * In the layers that it names, others that nobody used lately fall asleep. Memory budget and `scale` stay upper bounds. Answers do not change.
+ */
+const Keep = Schema.Struct({
+  kind: Schema.Literal("keep"),
+  layers: Schema.Array(
+    Schema.Struct({
+      layer: Count,
+      /** Expert ids, the most wanted first. */
+      awake: Schema.Array(Count),
+      /** So many of them are named by an event: they are woken before all others. */
+      numNamed: Count,
+      /** Those that are to have a second copy, where there is room. */
+      twice: Schema.Array(Count),
+    }),
+  ),
+})
+export type Keep = typeof Keep.Type
 /** Makes an expert fail in its next `count` uses. */
 const InjectFault = Schema.Struct({
   kind: Schema.Literal("fault"),
@@ -45,6 +81,7 @@ const InjectFault = Schema.Struct({
   fault: Schema.Literals(FAULT_KINDS),
   count: Positive,
 })
+export type InjectFault = typeof InjectFault.Type
 
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 /** A version of an expert, packed beside the prepared model: `layer-expert-checksum`. */
@@ -68,18 +105,51 @@ const Rollback = Schema.Struct({
 /** Ends a canary: its versions become everybody's, or nobody's. */
 const EndCanary = Schema.Struct({ kind: Schema.Literal("end-canary"), isAccepted: Schema.Boolean })
 
-/** The state that an operator wants the experts in, whatever engine runs them. */
+/** What was active in an expert's place before, the latest last; null is the original. */
+const EarlierVersions = Schema.Struct({
+  layer: Count,
+  expert: Count,
+  versions: Schema.Array(Schema.NullOr(VersionName)),
+})
+export type EarlierVersions = typeof EarlierVersions.Type
+
+/** An instance that failed so that something stands in for it until a probe finds it well. */
+export const Quarantined = Schema.Struct({
+  layer: Count,
+  expert: Count,
+  /** As `ExpertReport` names it. */
+  version: Schema.String,
+  rung: Schema.Literals(["backend", "reroute", "shared-only"]),
+  reason: Schema.String,
+  /** Milliseconds since 1970. */
+  sinceMs: Schema.Finite,
+  /** How often it was put away without a quiet time in between: the wait for a probe grows with it. */
+  numOpenings: Positive,
+})
+export type Quarantined = typeof Quarantined.Type
+
+/** The state that the experts are to be in, whatever engine runs them: what operators want, and who is not to be trusted. */
 export const Desired = Schema.Struct({
   awakePerLayer: Schema.NullOr(Positive),
   replicasPerLayer: Count,
   /** Versions that are active in the place of the originals; and those of a canary with its share. */
   versions: Schema.Array(VersionName),
   canary: Schema.NullOr(Schema.Struct({ versions: Schema.Array(VersionName), share: Share })),
+  /** What a rollback goes back to. */
+  earlier: Schema.Array(EarlierVersions),
+  quarantined: Schema.Array(Quarantined),
 })
 export type Desired = typeof Desired.Type
-export const NOTHING_DESIRED: Desired = { awakePerLayer: null, replicasPerLayer: 0, versions: [], canary: null }
+export const NOTHING_DESIRED: Desired = {
+  awakePerLayer: null,
+  replicasPerLayer: 0,
+  versions: [],
+  canary: null,
+  earlier: [],
+  quarantined: [],
+}
 
-export const ControlCommand = Schema.Union([ListExperts, Scale, Swap, Rollback, EndCanary, InjectFault])
+export const ControlCommand = Schema.Union([ListExperts, Scale, Keep, Swap, Rollback, EndCanary, InjectFault])
 export type ControlCommand = typeof ControlCommand.Type
 
 export const ExpertReport = Schema.Struct({
@@ -89,9 +159,15 @@ export const ExpertReport = Schema.Struct({
   /** Bytes that it holds now. */
   bytes: Count,
   replicas: Count,
+  /** Memory domains of its copies, that of the one that computes first. */
+  domains: Schema.Array(Count),
   version: Schema.String,
   /** Tokens a second, averaged. */
   load: Schema.Finite,
+  /** Of all time, the share that went into computing it, averaged. */
+  timeShare: Schema.Finite,
+  /** When it was last used, in ms since 1970; 0 = never since the engine's start. */
+  usedMs: Schema.Finite,
   /** Of its layer's assignments since the start. */
   shareOfTokens: Schema.Finite,
   numFailures: Count,
@@ -114,14 +190,23 @@ export const ResidencyReport = Schema.Struct({
   numExperts: Count,
   awakePerLayer: Schema.NullOr(Count),
   replicasPerLayer: Count,
+  /** Experts that a plan keeps awake, as far as there is room. */
+  numKept: Count,
   /** Since the engine's start. */
   numWoken: Count,
   numSlept: Count,
   readBytes: Count,
   aheadBytes: Count,
   waitMs: Schema.Finite,
+  /** Experts that went to another memory domain. */
+  numMoved: Count,
+  numDomains: Count,
+  /** Mean load of a memory domain over the largest, the worst layer's; 1 where there is one. */
+  domainBalance: Schema.Finite,
   /** Largest load of a layer's experts over their mean, the worst layer's. */
   imbalance: Schema.Finite,
+  /** What it would be if the same tokens had gone where the router wanted: beside it, what routing other than `exact` gains. */
+  plainImbalance: Schema.Finite,
   routing: Schema.Literals(ROUTING_MODES),
   /** What routing other than `exact` costs: KL divergence of the weights from the router's own, in nats, and the share of assignments that went elsewhere. */
   drift: Schema.Struct({ kl: Schema.Finite, moved: Schema.Finite }),
@@ -132,6 +217,7 @@ export type ResidencyReport = typeof ResidencyReport.Type
 const VersionsReport = Schema.Struct({
   /** Active in the place of originals. */
   versions: Schema.Array(VersionName),
+  earlier: Schema.Array(EarlierVersions),
   canary: Schema.NullOr(
     Schema.Struct({
       versions: Schema.Array(VersionName),
@@ -156,6 +242,8 @@ export const ControlResult = Schema.Union([
     versions: VersionsReport,
   }),
   Schema.Struct({ kind: Schema.Literal("done") }),
+  /** How many of those that a plan keeps are awake: fewer where there is no room. */
+  Schema.Struct({ kind: Schema.Literal("kept"), numAwake: Count, numKept: Count }),
   Schema.Struct({ kind: Schema.Literal("versions"), ...VersionsReport.fields }),
 ])
 export type ControlResult = typeof ControlResult.Type
@@ -166,7 +254,7 @@ export const ExpertChange = Schema.Struct({
   atMs: Schema.Finite,
   layer: Count,
   expert: Count,
-  /** Of all experts together: `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
+  /** Of experts together: `woken`, `slept`, `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
   change: Schema.Literals([
     "woken",
     "slept",
@@ -177,6 +265,7 @@ export const ExpertChange = Schema.Struct({
     "swapped",
     "rolled-back",
     "scaled",
+    "moved",
     "engine",
   ]),
   detail: Schema.String,

@@ -7,9 +7,10 @@ export {
   type ExpertReport,
   FAULT_KINDS,
   ROUTING_MODES,
+  type RoutingPolicy,
   type ResidencyReport,
 } from "./control.ts"
-export { type Autoscaler, createAutoscaler, WINDOW_MS } from "./client/createAutoscaler.ts"
+export { type Autoscaler, createAutoscaler } from "./client/createAutoscaler.ts"
 export { createDesiredFile, type DesiredFile } from "./client/DesiredFile.ts"
 export { Engine, type EngineOptions } from "./client/Engine.ts"
 export type { EngineApi, EngineState, GenerateEvent } from "./client/EngineApi.ts"

@@ -5,7 +5,7 @@
  * `{ version, events }`. Both sides decode what arrives: a peer is not trusted.
  */
 import { Schema } from "effect"
-import { ControlCommand, ControlResult, ExpertChange } from "./control.ts"
+import { ControlCommand, ControlResult, ExpertChange, Quarantined } from "./control.ts"
 
 export const PROTOCOL_VERSION = 1
 
@@ -177,6 +177,11 @@ const Changes = Schema.Struct({
   type: Schema.Literal("changes"),
   changes: Schema.Array(ExpertChange),
 })
+/** All who are quarantined, whenever one comes or goes: the next engine is told of them. */
+const Quarantine = Schema.Struct({
+  type: Schema.Literal("quarantine"),
+  quarantined: Schema.Array(Quarantined),
+})
 /** The engine works: sent now and then while it has nothing else to say. */
 const Alive = Schema.Struct({ type: Schema.Literal("alive") })
 
@@ -192,6 +197,7 @@ export const EngineEvent = Schema.Union([
   ControlDone,
   ControlFailed,
   Changes,
+  Quarantine,
   Alive,
 ])
 export type EngineEvent = typeof EngineEvent.Type

@@ -1,97 +1,22 @@
 /** The engine as a process, with the embedded model. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
-import { ensurePrepared, GREEDY } from "@consilium/model"
-import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
-import { Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { Engine, type EngineApi, type EngineOptions } from "../src/index.ts"
+import { Effect, Exit, Fiber } from "effect"
+import type { EngineError } from "../src/index.ts"
+import {
+  answerOf,
+  conversation,
+  conversations,
+  engineWith,
+  idsOf,
+  pidOf,
+  prepareEngine,
+  removeEngine,
+  requestOf,
+} from "./miniEngine.ts"
 
-interface Conversation {
-  readonly name: string
-  readonly prompt_ids: number[]
-  readonly output_ids: number[]
-}
-
-const { conversations } = readFixtureJson<{ conversations: Conversation[] }>(join(miniModelDir(), "expected.json"))
-const EOS = 4089
-const cacheDir = mkdtempSync(join(tmpdir(), "consilium-engine-"))
-let start: EngineOptions["start"]
-
-beforeAll(async () => {
-  const { dir } = await ensurePrepared({
-    sourceDir: miniModelDir(),
-    format: "f32",
-    cacheDir,
-    onProgress: () => {},
-  })
-  start = {
-    modelId: "mini",
-    sourceDir: miniModelDir(),
-    preparedDir: dir,
-    backend: "onnx",
-    numThreads: 2,
-    numSlots: 4,
-    contextLength: 1024,
-    memoryBytes: 2 ** 31,
-    maxWaiting: 64,
-    debug: 0,
-    enablesFaults: true,
-    expertIdleMs: null,
-    allowsOtherText: true,
-    routing: "exact",
-  }
-})
-afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
-
-const requestOf = (requestId: string, ids: readonly number[], maxTokens = 64) => ({
-  requestId,
-  ids,
-  sampling: GREEDY,
-  seed: 1,
-  choice: 0,
-  maxTokens,
-  stopIds: [EOS],
-  trace: false,
-})
-
-/** Starts an engine in the test's scope. */
-const engineWith = (
-  change: Partial<EngineOptions["start"]> = {},
-  options: Partial<Omit<EngineOptions, "start">> = {},
-): Effect.Effect<EngineApi, never, Scope.Scope> =>
-  Layer.build(Engine.layer({ start: { ...start, ...change }, maxQueue: 64, ...options })).pipe(
-    Effect.map((context) => Context.get(context, Engine)),
-  )
-
-/** Runs a request; returns its ids. `onIds` is told of all so far with each token. */
-const idsOf = (
-  engine: EngineApi,
-  request: ReturnType<typeof requestOf>,
-  onIds: (ids: readonly number[]) => void = () => {},
-) => {
-  const ids: number[] = []
-  return Effect.as(
-    engine.generate(request, (event) => {
-      if (event.type !== "tokens") return
-      ids.push(...event.tokens.map(({ id }) => id))
-      onIds(ids)
-    }),
-    ids,
-  )
-}
-
-const conversation = (name: string): Conversation => conversations.find((other) => other.name === name)!
-const answerOf = ({ output_ids }: Conversation): number[] => output_ids.filter((id) => id !== EOS)
-
-const pidOf = (parent: number): number[] =>
-  Bun.spawnSync(["pgrep", "-P", String(parent), "-f", "engine/main.ts"])
-    .stdout.toString()
-    .split("\n")
-    .filter(Boolean)
-    .map(Number)
+beforeAll(prepareEngine)
+afterAll(removeEngine)
 
 describe("Engine", () => {
   itEffect(
@@ -105,6 +30,22 @@ describe("Engine", () => {
           concurrency: "unbounded",
         })
         expect(answers).toEqual(short.map(answerOf))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "spreads experts over as many memory domains as it is told, and gives the same text",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* engineWith({ backend: "reference", memoryDomains: 2 })
+        yield* engine.ready
+        const [item] = conversations.toSorted((a, b) => a.prompt_ids.length - b.prompt_ids.length)
+        expect(yield* idsOf(engine, requestOf("a", item!.prompt_ids))).toEqual(answerOf(item!))
+        const report = yield* engine.control({ kind: "experts" })
+        if (report.kind !== "experts") throw new Error(`expected experts, found ${report.kind}`)
+        expect(report.residency.numDomains).toBe(2)
+        expect(new Set(report.experts.flatMap(({ domains }) => domains))).toEqual(new Set([0, 1]))
       }),
     { live: true, timeoutMs: 60_000 },
   )
@@ -127,61 +68,31 @@ describe("Engine", () => {
   )
 
   itEffect(
-    "SIGKILL in mid-stream: the stream goes on with the same text",
+    "experts that fell asleep are awake when a plan that keeps them is answered, and answers stay",
     () =>
       Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase) })
+        const engine = yield* engineWith({ expertIdleMs: 200 })
         yield* engine.ready
-        const item = conversation("finance")
-        let killed = false
-        const ids = yield* idsOf(engine, requestOf("killed", item.prompt_ids), ({ length }) => {
-          if (length < 5 || killed) return
-          killed = true
-          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGKILL")
+        const report = Effect.gen(function* () {
+          const result = yield* engine.control({ kind: "experts" })
+          return result.kind === "experts" ? result : yield* Effect.die("expected a report")
         })
-        expect(ids).toEqual(answerOf(item))
-        expect(states).toContain("restarting")
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "an engine that hangs is started anew past the deadline, and the stream goes on with the same text",
-    () =>
-      Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), stepDeadlineMs: 1500 })
-        yield* engine.ready
-        const item = conversation("finance")
-        let hangs = false
-        const ids = yield* idsOf(engine, requestOf("hangs", item.prompt_ids), ({ length }) => {
-          if (length < 5 || hangs) return
-          hangs = true
-          for (const pid of pidOf(process.pid)) process.kill(pid, "SIGSTOP")
-        })
-        expect(ids).toEqual(answerOf(item))
-        expect(states).toContain("restarting")
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
-    "a model that nobody asks falls asleep, its process gone, and the next request wakes it",
-    () =>
-      Effect.gen(function* () {
-        const states: string[] = []
-        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 300 })
-        yield* engine.ready
+        const areAsleep: Effect.Effect<void, EngineError> = Effect.flatMap(report, ({ residency }) =>
+          residency.numAwake === 0 ? Effect.void : Effect.andThen(Effect.sleep(20), areAsleep),
+        )
+        yield* areAsleep
+        const layers = [{ layer: 4, awake: [6, 1, 3], numNamed: 2, twice: [6] }]
+        expect(yield* engine.control({ kind: "keep", layers })).toEqual({ kind: "kept", numAwake: 3, numKept: 3 })
+        const { experts } = yield* report
+        expect(experts.flatMap(({ layer, expert, state }) => (state === "awake" ? [[layer, expert]] : []))).toEqual([
+          [4, 1],
+          [4, 3],
+          [4, 6],
+        ])
         const item = conversation("greeting")
-        for (const requestId of ["first", "second"]) {
-          states.length = 0
-          expect(yield* idsOf(engine, requestOf(requestId, item.prompt_ids))).toEqual(answerOf(item))
-          expect(states).not.toContain("asleep")
-          yield* Effect.sleep("1500 millis")
-          expect(states.at(-1)).toBe("asleep")
-          expect(pidOf(process.pid)).toEqual([])
-        }
+        expect(yield* idsOf(engine, requestOf("then", item.prompt_ids))).toEqual(answerOf(item))
+        const unknown = engine.control({ kind: "keep", layers: [{ ...layers[0]!, awake: [99] }] })
+        expect((yield* Effect.flip(unknown)).message).toBe("layer 4 expert 99: there is no such expert")
       }),
     { live: true, timeoutMs: 60_000 },
   )
@@ -279,26 +190,6 @@ describe("Engine", () => {
   )
 
   itEffect(
-    "an engine that keeps dying ends in an error instead of a fourth try",
-    () =>
-      Effect.gen(function* () {
-        const main = join(cacheDir, "dies.ts")
-        yield* Effect.promise(() => Bun.write(main, "process.exit(3)"))
-        const states: string[] = []
-        const engine = yield* engineWith({}, { main, onState: ({ phase }) => states.push(phase) })
-        const error = yield* Effect.flip(engine.ready)
-        expect(error.message).toContain("died 3 times")
-        expect(error.message).toContain("exit code 3")
-        expect(states).toEqual(["restarting", "restarting", "failed"])
-        // Once more where somebody wants it, from the beginning.
-        yield* engine.wake
-        expect((yield* Effect.flip(engine.ready)).message).toContain("died 3 times")
-        expect(states.slice(3)).toEqual(["waking", "restarting", "restarting", "failed"])
-      }),
-    { live: true, timeoutMs: 60_000 },
-  )
-
-  itEffect(
     "a closed scope leaves no process behind",
     () =>
       Effect.gen(function* () {
@@ -316,7 +207,7 @@ describe("Engine", () => {
         expect((yield* engine.state).phase).toBe("asleep")
         expect(yield* engine.sleep).toBe(true)
         // Before its supervisor has had a turn.
-        yield* engine.wake
+        yield* engine.rouse
         yield* engine.ready
         expect((yield* engine.state).phase).toBe("ready")
 

@@ -51,16 +51,19 @@ export interface OpenOptions {
   /** Experts that memory holds; without it the transformer holds all itself. */
   readonly numAwake?: number
   readonly options?: Partial<EngineExpertsOptions>
+  /** Memory domains, told apart by their segments alone. */
+  readonly numDomains?: number
   /** The expert whose bytes on disk are spoilt. */
   readonly damage?: { readonly layer: number; readonly expert: number }
+  readonly isRestart?: boolean
 }
 
 /** Runs `body` with the model; nothing must be left afterwards. */
 export function withModel<T>(
-  { backend: name = BACKENDS.at(-1)!, numAwake, options, damage }: OpenOptions,
+  { backend: name = BACKENDS.at(-1)!, numAwake, options, numDomains = 1, damage, isRestart = false }: OpenOptions,
   body: (opened: Opened) => T,
 ): T {
-  const arena = createArena({})
+  const arena = createArena({ domains: Array.from({ length: numDomains }, () => undefined) })
   const backend =
     name === "x64" ? createX64Backend(arena, { isa: bestIsa(), numThreads: 2 }) : createReferenceBackend(arena)
   const prepared = openPreparedModel(damage === undefined ? preparedDir : damagedCopy(damage), miniModelDir())
@@ -85,7 +88,7 @@ export function withModel<T>(
     ...(experts === undefined ? {} : { experts }),
   })
   try {
-    experts?.start(numAwake! * experts.store.frameBytes)
+    experts?.start(numAwake! * experts.store.frameBytes, { isRestart })
     return body({ backend, transformer, experts })
   } finally {
     transformer.close()

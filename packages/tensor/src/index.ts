@@ -14,5 +14,6 @@ export {
 export { dequantizeInt8Row, quantizeActivationRow, quantizeInt8Row } from "./quantizeInt8Row.ts"
 export { createRandom, hash32, noise } from "./random.ts"
 export { rmsNorm } from "./rmsNorm.ts"
+export { LARGE_BLOCK, MIXED_DISTANCE, ROTATED_TWICE, rotateColumns, rotateRow, SMALL_BLOCK } from "./rotateColumns.ts"
 export { softmax } from "./softmax.ts"
 export { topK } from "./topK.ts"

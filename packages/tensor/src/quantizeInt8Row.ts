@@ -1,18 +1,25 @@
+import { ROTATED_TWICE, rotateRow } from "./rotateColumns.ts"
 import { roundHalfEven } from "./roundHalfEven.ts"
 
+/** Sums of 16 smaller ones are finite in f32. */
+const LARGEST_WEIGHT = 2 ** 124
+
 /**
- * Quantises one weight row to `scale · q` with `q` in -127..127, and returns the scale, max|w| / 127 (f32).
+ * Quantises one weight row to `scale · q` with `q` in -127..127, of which `rotateColumns` makes the weights, and returns the scale (f32).
  *
- * Nearest, half to even. A row of zeros, and one too small for an f32 scale, has scale 0.
+ * Nearest, half to even. A row of zeros, and one too small for an f32 scale, has scale 0. The product of a row of weights and one of activations is that of
+ * `scale · q` and the rotated activations.
  *
- * @throws RangeError on a NaN or infinite weight, naming its column
+ * @param out     as many values as there are weights, up to a multiple of 64; `rotated` too, which is overwritten
+ * @throws RangeError on a weight that is not finite, or so large that a sum of 16 is not, naming its column
  */
-export function quantizeInt8Row(out: Int8Array, weights: Float32Array): number {
-  const scale = quantizeRow(out, 0, weights, 0, weights.length)
+export function quantizeInt8Row(out: Int8Array, weights: Float32Array, rotated: Float32Array): number {
+  rotateRow(rotated, 0, weights, 0, weights.length)
+  const scale = quantizeRow(out, 0, rotated, 0, rotated.length) / ROTATED_TWICE
   if (Number.isFinite(scale)) return scale
-  const column = weights.findIndex((weight) => !Number.isFinite(weight))
+  const column = weights.findIndex((weight) => !(Math.abs(weight) < LARGEST_WEIGHT))
   throw new RangeError(
-    `expected finite weights, found ${weights[column]} in column ${column} of ${weights.length}: the checkpoint is damaged`,
+    `expected weights below ${LARGEST_WEIGHT}, found ${weights[column]} in column ${column} of ${weights.length}: the checkpoint is damaged`,
   )
 }
 
@@ -33,7 +40,7 @@ export function quantizeActivationRow(
   return Number.isFinite(scale) ? scale : Number.NaN
 }
 
-/** Writes `scale · q` of one row, the inverse of both. `out` and `quantized` start at their offsets. */
+/** Writes `scale · q` of one row; a row of weights is then still rotated. `out` and `quantized` start at their offsets. */
 export function dequantizeInt8Row(
   out: Float32Array,
   outOffset: number,

@@ -9,7 +9,7 @@ export function engineStart(
   preparedDir: string,
   settings: Settings,
 ): EngineOptions["start"] {
-  const { backend, threads, context, memory, debug } = settings
+  const { backend, threads, context, memory, debug, "memory-domains": memoryDomains } = settings
   return {
     modelId,
     sourceDir: dir,
@@ -19,11 +19,26 @@ export function engineStart(
     numSlots: settings["max-streams"],
     ...(context === undefined ? {} : { contextLength: context }),
     memoryBytes: memory,
+    ...(memoryDomains === undefined ? {} : { memoryDomains }),
     maxWaiting: settings["max-queue"],
     debug,
     enablesFaults: settings["enable-faults"],
     expertIdleMs: settings["expert-idle"] ?? null,
-    routing: settings.routing,
+    routing: routingPolicy(settings),
     allowsOtherText: settings.failover === "any",
+  }
+}
+
+/** DeepSeek-V3's, for scores of at most 1. */
+const BIAS_RATE = 0.001
+
+function routingPolicy(settings: Settings): EngineOptions["start"]["routing"] {
+  const { routing: mode } = settings
+  if (mode !== "balanced") return { mode }
+  return {
+    mode,
+    biasRate: settings["bias-rate"] ?? BIAS_RATE,
+    routerNoise: settings["router-noise"] ?? 0,
+    capacityFactor: settings["capacity-factor"] ?? null,
   }
 }

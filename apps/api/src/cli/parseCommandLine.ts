@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util"
 import { loadSettings, nearest, SETTINGS_FILE } from "../settings/loadSettings.ts"
-import { type Setting, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "../settings/Settings.ts"
+import type { Setting } from "../settings/Setting.ts"
+import { SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "../settings/Settings.ts"
 import { UsageError } from "./Command.ts"
 
 export interface CommandLine {
@@ -10,19 +11,26 @@ export interface CommandLine {
   hasFlag(name: SettingName): boolean
   /** A command's own options, each as often as it was given. */
   readonly own: Readonly<Record<string, readonly string[]>>
+  /** Those of its own that take no value, and were given. */
+  readonly ownSwitches: ReadonlySet<string>
 }
 
 /**
  * Reads settings and a command's own options.
  *
- * @param own names of the command's own options, which take a value
+ * @param own         names of the command's own options, which take a value
+ * @param ownSwitches names of those that take none
  * @throws UsageError on an unknown option, SettingError on a value that cannot be
  */
-export function parseCommandLine(args: readonly string[], own: readonly string[] = []): CommandLine {
-  const names = new Set<string>([...SETTING_NAMES, ...own])
+export function parseCommandLine(
+  args: readonly string[],
+  own: readonly string[] = [],
+  ownSwitches: readonly string[] = [],
+): CommandLine {
+  const names = new Set<string>([...SETTING_NAMES, ...own, ...ownSwitches])
   const option = (name: string) =>
     ({
-      type: isSwitch(name) ? ("boolean" as const) : ("string" as const),
+      type: isSwitch(name) || ownSwitches.includes(name) ? ("boolean" as const) : ("string" as const),
       multiple: true,
     }) as const
   let parsed: { values: Record<string, (string | boolean)[] | undefined>; positionals: string[] }
@@ -49,6 +57,7 @@ export function parseCommandLine(args: readonly string[], own: readonly string[]
     settings: loadSettings({ flags, environment: process.env, file: SETTINGS_FILE }),
     hasFlag: (name) => values[name] !== undefined,
     own: Object.fromEntries(own.map((name) => [name, (values[name] ?? []).map(String)])),
+    ownSwitches: new Set(ownSwitches.filter((name) => values[name] !== undefined)),
   }
 }
 

@@ -1,4 +1,4 @@
-import { FleetConfigError } from "@consilium/fleet"
+import { FleetConfigError, RouterError } from "@consilium/fleet"
 import { MoeSettingsError } from "@consilium/gating"
 import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
 import { EngineError } from "@consilium/serving"
@@ -7,6 +7,8 @@ import { settingsDocument } from "../settings/settingsDocument.ts"
 import { cacheCommand } from "./cacheCommand.ts"
 import { chatCommand } from "./chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
+import { costCommand } from "./costCommand.ts"
+import { fleetCommand } from "./fleet/fleetCommand.ts"
 import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
@@ -19,8 +21,10 @@ const COMMANDS: readonly Command[] = [
   cacheCommand,
   chatCommand,
   topCommand,
+  costCommand,
   inspectCommand,
   logitsCommand,
+  fleetCommand,
 ]
 
 /** Failures that people can do something about: one line, no stack. */
@@ -34,6 +38,7 @@ const EXPECTED = [
   EngineError,
   MoeSettingsError,
   FleetConfigError,
+  RouterError,
 ]
 
 /** Runs one command; returns the exit code. */

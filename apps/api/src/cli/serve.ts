@@ -1,5 +1,5 @@
 import { parseFleet } from "@consilium/fleet"
-import { loadModelConfig, modelFormats, mostExpertsPerToken } from "@consilium/model"
+import { modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
 import { createAdminApp } from "../http/createAdminApp.ts"
@@ -12,6 +12,7 @@ import { autoscale, openAutoscaler } from "./autoscale.ts"
 import { type Command, UsageError } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
+import { openCostLedger, openCosts } from "./openCosts.ts"
 import { locateModel, prepare } from "./openModel.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
 import { serveFleet } from "./serveFleet.ts"
@@ -41,16 +42,19 @@ export const serve: Command = {
 /** Serves until a signal says otherwise; returns the exit code. */
 async function runService(settings: Settings): Promise<number> {
   const model = await locateModel(settings.model, settings["cache-dir"])
+  const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar, model.dir)
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
-  const scaler = settings.calendar === undefined ? undefined : openAutoscaler(settings.calendar)
+  const wanted = desired.load()
+  desired.prune(wanted)
+  const ledger = openCostLedger(settings)
   let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
       maxQueue: settings["max-queue"],
-      desired: desired.load(),
+      desired: wanted,
       onDesired: desired.save,
       stepDeadlineMs: settings["step-deadline"],
       ...(settings["model-idle"] === undefined ? {} : { modelIdleMs: settings["model-idle"] }),
@@ -68,6 +72,7 @@ async function runService(settings: Settings): Promise<number> {
       modelId: model.modelId,
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
+      costs: ledger && openCosts(engine, ledger, model, settings),
       desired,
       packing: {
         sourceDir: model.dir,
@@ -79,8 +84,7 @@ async function runService(settings: Settings): Promise<number> {
       noteRequest: () => scaler?.noteRequest(),
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
-    if (scaler !== undefined)
-      stopScaling = autoscale(engine, scaler, mostExpertsPerToken(loadModelConfig(model.dir).config))
+    if (scaler !== undefined) stopScaling = autoscale(engine, scaler)
     const { "api-key": apiKey, "admin-key": adminKey, "enable-faults": enablesFaults } = settings
     const servers = listen(
       { main: createApp(deps, { apiKey }).fetch, admin: createAdminApp(deps, { adminKey, enablesFaults }).fetch },
@@ -102,6 +106,7 @@ async function runService(settings: Settings): Promise<number> {
   } finally {
     stopScaling()
     await runtime.dispose()
+    ledger?.close()
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ModelFormats } from "@consilium/model"
 import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
+import type { RequestCosts } from "./RequestCosts.ts"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
 /** What an operator's routes of one model work with. */
@@ -22,6 +23,8 @@ export interface ServiceDeps extends ModelDeps {
   /** Seconds since 1970 at which the service began. */
   readonly created: number
   readonly metrics: ServiceMetrics
+  /** Undefined where nobody asks what requests cost. */
+  readonly costs: RequestCosts | undefined
   /** Told of each request for an answer. */
   readonly noteRequest: () => void
   /** Says what is worth knowing at debug level 1. */

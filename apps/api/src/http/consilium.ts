@@ -11,6 +11,9 @@ import { objectFields, type RequestFields } from "./RequestFields.ts"
 export interface ConsiliumRequest {
   /** Asks for the experts and weights of every token and layer. */
   readonly trace: boolean
+  /** On whose account the request goes, and what it is about; empty where it does not say. */
+  readonly agent: string
+  readonly domain: string
 }
 
 export interface ConsiliumResponse {
@@ -22,11 +25,16 @@ export interface ConsiliumResponse {
   }
   /** Rungs of the failover ladder that this answer used: empty is the rule. */
   readonly degraded: readonly Degradation[]
+  /** What the request has cost until now, where costs are kept. */
+  readonly cost?: { readonly usd: number }
   readonly trace?: readonly RoutingTrace[]
 }
 
+/** Longer names would be no names. */
+const MAX_NAME_CHARACTERS = 100
+
 /** What a fleet says of an answer beside what one model does. */
-export interface FleetConsilium extends ConsiliumResponse, Omit<FleetReport, "backend"> {}
+export interface FleetConsilium extends Omit<ConsiliumResponse, "cost">, Omit<FleetReport, "backend"> {}
 
 const CONSULT_KINDS = ["best-of", "vote", "synthesis"] as const satisfies readonly ConsultKind[]
 const USUAL_EXPERTS = 3
@@ -46,6 +54,12 @@ export function parseFleetWishes(fields: RequestFields): Pick<FleetRequest, "con
 
 /** @throws ApiError */
 export function parseConsilium(fields: RequestFields): ConsiliumRequest {
-  if (!fields.has("consilium")) return { trace: false }
-  return { trace: objectFields(fields.raw("consilium"), "consilium").flag("trace") ?? false }
+  if (!fields.has("consilium")) return { trace: false, agent: "", domain: "" }
+  const own = objectFields(fields.raw("consilium"), "consilium")
+  const name = (field: string): string => {
+    // Half of a character cannot be kept, nor stand in a header.
+    const text = (own.text(field) ?? "").toWellFormed()
+    return text.length <= MAX_NAME_CHARACTERS ? text : own.fail(field, `at most ${MAX_NAME_CHARACTERS} characters`)
+  }
+  return { trace: own.flag("trace") ?? false, agent: name("agent"), domain: name("domain") }
 }

@@ -45,8 +45,8 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
+    rouse: Effect.void,
     kill: Effect.void,
-    wake: Effect.void,
     sleep: Effect.succeed(false),
     generate: ({ requestId }, onEvent) =>
       Effect.suspend(() => {
@@ -70,6 +70,7 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     modelId: "fake",
     created: 0,
     metrics,
+    costs: undefined,
     noteRequest: () => {},
     desired: { failNext: () => {} },
     packing: {
@@ -234,7 +235,7 @@ describe("admin", () => {
     for (const listener of listeners) listener([change])
     expect(await next()).toBe(`data: ${JSON.stringify(change)}\n\n`)
     await reader.cancel()
-    await Bun.sleep(10)
+    while (listeners.size > 0) await new Promise(setImmediate)
     expect(listeners.size).toBe(0)
   })
 })

@@ -39,6 +39,21 @@ const FIGURES: readonly {
     help: "Largest load of a layer's experts over their mean, of the worst layer",
     read: (of) => of.imbalance,
   },
+  {
+    name: "expert_plain_imbalance",
+    help: "What it would be by the router's own choice: what load-aware routing gains",
+    read: (of) => of.plainImbalance,
+  },
+  {
+    name: "expert_domain_balance",
+    help: "Mean load of a memory domain over the largest, of the worst layer; 1 where there is one domain",
+    read: (of) => of.domainBalance,
+  },
+  {
+    name: "experts_moved",
+    help: "Experts that went to another memory domain since the engine's start",
+    read: (of) => of.numMoved,
+  },
 ]
 
 /** Registers figures of the experts: read from the engine when they are asked for; while there is none they are 0, or have no series. */
@@ -56,16 +71,21 @@ export function registerExpertMetrics(registry: Registry, engine: EngineApi): vo
     new Gauge({ name: `consilium_${name}`, help, labelNames, registers, collect: ask })
   const states = gauge("experts", "Experts by state", ["state"])
   const load = gauge("expert_tokens_per_second", "Assignments a second, averaged over a minute", ["layer", "expert"])
+  const time = gauge("expert_time_ratio", "Share of the time that goes into computing, averaged over a minute", [
+    "layer",
+    "expert",
+  ])
   const failures = gauge("expert_failures", "Failures since the engine's start", ["layer", "expert"])
   const figures = FIGURES.map(({ name, help, read }) => ({ figure: gauge(name, help), read }))
 
   const showExperts = (experts: readonly ExpertReport[]): void => {
-    for (const of of [states, load, failures]) of.reset()
+    for (const of of [states, load, time, failures]) of.reset()
     for (const { state } of experts) states.inc({ state })
     const ranked = experts.toSorted((a, b) => b.numFailures - a.numFailures || b.load - a.load)
-    for (const [rank, { layer, expert, load: tokens, numFailures }] of ranked.entries()) {
+    for (const [rank, { layer, expert, load: tokens, timeShare, numFailures }] of ranked.entries()) {
       const labels = rank < MOST_EXPERTS ? { layer, expert } : { layer: "rest", expert: "rest" }
       load.inc(labels, tokens)
+      time.inc(labels, timeShare)
       failures.inc(labels, numFailures)
     }
   }

@@ -1,5 +1,8 @@
-import { complete, type CompletionEvent, type CompletionRequest } from "@consilium/serving"
-import { Effect } from "effect"
+import { keyIdOf } from "@consilium/cost"
+import { complete, type CompletionDeps, type CompletionEvent, type CompletionRequest } from "@consilium/serving"
+import { Cause, Effect, Exit } from "effect"
+import { bearerOf } from "../http/authorize.ts"
+import type { ConsiliumRequest } from "../http/consilium.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { runForRequest } from "../http/sse.ts"
 import { type AnswerForm, respond } from "./respond.ts"
@@ -10,42 +13,62 @@ export interface AnswerOptions {
   /** Several prompts of one request are answered side by side; their choices are numbered through. */
   readonly requests: readonly CompletionRequest[]
   readonly form: AnswerForm
-  readonly signal: AbortSignal
+  readonly consilium: ConsiliumRequest
+  readonly request: Request
 }
 
 /** Answers a request by the served model, in the form that its route wants. */
 export async function answer(
   deps: ServiceDeps,
-  { requestId, isStream, requests, form, signal }: AnswerOptions,
+  { requestId, isStream, requests, form, consilium: { agent, domain }, request }: AnswerOptions,
 ): Promise<Response> {
   const arrivedMs = performance.now()
+  const { signal } = request
   deps.noteRequest()
-  const { backend } = await runForRequest(readyStatus(deps), signal)
+  const { backend, contextLength } = await runForRequest(readyStatus(deps), signal)
+  const account = { key: keyIdOf(bearerOf(request)), agent, domain }
+  const bill = deps.costs?.open({ requestId, account, requests, contextLength })
   return respond({
     arrivedMs,
     isStream,
     numChoices: requests.reduce((sum, request) => sum + request.numChoices, 0),
     form,
     signal,
-    headers: () => ({ "x-request-id": requestId }),
+    headers: () => ({ "x-request-id": requestId, ...bill?.headers }),
     consiliumOf: ({ usage, degraded, trace }, timing) => ({
       requestId,
       backend,
       timing: { queueMs: usage.queueMs, ...timing },
       degraded,
+      ...(bill && { cost: { usd: bill.costUsd() } }),
       ...(trace && { trace }),
     }),
-    observe: deps.metrics.observe,
+    observe(finish, timing) {
+      bill?.noteUsage(finish.choice, finish.usage)
+      deps.metrics.observe(finish, timing)
+    },
     observeGap: deps.metrics.observeGap,
-    run: (say) => completeAll(deps, requests, say),
+    run: (say) =>
+      Effect.onExit(completeAll({ text: deps.text, engine: bill?.engine ?? deps.engine }, requests, say), (exit) =>
+        Effect.sync(() => bill?.close(outcomeOf(exit))),
+      ),
   })
 }
 
 /** The engine's status; a request does not wait for a model that is loading, it is told so. */
 const readyStatus = ({ engine }: ServiceDeps) => Effect.andThen(engine.admission, engine.ready)
 
+function outcomeOf(exit: Exit.Exit<unknown, unknown>): "done" | "failed" | "cancelled" {
+  if (Exit.isSuccess(exit)) return "done"
+  return Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "failed"
+}
+
 /** Answers all prompts of a request side by side. */
-function completeAll(deps: ServiceDeps, requests: readonly CompletionRequest[], say: (event: CompletionEvent) => void) {
+function completeAll(
+  deps: CompletionDeps,
+  requests: readonly CompletionRequest[],
+  say: (event: CompletionEvent) => void,
+) {
   let offset = 0
   const all = requests.map((request) => {
     const first = offset

@@ -11,7 +11,6 @@ export const chatCompletions = (deps: ServiceDeps) =>
   new Elysia().post(
     "/v1/chat/completions",
     async ({ request }) => {
-      const { signal } = request
       const chat = parseChatRequest(await readBody(request))
       checkModel(chat.model, deps.modelId)
       deps.noteUnknownFields(chat.unknownFields)
@@ -22,7 +21,8 @@ export const chatCompletions = (deps: ServiceDeps) =>
       return answer(deps, {
         requestId,
         isStream,
-        signal,
+        consilium,
+        request,
         requests: [{ ...params, requestId, prompt: { kind: "chat", messages, tools }, trace: consilium.trace }],
         form: {
           chunks: (consiliumOf) => chatChunks(head, includesUsage, consiliumOf),

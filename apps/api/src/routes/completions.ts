@@ -12,7 +12,6 @@ export const completions = (deps: ServiceDeps) =>
   new Elysia().post(
     "/v1/completions",
     async ({ request }) => {
-      const { signal } = request
       const body = parseCompletionRequest(await readBody(request))
       checkModel(body.model, deps.modelId)
       deps.noteUnknownFields(body.unknownFields)
@@ -32,7 +31,8 @@ export const completions = (deps: ServiceDeps) =>
       return answer(deps, {
         requestId,
         isStream,
-        signal,
+        consilium,
+        request,
         requests: prompts.map((prompt, i) => ({
           ...params,
           requestId: `${requestId}-${i}`,

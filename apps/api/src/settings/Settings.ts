@@ -1,104 +1,21 @@
 /** Every setting, declared once: its flag, environment variable and key of `consilium.toml` follow from its name. */
+import { parseBudgets, parseTokenPrice } from "@consilium/cost"
 import { DENSE_FORMATS } from "@consilium/model"
 import { ROUTING_MODES } from "@consilium/serving"
-import { homedir, totalmem } from "node:os"
+import { homedir } from "node:os"
 import { join } from "node:path"
-
-/** One setting: how its text is read, and what a person needs to know of it. */
-export interface Setting<T> {
-  readonly description: string
-  /** What a value looks like: `<bytes>`. */
-  readonly placeholder: string
-  /** What holds where nobody says anything, as a person would write it; empty for "not set". */
-  readonly defaultText: string
-  /** Returns the value, or what was expected instead. */
-  readonly parse: (text: string) => { readonly value: T } | { readonly expected: string }
-  /** Never shown. */
-  readonly isSecret?: boolean
-  /** A flag without a value. */
-  readonly isSwitch?: boolean
-}
-
-const ok = <T>(value: T): { readonly value: T } => ({ value })
-
-const text = (placeholder: string) => ({
-  placeholder,
-  parse: (value: string) => (value === "" ? { expected: "some text" } : ok(value)),
-})
-
-const oneOf = <const T extends string>(...names: readonly T[]) => ({
-  placeholder: `<${names.join("|")}>`,
-  parse: (value: string) => {
-    const found = names.find((name) => name === value)
-    return found === undefined ? { expected: `one of ${names.join(", ")}` } : ok(found)
-  },
-})
-
-const whole = (least: number, most: number) => ({
-  placeholder: "<n>",
-  parse: (value: string) => {
-    const number = Number(value)
-    const isValid = value.trim() !== "" && Number.isInteger(number) && number >= least && number <= most
-    return isValid ? ok(number) : { expected: `a whole number from ${least} to ${most}` }
-  },
-})
-
-const onOff = {
-  placeholder: "",
-  isSwitch: true,
-  defaultText: "false",
-  parse: (value: string) => {
-    if (value !== "true" && value !== "false") return { expected: "true or false" }
-    return ok(value === "true")
-  },
-}
-
-const DURATION_UNITS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-}
-
-/** Milliseconds: `30s`, `5m`, `2h`. */
-function parseDuration(value: string): { readonly value: number } | { readonly expected: string } {
-  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value.trim()) ?? []
-  const factor = DURATION_UNITS[unit]
-  if (factor === undefined || Number(digits) <= 0) return { expected: "a time such as 30s, 5m or 2h" }
-  return ok(Number(digits) * factor)
-}
-
-/** A setting that may be left out. */
-const optional = <T>(setting: {
-  placeholder: string
-  parse: (value: string) => { readonly value: T } | { readonly expected: string }
-}) => ({
-  placeholder: setting.placeholder,
-  defaultText: "",
-  parse: (value: string): { readonly value: T | undefined } | { readonly expected: string } =>
-    value === "" ? ok(undefined) : setting.parse(value),
-})
-
-const UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-}
-
-/** Bytes with a unit, or a share of the machine's memory: `2GiB`, `0.5`. */
-function parseMemory(value: string): { readonly value: number } | { readonly expected: string } {
-  const expected = "bytes such as 2GiB, or a share of the machine such as 0.5"
-  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(value.trim()) ?? []
-  const factor = UNITS[unit]
-  if (digits === "" || factor === undefined) return { expected }
-  const number = Number(digits)
-  if (unit === "" && number <= 1) return number > 0 ? ok(Math.floor(number * totalmem())) : { expected }
-  return number * factor >= 2 ** 20 ? ok(Math.floor(number * factor)) : { expected: "at least 1MiB" }
-}
+import {
+  number,
+  onOff,
+  oneOf,
+  optional,
+  parseDuration,
+  parseMemory,
+  readBy,
+  type Setting,
+  text,
+  whole,
+} from "./Setting.ts"
 
 function defaultCacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "consilium")
@@ -127,6 +44,11 @@ export const SETTINGS = {
     defaultText: "0.8",
     description:
       "Most resident memory of the engine: `2GiB`, or a share of the machine such as `0.5`. Experts that do not fit sleep on disk until they are wanted.",
+  },
+  "memory-domains": {
+    ...optional(whole(1, 64)),
+    description:
+      "Memory domains that experts are spread over by their load; the machine's NUMA nodes unless set. More than there are nodes are for trying it out: they differ by name only.",
   },
   backend: {
     ...oneOf("auto", "reference", "onnx", "x64"),
@@ -168,12 +90,27 @@ export const SETTINGS = {
     ...oneOf(...ROUTING_MODES),
     defaultText: "exact",
     description:
-      "How tokens are routed: as the router says; with a bias that evens out the load (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",
+      "How tokens are routed: as the router says; so that the load is evened out (`balanced`); or round experts that sleep, where enough are awake (`awake`). All but `exact` change answers; operators see by how much.",
+  },
+  "bias-rate": {
+    ...optional(number(0, 1)),
+    description:
+      "With `balanced`, how far an expert's selection bias moves at each step towards an even load; 0 is no bias, DeepSeek-V3's 0.001 holds unless set.",
+  },
+  "router-noise": {
+    ...optional(number(0, 10)),
+    description:
+      "With `balanced`, noise by which experts are chosen, not weighed: its standard deviation in logits. The same at the same position of the same text. None, unless set.",
+  },
+  "capacity-factor": {
+    ...optional(number(1, 1024)),
+    description:
+      "With `balanced`, assignments that an expert may take in a step, over the even share. What is past it goes to the token's next best expert with room, or nowhere. Answers then depend on what is computed beside them. Any number, unless set.",
   },
   calendar: {
     ...optional(text("<file.json>")),
     description:
-      "Events that bring load (docs/operations.md). With it, the number of awake experts follows what is expected.",
+      "Events that bring load (docs/operations.md). With it, experts are woken ahead of what is expected, and let sleep where nothing is.",
   },
   "swap-dir": {
     ...optional(text("<dir>")),
@@ -223,6 +160,25 @@ export const SETTINGS = {
   "admin-port": {
     ...optional(whole(0, 65535)),
     description: "When set, admin routes are served on this port of 127.0.0.1.",
+  },
+  ledger: {
+    ...optional(text("<file.sqlite>")),
+    description:
+      "Where what each request used and cost is kept (docs/operations.md); `consilium cost` reads it. It is not kept, unless set.",
+  },
+  price: {
+    ...optional(
+      readBy("<in[,cached],out>", parseTokenPrice, "USD per million tokens of prompts and answers, such as 0.5,1.5"),
+    ),
+    description:
+      "What a million tokens of prompts (reused ones apart) and of answers cost, in USD: `0.5,1.5`. Nothing, unless set.",
+  },
+  budget: {
+    ...optional(
+      readBy("<by=soft,hard/period;…>", parseBudgets, "limits in USD such as key=4,5/day or agent:writer=1,2/month"),
+    ),
+    description:
+      "What may be spent by each `key`, `agent`, `expert`, `domain` or `model`, or by one that is named, in an `hour`, `day` or `month`: `key=4,5/day; agent:writer=1,2/month`. Beyond the soft limit answers warn, beyond the hard one requests get 402. Wants a price.",
   },
   debug: {
     ...whole(0, 4),

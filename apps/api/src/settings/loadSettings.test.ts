@@ -37,6 +37,23 @@ describe("loadSettings", () => {
     expect(() => load("max-streams = 0")).toThrow("consilium.toml: max-streams: expected")
   })
 
+  test("what evens out the load is bounded, and refused where routing is another", () => {
+    const flags = { routing: "balanced", "router-noise": "0.3", "capacity-factor": "1.25", "bias-rate": "0" }
+    const settings = load("", { flags })
+    expect([settings["router-noise"], settings["capacity-factor"], settings["bias-rate"]]).toEqual([0.3, 1.25, 0])
+    const refused = (name: string, value: string): void =>
+      expect(() => load("", { flags: { routing: "balanced", [name]: value } })).toThrow(`--${name}: expected a number`)
+    for (const value of ["-0.1", "11", "NaN", "much"]) refused("router-noise", value)
+    for (const value of ["0.9", "Infinity", "2000"]) refused("capacity-factor", value)
+    refused("bias-rate", "2")
+    for (const name of ["router-noise", "capacity-factor", "bias-rate"]) {
+      expect(() => load(`${name} = 1\n`)).toThrow(
+        `--${name} 1: expected --routing balanced beside it, found --routing exact: set that, or leave --${name} out`,
+      )
+      expect(() => load("", { flags: { [name]: "1", routing: "awake" } })).toThrow("found --routing awake")
+    }
+  })
+
   test("an unknown key in the file is an error that names the nearest", () => {
     expect(() => load("max-stream = 3")).toThrow("did you mean max-streams?")
     expect(() => load("[port]\nx = 1")).toThrow("expected a plain value")

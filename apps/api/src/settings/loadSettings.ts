@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
-import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Setting, type Settings } from "./Settings.ts"
+import type { Setting } from "./Setting.ts"
+import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settings } from "./Settings.ts"
 import { SettingError } from "./SettingError.ts"
 
 export const SETTINGS_FILE = "consilium.toml"
@@ -25,7 +26,20 @@ export function loadSettings({ flags, environment, file }: SettingSources): Sett
     if (written !== undefined) return parse(name, String(written), `${file}: ${name}`)
     return parse(name, SETTINGS[name].defaultText, `default of ${name}`)
   }
-  return Object.fromEntries(SETTING_NAMES.map((name) => [name, value(name)])) as unknown as Settings
+  const settings = Object.fromEntries(SETTING_NAMES.map((name) => [name, value(name)])) as unknown as Settings
+  checkBalance(settings)
+  return settings
+}
+
+/** What evens out the load is of no use to other routing: whoever sets it means something else. */
+function checkBalance(settings: Settings): void {
+  if (settings.routing === "balanced") return
+  for (const name of ["bias-rate", "router-noise", "capacity-factor"] as const) {
+    if (settings[name] === undefined) continue
+    throw new SettingError(
+      `--${name} ${settings[name]}: expected --routing balanced beside it, found --routing ${settings.routing}: set that, or leave --${name} out`,
+    )
+  }
 }
 
 /** Returns the `[fleet]` table of a settings file as it stands; undefined where there is none. @throws SettingError on a file that is no TOML */

@@ -21,11 +21,10 @@ export interface PagedStart {
 export interface PagedResult {
   /** Milliseconds of each step after the warm ones. */
   readonly stepsMs: readonly number[]
-  /** In these steps: experts needed, bytes read to wake experts, those of them that were read ahead, milliseconds that steps waited. */
+  /** In these steps: experts needed, bytes read to wake experts, those of them that were read ahead. */
   readonly numNeeded: number
   readonly readBytes: number
   readonly aheadBytes: number
-  readonly waitMs: number
   readonly expertBytes: number
   /** Bytes a second that the disk gives when experts are all that is read, many at once. */
   readonly diskBytesPerSec: number

@@ -44,7 +44,7 @@ store?.start(budgetBytes)
 
 const batch = { numRows: 1, ids: new Int32Array(1), slots: [slotAt(0)] }
 const stepsMs: number[] = []
-let before = { readBytes: 0, aheadBytes: 0, waitMs: 0 }
+let before = { readBytes: 0, aheadBytes: 0 }
 for (let step = 0; step < start.numSteps; step++) {
   if (step === start.numWarmSteps && store !== undefined) before = { ...store.store.residency.counters }
   routed.setStep(step)
@@ -60,7 +60,6 @@ const result: PagedResult = {
   stepsMs,
   readBytes: after.readBytes - before.readBytes,
   aheadBytes: after.aheadBytes - before.aheadBytes,
-  waitMs: after.waitMs - before.waitMs,
   numNeeded: trace.header.numLayers * trace.header.topK * (start.numSteps - start.numWarmSteps),
   expertBytes: prepared.layers[0]!.experts[0]!.bytes,
   diskBytesPerSec,

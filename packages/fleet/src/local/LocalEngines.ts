@@ -94,7 +94,7 @@ export const openLocalEngines = Effect.fnUntraced(function* (
     const take = Effect.suspend(() => {
       local.isAwake = true
       local.numAnswering++
-      return local.engine.wake
+      return local.engine.rouse
     })
     yield* Effect.ensuring(Effect.andThen(Effect.interruptible(makeRoom(local)), take), turn.release(1))
   })
@@ -130,7 +130,7 @@ export const openLocalEngines = Effect.fnUntraced(function* (
           const plan = planLocalMemory(all, name, memoryBytes)
           if (plan.kind !== "room" || plan.sleep.length > 0) return false
           local.isAwake = true
-          yield* local.engine.wake
+          yield* local.engine.rouse
           return true
         }),
       )

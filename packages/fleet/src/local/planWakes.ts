@@ -46,7 +46,7 @@ export function planWakes(
 /** By the trend of today, or by the same window of the days before: a forecast's seasons are smooth, office hours are on and off. */
 function expectedOf(requests: readonly number[]): number {
   if (requests.length === 0) return 0
-  const today = forecastLoad(fitForecast(requests.slice(-DAY_WINDOWS)), 1).expected
+  const today = forecastLoad(fitForecast(requests.slice(-DAY_WINDOWS)), 1)
   const before: number[] = []
   for (let at = requests.length - DAY_WINDOWS; at >= 0; at -= DAY_WINDOWS) before.push(requests[at]!)
   const usual = before.length < 2 ? 0 : before.reduce((sum, count) => sum + count, 0) / before.length

@@ -1,14 +1,30 @@
-/** What a router is told of a request. */
+/** What a router sees of a request. */
 export interface RoutedRequest {
+  /** The user's words, last message first. */
   readonly text: string
   readonly numImages: number
   readonly hasTools: boolean
   readonly numTokens?: number
+  /** `[D]`, what an `Embedder` made of the text: for routers that want one. */
+  readonly embedding?: Float32Array
 }
 
-/** Scores requests for experts: any router of the request scale. */
+/** Scores requests for experts. */
 export interface RequestRouter {
   readonly experts: readonly string[]
-  /** Returns a score for each of `experts`; higher is better. */
+  /** `D` where requests must carry an embedding; absent where they need none. */
+  readonly embeddingSize?: number
+  /** Scores all experts for a request, `[E]` in the order of `experts`, each in 0..1; higher is better. */
   score(request: RoutedRequest): Float32Array
+  /** Says in a line why the best one is; takes as long as some thirty scores. */
+  explain?(request: RoutedRequest): string
+}
+
+/** Kinds of task that a router can tell apart by the request's form. */
+export const NUM_TASKS = 3
+
+/** Returns a request's task type: plain text, with tools, with images. */
+export function taskOf({ hasTools, numImages }: Pick<RoutedRequest, "hasTools" | "numImages">): number {
+  if (numImages > 0) return 2
+  return hasTools ? 1 : 0
 }

@@ -1,7 +1,7 @@
 import { activationName, expertActivation } from "../Activation.ts"
 import type { Slab } from "../Backend.ts"
 import { createRowReader, type OpenMatrix, openMatrix, type RowReader } from "../openMatrix.ts"
-import { GROUP_ROWS, groupBytes, type MatrixLayout, type SlabLayout } from "../SlabLayout.ts"
+import { GROUP_ROWS, groupBytes, isRotated, type MatrixLayout, type SlabLayout } from "../SlabLayout.ts"
 import { productCode } from "./productCode.ts"
 import type { X64Context } from "./X64Context.ts"
 
@@ -37,6 +37,7 @@ export interface ExpertKind {
   /** Address of the kernel for the gate and up projections with their activation. */
   readonly innerCode: number
   readonly isQuantized: boolean
+  readonly isRotated: boolean
 }
 
 /** A slab that machine code computes with where it lies in the arena. */
@@ -99,6 +100,7 @@ function createKind(context: X64Context, layout: ExpertLayout, shape: string): E
     innerStride: upProj.paddedRows * 4 + 64,
     innerCode: productCode(context, format, expertActivation(activation, gateProj !== undefined)),
     isQuantized: format !== "f32",
+    isRotated: isRotated(format),
   }
 }
 

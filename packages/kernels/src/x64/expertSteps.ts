@@ -150,6 +150,9 @@ export function writeDownSteps(call: ExpertCall, at: number, slab: X64Slab, firs
     toQuantize.xStride = product.xStride
     toQuantize.numColumns = innerColumns
     toQuantize.paddedColumns = paddedInnerColumns
+    toQuantize.isRotated = slab.kind!.isRotated
+    // The product, which comes after, has its room in the same place.
+    toQuantize.rotated = scratchAddress(scratch.work)
     toQuantize.out = scratchAddress(scratch.quantized)
     toQuantize.numRows = part.numRows
     writeQuantize(context, at, toQuantize)

@@ -13,6 +13,7 @@ export interface RowKernels {
   readonly combine: number
   readonly gather: number
   readonly quantize: number
+  readonly rotateAndQuantize: number
 }
 
 /** Emits them and places them in `space`. */
@@ -22,6 +23,7 @@ export function placeRowKernels(space: CodeSpace, isa: Isa): RowKernels {
     addScaled: space.place(emitAddScaled(isa)),
     combine: space.place(emitCombine(isa)),
     gather: space.place(emitGatherRows(isa)),
-    quantize: space.place(emitQuantizeRows(isa)),
+    quantize: space.place(emitQuantizeRows(isa, { isRotated: false })),
+    rotateAndQuantize: space.place(emitQuantizeRows(isa, { isRotated: true })),
   }
 }

@@ -7,7 +7,7 @@ import { type Activation, activationFunction, activationName, type ExpertActivat
 import { openMatrix } from "../openMatrix.ts"
 import { createMultiplyScratch, multiplyRow } from "../multiplyRow.ts"
 import { packExpertSlab, packMatrixSlab } from "../packSlab.ts"
-import { type Format, groupBytes, type MatrixLayout, planExpertSlab, planMatrixSlab } from "../SlabLayout.ts"
+import { type Format, groupBytes, isRotated, type MatrixLayout, planExpertSlab, planMatrixSlab } from "../SlabLayout.ts"
 import { Assembler } from "./Assembler.ts"
 import { type Isa, ISAS } from "./Isa.ts"
 import { scratchAddress } from "./kernelAbi.ts"
@@ -38,7 +38,7 @@ const createAssembler = ({ hasTiles, vectorBytes }: Isa): Assembler =>
 
 /** Runs a product of `numRows` rows with a packed matrix, on memory that ends where it must. */
 function openProduct(isa: Isa, format: Format, epilogue: Epilogue) {
-  const quantize = runner.load(emitQuantizeRows(isa), QUANTIZE_ROWS)
+  const quantize = runner.load(emitQuantizeRows(isa, { isRotated: isRotated(format) }), QUANTIZE_ROWS)
   const product = runner.load(emitProduct({ isa, format, epilogue }, createAssembler(isa)), PRODUCT)
   return (slab: Uint8Array, matrix: MatrixLayout, gate: MatrixLayout | undefined, x: Float32Array, numRows: number) => {
     const { numRows: outColumns, numColumns, paddedColumns, paddedRows } = matrix
@@ -57,6 +57,7 @@ function openProduct(isa: Isa, format: Format, epilogue: Epilogue) {
         numRows,
         numColumns,
         paddedColumns,
+        rotated: scratchAddress(0),
       })
     }
     const at = (offset: number | undefined): number => (offset === undefined ? 0 : packed.address + offset)
@@ -120,6 +121,7 @@ for (const isa of isas) {
         [64, 64],
         [70, 130],
         [33, 1],
+        [40, 439],
         [48, 576],
       ] as const) {
         const layout = planMatrixSlab({ format, numRows: outWidth, numColumns: inWidth, hasBias: true })
@@ -185,9 +187,12 @@ test("quantizeRows: a fault in a row is NaN in all its products, in no other's",
       [Number.NaN, 0],
       [Number.NaN, 69],
       [Number.POSITIVE_INFINITY, 40],
+      // Fits f32, but no sum that rotates it.
+      [3e38, 1],
     ] as const) {
       const x = noise(3 * 70, 3, 1)
       x[70 + place] = fault
+      x[70 + 2] = fault
       const found = run(slab, layout.matrix, undefined, x, 3)
       expect([...found].map((value) => Number.isNaN(value))).toEqual(
         Array.from({ length: 96 }, (_, i) => i >= 32 && i < 64),

@@ -2,10 +2,11 @@ import { Assembler } from "./Assembler.ts"
 import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
 import { TAIL_CORRECTION, TAIL_SCALE } from "./quantizedRows.ts"
-import { at, atIndex, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
+import { at, atIndex, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx, rsi } from "./registers.ts"
+import { emitRotateRow } from "./rotateRow.ts"
 import { loadTail, reduceLanes, selectTail } from "./vectorMath.ts"
 
-/** Arguments of `emitQuantizeRows`, by their place in the record. */
+/** Arguments of `emitQuantizeRows`, by their place in the record. `rotated`: `paddedColumns` f32 values of room, where rows are rotated. */
 export const QUANTIZE_ROWS = {
   x: 1,
   xStride: 2,
@@ -14,6 +15,7 @@ export const QUANTIZE_ROWS = {
   numRows: 5,
   numColumns: 6,
   paddedColumns: 7,
+  rotated: 8,
 } as const
 
 /** Below this a row's 127 / max|x| is infinite: such a row is zeros. */
@@ -24,11 +26,12 @@ const TAIL = { opmask: 1, vector: 7 } as const
 /**
  * Emits: f32 rows → `quantizedRows`, one scale a row: max|x| / 127, nearest, half to even.
  *
- * A row that holds NaN or infinity gets scale NaN and zeros, so that the fault shows in every product with it.
+ * A row that holds NaN or infinity, before or after its rotation, gets scale NaN and zeros, so that the fault shows in every product with it.
  */
-export function emitQuantizeRows(isa: Isa): Uint8Array {
+export function emitQuantizeRows(isa: Isa, { isRotated }: { readonly isRotated: boolean }): Uint8Array {
   const asm = new Assembler(isa.vectorBytes)
   const { lanes, vectorBytes } = asm
+  const source = isRotated ? rsi : r12
   emitKernel(asm, () => {
     addressArgument(asm, r12, QUANTIZE_ROWS.x)
     loadArgument(asm, r13, QUANTIZE_ROWS.xStride)
@@ -36,13 +39,22 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
     loadArgument(asm, r15, QUANTIZE_ROWS.outStride)
     loadArgument(asm, rbx, QUANTIZE_ROWS.numRows)
     loadArgument(asm, rbp, QUANTIZE_ROWS.numColumns)
-    // r10: whole vectors of a row; the rest is the tail's.
-    asm.mov(r10, rbp)
+    loadArgument(asm, r11, QUANTIZE_ROWS.paddedColumns)
+    if (isRotated) {
+      addressArgument(asm, rax, QUANTIZE_ROWS.rotated)
+      asm.mov(rsi, rax)
+    }
+    // r10: whole vectors of a row; the rest is the tail's. A rotated row has no tail.
+    asm.mov(r10, isRotated ? r11 : rbp)
     asm.shr(r10, Math.log2(lanes))
     asm.mov(rcx, rbp)
     asm.and(rcx, lanes - 1)
     selectTail(asm, rcx, TAIL)
     asm.times(rbx, () => {
+      if (isRotated) {
+        asm.mov(r8, r12)
+        emitRotateRow(asm, { from: r8, numColumns: rbp, tail: TAIL, rotated: rsi, spares: [r9, rdx] })
+      }
       emitLargest(asm)
       emitScales(asm)
       emitQuantized(asm)
@@ -57,16 +69,18 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
     const [largest, value, sign] = [0, 1, 2]
     asm.vpxor(largest, largest, largest)
     asm.vbroadcastss(sign, asm.i32(0x7fffffff))
-    asm.mov(r8, r12)
+    asm.mov(r8, source)
     asm.mov(r9, r10)
     asm.times(r9, () => {
       asm.vpand(value, sign, at(r8))
       asm.vpmaxsd(largest, largest, value)
       asm.add(r8, vectorBytes)
     })
-    loadTail(asm, value, at(r8), TAIL)
-    asm.vpand(value, value, sign)
-    asm.vpmaxsd(largest, largest, value)
+    if (!isRotated) {
+      loadTail(asm, value, at(r8), TAIL)
+      asm.vpand(value, value, sign)
+      asm.vpmaxsd(largest, largest, value)
+    }
     reduceLanes(asm, "vpmaxsd", largest, value)
     asm.vmovdToGpr(rax, largest)
   }
@@ -75,7 +89,6 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
   function emitScales(asm: Assembler): void {
     const [largest, constant, scale, inverse] = [0, 1, 2, 3]
     const [isSmall, isFault, done] = [asm.label(), asm.label(), asm.label()]
-    loadArgument(asm, r11, QUANTIZE_ROWS.paddedColumns)
     asm.vbroadcastss(constant, asm.f32(127))
     asm.vdivps(scale, largest, constant)
     asm.vdivps(inverse, constant, largest)
@@ -98,7 +111,7 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
     const [sum, inverse, spare] = [0, 3, 4]
     const isFinite = asm.label()
     asm.vpxor(sum, sum, sum)
-    asm.mov(r8, r12)
+    asm.mov(r8, source)
     asm.mov(r9, r14)
     const quantize = (value: number): void => {
       asm.vmulps(value, value, inverse)
@@ -122,6 +135,13 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
       asm.add(r8, vectorBytes)
       quantize(1)
     })
+    if (!isRotated) emitPadding(asm, quantize, spare)
+    asm.bind(end)
+    emitCorrection(asm)
+  }
+
+  /** Quantises the row's tail, where the kernel has one, and writes zeros up to `paddedColumns`. */
+  function emitPadding(asm: Assembler, quantize: (value: number) => void, spare: number): void {
     asm.lea(rdx, atIndex(r14, r11))
     const [pad, padded] = [asm.label(), asm.label()]
     asm.cmp(r9, rdx)
@@ -135,8 +155,6 @@ export function emitQuantizeRows(isa: Isa): Uint8Array {
     emitNarrow(asm, 1, spare)
     asm.jump(pad)
     asm.bind(padded)
-    asm.bind(end)
-    emitCorrection(asm)
   }
 
   /** Stores the 32-bit lanes of `value` as bytes at r9, and moves it on. Changes `value`. */

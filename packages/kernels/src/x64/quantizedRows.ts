@@ -11,3 +11,8 @@ export const TAIL_CORRECTION = 4
 export function quantizedRowBytes(paddedColumns: number): number {
   return paddedColumns + ROW_TAIL_BYTES
 }
+
+/** Bytes of a row that is rotated, before it becomes 8 bits. */
+export function rotatedRowBytes(paddedColumns: number): number {
+  return paddedColumns * 4
+}

@@ -1,3 +1,4 @@
+import { isRotated } from "../SlabLayout.ts"
 import { countProductParts, guidedStart } from "./countParts.ts"
 import { scratchAddress } from "./kernelAbi.ts"
 import { productWorkBytes } from "./productArguments.ts"
@@ -32,8 +33,8 @@ export function runProduct(
   const { hosts } = context
   const { code, numPairs, layout } = matrix
   const { rows } = memory
-  placeActivations(rows, context, memory, x, numRows, matrix)
   hosts.reserveScratch(productWorkBytes(layout.paddedColumns))
+  placeActivations(rows, context, memory, x, numRows, matrix)
   rows.numRows = numRows
   rows.out = out.address
   rows.outStride = out.width * 4
@@ -64,6 +65,8 @@ export function placeActivations(
   toQuantize.xStride = to.xStride
   toQuantize.numColumns = layout.numColumns
   toQuantize.paddedColumns = layout.paddedColumns
+  toQuantize.isRotated = isRotated(layout.format)
+  toQuantize.rotated = scratchAddress(0)
   toQuantize.numRows = numRows
   to.xStride = quantizedRowBytes(layout.paddedColumns)
   to.x = toQuantize.out = activations.address(numRows * to.xStride)

@@ -1,10 +1,13 @@
 import type { ExpertSource, MoeOptions } from "@consilium/experts"
 import type { Routing } from "@consilium/gating"
+import type { StepBatch } from "./StepBatch.ts"
 
 /** The experts of a model, held by somebody who wakes and puts to sleep, watches and replaces them. */
 export interface ModelExperts {
   /** A layer's source; asked once. */
   source(layer: number): ExpertSource
+  /** Is told of a batch before its layers run. */
+  beginStep?(batch: StepBatch): void
   /** What a layer's route is told in this step: who is not available, above all. */
   options(layer: number): MoeOptions
   /** Is shown how a layer has been routed, and by which logits `[T, E]`: views of scratch. */

@@ -148,6 +148,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
     weightBytes: weights.numBytes,
     run(batch, onLayer) {
       checkBatch(batch, limits)
+      experts?.beginStep?.(batch)
       embedIds(scratch.hidden, batch.ids, batch.numRows, weights.embedding, backend, scratch.normed, scratch.ids)
       for (let l = 0; l < layers.length; l++) {
         runLayer(layers[l]!, batch)

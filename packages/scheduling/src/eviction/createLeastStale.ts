@@ -2,8 +2,8 @@ import { createKeyedPolicy } from "./createKeyedPolicy.ts"
 import type { EvictionPolicy, ExpertGrid } from "./EvictionPolicy.ts"
 import { layersUntil } from "./layersUntil.ts"
 
-/** More than any number of steps: layers that this step has passed come before all others. */
-const PASSED = 2 ** 48
+/** More than any number of steps, and leaving bits for parts of a step: layers that this step has passed come before all others. */
+const PASSED = 2 ** 40
 
 /**
  * Puts to sleep what belongs to layers that this step has passed, since they are needed last; of these what was used in the earliest step.

@@ -4,7 +4,7 @@ import { needsArb, policyArb } from "../../test/playRouting.ts"
 import { createEvictionPolicy } from "../eviction/createEvictionPolicy.ts"
 import { createPrefetchPlan, forecastFromPrevious, planPrefetch } from "./planPrefetch.ts"
 import { planResidency } from "./planResidency.ts"
-import { createResidency } from "./Residency.ts"
+import { createResidency, freeFrame, takeFrame } from "./Residency.ts"
 import { createResidencyPlan } from "./ResidencyPlan.ts"
 
 const grid = { numLayers: 3, numExperts: 4 }
@@ -58,6 +58,59 @@ describe("planPrefetch", () => {
     })
     expect(plan.numWaves).toBe(1)
     expect(residency.numFree).toBe(0)
+  })
+
+  test("what is free is taken first, and each plan is written anew", () => {
+    const { residency, prefetch } = afterTwoLayers()
+    const forecast = { layer: 2, expertIds: Int32Array.of(0, 1), numExpertIds: 2, maxReads: 8 }
+    freeFrame(residency, 0)
+    planPrefetch(prefetch, residency, { ...forecast, numExpertIds: 1 })
+    expect([prefetch.numWoken, prefetch.wake[0], prefetch.numSlept]).toEqual([1, 8, 0])
+    planPrefetch(prefetch, residency, forecast)
+    expect([prefetch.numWoken, prefetch.wake[0], prefetch.numSlept, prefetch.sleep[0]]).toEqual([1, 9, 1, 1])
+    planPrefetch(prefetch, residency, forecast)
+    expect([prefetch.numWoken, prefetch.numSlept]).toEqual([0, 0])
+  })
+
+  test("what is forecast is kept until its layer's turn, in which it is free to go; nobody else's is", () => {
+    const { residency, plan, prefetch } = afterTwoLayers()
+    planPrefetch(prefetch, residency, {
+      layer: 0,
+      expertIds: Int32Array.of(0, -1),
+      numExpertIds: 2,
+      maxReads: 8,
+    })
+    const evictable = (): number[] => [0, 1, 4, 5].filter((expert) => residency.isEvictable(expert))
+    expect(evictable()).toEqual([1])
+    planResidency(plan, residency, { step: 0, layer: 2, needed: Int32Array.of(), numNeeded: 0 })
+    expect(evictable()).toEqual([1, 4, 5])
+    expect(residency.isUnneeded(0)).toBe(true)
+    planResidency(plan, residency, { step: 1, layer: 0, needed: Int32Array.of(), numNeeded: 0 })
+    expect(evictable()).toEqual([0, 1, 4, 5])
+  })
+
+  test("of a forecast that names nobody, the last expert of the layer before is not kept", () => {
+    const residency = createResidency(grid, 4, createEvictionPolicy("lru", grid))
+    const plan = createResidencyPlan(grid)
+    planResidency(plan, residency, { step: 0, layer: 0, needed: Int32Array.of(3), numNeeded: 1 })
+    planResidency(plan, residency, { step: 0, layer: 2, needed: Int32Array.of(), numNeeded: 0 })
+    planPrefetch(createPrefetchPlan(grid), residency, {
+      layer: 1,
+      expertIds: Int32Array.of(-1),
+      numExpertIds: 1,
+      maxReads: 8,
+    })
+    expect(residency.isEvictable(3)).toBe(true)
+  })
+
+  test("frames are neither taken twice nor kept for what has lost its own", () => {
+    const { residency, prefetch } = afterTwoLayers()
+    expect(() => takeFrame(residency, 11)).toThrow("no frame is free for expert 11")
+    planPrefetch(prefetch, residency, { layer: 2, expertIds: Int32Array.of(3), numExpertIds: 1, maxReads: 1 })
+    expect(residency.isEvictable(11)).toBe(false)
+    freeFrame(residency, 11)
+    takeFrame(residency, 11)
+    expect(residency.isEvictable(11)).toBe(true)
   })
 
   test("forecasts a layer's previous step: of this step where it has run, of the one before where it comes", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { needsArb, policyArb } from "../../test/playRouting.ts"
 import { createEvictionPolicy } from "../eviction/createEvictionPolicy.ts"
+import { createPrefetchPlan, planPrefetch } from "./planPrefetch.ts"
 import { planResidency } from "./planResidency.ts"
 import { createResidency, type Residency } from "./Residency.ts"
 import { createResidencyPlan, type ResidencyPlan, type WaveList } from "./ResidencyPlan.ts"
@@ -79,6 +80,48 @@ describe("planResidency", () => {
           if (holds > 0) expect(residency.isHeld[expert]).toBe(1)
       }),
     )
+  })
+
+  test("the policy hears of each use, in its step, and what was read ahead goes last", () => {
+    const grid = { numLayers: 3, numExperts: 4 }
+    const policy = createEvictionPolicy("lru", grid)
+    const uses: [number, number][] = []
+    const residency = createResidency(grid, 3, {
+      ...policy,
+      touch: (expert, step) => {
+        uses.push([expert, step])
+        policy.touch(expert, step)
+      },
+    })
+    const plan = createResidencyPlan(grid)
+    planResidency(plan, residency, { step: 4, layer: 0, needed: Int32Array.of(0, 1, 7), numNeeded: 2 })
+    expect(uses).toEqual([
+      [0, 4],
+      [1, 4],
+    ])
+    const prefetch = createPrefetchPlan(grid)
+    // Of expert 0 nobody knows; the others are read ahead, though they were used no later.
+    planPrefetch(prefetch, residency, { layer: 2, expertIds: Int32Array.of(0), numExpertIds: 1, maxReads: 1 })
+    planResidency(plan, residency, { step: 4, layer: 1, needed: Int32Array.of(4), numNeeded: 1 })
+    expect(heldBy(residency)).toEqual([1, 4, 8])
+    planResidency(plan, residency, { step: 4, layer: 1, needed: Int32Array.of(4, 5, 6), numNeeded: 3 })
+    expect(heldBy(residency)).toEqual([4, 5, 6])
+  })
+
+  test("waves are of the frames that nobody else holds", () => {
+    const grid = { numLayers: 1, numExperts: 12 }
+    const residency = createResidency(grid, 6, createEvictionPolicy("lru", grid))
+    const plan = createResidencyPlan(grid)
+    const need = (ids: number[], step: number): void =>
+      planResidency(plan, residency, { step, layer: 0, needed: Int32Array.from(ids), numNeeded: ids.length })
+    need([0, 1, 2, 3, 4, 5], 0)
+    residency.numHolds[0] = 1
+    residency.numHolds[1] = 1
+    need([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1)
+    // Four frames can be had of those that run: two at a time.
+    expect(plan.numWaves).toBe(5)
+    expect(heldBy(residency)).toContain(0)
+    expect(heldBy(residency)).toContain(1)
   })
 
   test("waves read half of the frames while the other half computes", () => {

@@ -1,3 +1,4 @@
+import { pruneVersions } from "@consilium/model"
 import { Schema } from "effect"
 import { readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -12,6 +13,8 @@ export interface DesiredFile {
   load(): Desired
   /** Keeps it, whole or not at all; what goes wrong is said in one line, and the service goes on with what is wanted. */
   save(desired: Desired): void
+  /** Removes versions of experts, as files, that it does not name and that were not brought of late. */
+  prune(desired: Desired): void
   /** Lets the next writes find no room, as a fault. */
   failNext(numWrites: number): void
 }
@@ -46,6 +49,14 @@ export function createDesiredFile(preparedDir: string, say: (line: string) => vo
         renameSync(draft, path)
       } catch (error) {
         say(`${path}: cannot be written (${(error as Error).message}): what was asked holds until the service ends`)
+      }
+    },
+    prune({ versions, canary, earlier }) {
+      const names = [versions, canary?.versions ?? [], ...earlier.map((of) => of.versions)].flat()
+      try {
+        pruneVersions(preparedDir, new Set(names.filter((name) => name !== null)), Date.now())
+      } catch (error) {
+        say(`${preparedDir}: versions that nobody wants any more stay (${(error as Error).message})`)
       }
     },
     failNext: (numWrites) => void (numFailing += numWrites),

@@ -12,10 +12,11 @@ import type { EngineApi, EngineState } from "./EngineApi.ts"
 import { EngineError } from "./EngineError.ts"
 import { createPendingControls } from "./PendingControls.ts"
 import { createPendingRequests } from "./PendingRequests.ts"
+import { refuse } from "./refuse.ts"
 import { type EngineProcess, spawnEngine } from "./spawnEngine.ts"
 
 export interface EngineOptions {
-  readonly start: Omit<EngineStart, "desired" | "isTested">
+  readonly start: Omit<EngineStart, "desired" | "isTested" | "isRestart">
   /** Most requests in flight: those that run and those that wait. */
   readonly maxQueue: number
   /** Told of each change of state, for logs and progress bars. */
@@ -24,7 +25,7 @@ export interface EngineOptions {
   readonly stepDeadlineMs?: number
   /** Without a request for so long the model falls asleep: its process ends. Never, unless given. */
   readonly modelIdleMs?: number
-  /** It begins asleep: its first request, or `wake`, starts its process. */
+  /** It begins asleep: its first request, or `rouse`, starts its process. */
   readonly startsAsleep?: boolean
   /** What operators wanted before this service began. */
   readonly desired?: Desired
@@ -83,6 +84,12 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     onState?.(next)
   }
 
+  const setDesired = (next: Desired): void => {
+    if (next === desired) return
+    desired = next
+    onDesired?.(next)
+  }
+
   const onReady = (next: EngineStatus): void => {
     status = next
     isTested = !next.isSecondBest
@@ -91,6 +98,8 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     if (state.phase === "draining") engine?.send({ type: "drain" })
     else {
       setState({ phase: "ready", status: next })
+      // It has not idled while it loaded.
+      askedMs = performance.now()
       watchLater()
     }
     Deferred.doneUnsafe(ready, Effect.succeed(next))
@@ -106,6 +115,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       else if (event.type === "fatal") fatal = event.message
       else if (event.type === "status") status = event.status
       else if (event.type === "changes") for (const listener of listeners) listener(event.changes)
+      else if (event.type === "quarantine") setDesired({ ...desired, quarantined: event.quarantined })
       else if (event.type === "ready") onReady(event.status)
     }
     if (pending.size > 0) askedMs = heardMs
@@ -121,7 +131,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   /** One engine process from its start to its end; returns how it ended. */
   const runOnce = Effect.scoped(
     Effect.gen(function* () {
-      engine = yield* spawnEngine({ ...start, desired, isTested }, onEvents, main)
+      engine = yield* spawnEngine({ ...start, desired, isTested, isRestart: status !== undefined }, onEvents, main)
       return yield* engine.ended
     }),
   )
@@ -137,7 +147,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
     if (pending.size > 0 || isWanted) wake()
   })
 
-  /** Gives up, until somebody wants it tried once more: `wake` does, requests do not. */
+  /** Gives up, until somebody wants it tried once more: `rouse` does, requests do not. */
   const untilRetried = (message: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       giveUp(message)
@@ -224,16 +234,7 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       if (state.phase !== "ready" || engine === undefined)
         return Effect.fail(new EngineError({ code: "not-ready", message: `the model is ${state.phase}` }))
       return controls.ask(command, engine.send)
-    }).pipe(
-      Effect.tap((result) =>
-        Effect.sync(() => {
-          const next = desiredAfter(desired, command, result)
-          if (next === desired) return
-          desired = next
-          onDesired?.(next)
-        }),
-      ),
-    )
+    }).pipe(Effect.tap((result) => Effect.sync(() => setDesired(desiredAfter(desired, command, result)))))
 
   const api: EngineApi = {
     admission: Effect.suspend(() => {
@@ -253,9 +254,9 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    wake: Effect.sync(() => {
-      if (state.phase !== "asleep" && state.phase !== "failed") return
+    rouse: Effect.sync(() => {
       askedMs = performance.now()
+      if (state.phase !== "asleep" && state.phase !== "failed") return
       if (state.phase === "failed") {
         fatal = undefined
         deaths.length = 0
@@ -292,22 +293,6 @@ function desiredAfter(desired: Desired, command: ControlCommand, result: Control
   if (command.kind === "scale")
     return { ...desired, awakePerLayer: command.awakePerLayer, replicasPerLayer: command.replicasPerLayer }
   if (result.kind !== "versions") return desired
-  const { versions, canary } = result
-  return { ...desired, versions, canary: canary && { versions: canary.versions, share: canary.share } }
-}
-
-function refuse(state: EngineState, isFull: boolean): EngineError | undefined {
-  switch (state.phase) {
-    case "loading":
-      return new EngineError({
-        code: "not-ready",
-        message: `the model is loading (${state.step})`,
-      })
-    case "draining":
-      return new EngineError({ code: "draining", message: "the service is stopping" })
-    case "failed":
-      return new EngineError({ code: "engine-failed", message: state.message })
-    default:
-      return isFull ? new EngineError({ code: "queue-full", message: "too many requests are waiting" }) : undefined
-  }
+  const { versions, earlier, canary } = result
+  return { ...desired, versions, earlier, canary: canary && { versions: canary.versions, share: canary.share } }
 }

@@ -45,10 +45,13 @@ export interface EngineApi {
   ) => Effect.Effect<GenerateEnd, EngineError>
   /** Carries out what an operator asks, in the engine; what outlives it is remembered for the next one. */
   readonly control: (command: ControlCommand) => Effect.Effect<ControlResult, EngineError>
+  /**
+   * Wakes a model that sleeps, and counts as a request where `modelIdleMs` is concerned: somebody is about to ask. One that failed is tried once
+   * more, which no request does.
+   */
+  readonly rouse: Effect.Effect<void>
   /** Hears of experts' changes; returns how to stop. */
   readonly onChanges: (listener: (changes: readonly ExpertChange[]) => void) => () => void
-  /** Wakes the model where it sleeps; a request does so by itself. One that failed is tried once more. */
-  readonly wake: Effect.Effect<void>
   /** Lets the model fall asleep unless it has requests; succeeds once its process is gone, with whether it sleeps. */
   readonly sleep: Effect.Effect<boolean>
   /** Kills the engine process: a fault that operators inject. Fails where there is none. */

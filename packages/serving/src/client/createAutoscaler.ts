@@ -1,84 +1,44 @@
-import {
-  createScaleState,
-  type EventCalendar,
-  expectDemand,
-  fitForecast,
-  type Occurrence,
-  occurrencesBetween,
-  planScale,
-  type ScalePolicy,
-  type ScaleState,
-  withoutEvents,
-} from "@consilium/scheduling"
-import type { ExpertReport } from "../control.ts"
+import { createScalePlanner, type EventCalendar } from "@consilium/scheduling"
+import type { ExpertReport, Keep } from "../control.ts"
 
-/** Plans how many experts of each layer are to be awake, from the requests so far and from what is known to come. */
+/** Plans which experts are to be awake, from the requests so far and from what is known to come. */
 export interface Autoscaler {
   /** Counts a request. */
   noteRequest(): void
-  /** Ends a window; returns how many experts of each layer should be awake: null for all of them. Call it every `WINDOW_MS`. */
-  plan(experts: readonly ExpertReport[], topK: number): number | null
+  /** Ends a minute, and plans the next. Call it every `PLAN_MS`. @param experts what the engine reports; none while there is no engine */
+  plan(experts: readonly ExpertReport[]): AutoscalePlan
 }
 
-/** Requests are counted by the minute, and plans made as often. */
-export const WINDOW_MS = 60_000
-/** Windows that are remembered: two weeks. */
-const MOST_WINDOWS = 14 * 24 * 60
-const DAY_WINDOWS = 24 * 60
-/** Windows that a plan looks ahead. */
-const HORIZON = 10
-/** One standard error above what is expected. */
-const Z = 1
-const POLICY: Omit<ScalePolicy, "topK"> = {
-  leastUses: 1,
-  usesPerCopy: Number.POSITIVE_INFINITY,
-  mostCopies: 1,
-  leadMs: 2 * WINDOW_MS,
-  quietPlans: 5,
+export interface AutoscalePlan {
+  /** What to ask of the engine. */
+  readonly keep: Keep
+  /** An event is on, or about to begin: the model is not to sleep. */
+  readonly isEventDue: boolean
 }
 
-export function createAutoscaler(calendar: EventCalendar, nowMs: () => number): Autoscaler {
-  const counts: number[] = []
-  const states = new Map<number, ScaleState>()
-  let current = 0
-  let endMs = nowMs()
-
-  const planLayer = (
-    layer: number,
-    own: readonly ExpertReport[],
-    topK: number,
-    occurrences: readonly Occurrence[],
-  ): number => {
-    const firstMs = endMs - counts.length * WINDOW_MS
-    const forecast = fitForecast(withoutEvents(counts, firstMs, WINDOW_MS, occurrences), DAY_WINDOWS)
-    const recent = counts.slice(-HORIZON).reduce((sum, count) => sum + count, 0) / Math.min(HORIZON, counts.length)
-    // Uses of an expert for one request, as long as its load is remembered.
-    const shares = Float64Array.from(own, ({ load }) => (load * WINDOW_MS) / 1000 / Math.max(1, recent))
-    const demands = expectDemand({ forecast, shares, layer, occurrences, windowMs: WINDOW_MS, z: Z }, endMs, HORIZON)
-    const plan = planScale(states.get(layer) ?? createScaleState(own.length), demands, endMs, { ...POLICY, topK })
-    states.set(layer, plan)
-    return plan.numAwake
-  }
+/** @param topK experts that each token visits */
+export function createAutoscaler(calendar: EventCalendar, topK: number, nowMs: () => number): Autoscaler {
+  let plannedMs = nowMs()
+  const planner = createScalePlanner(calendar, plannedMs)
+  let numRequests = 0
 
   return {
-    noteRequest: () => void current++,
-    plan(experts, topK) {
-      endMs = nowMs()
-      counts.push(current)
-      current = 0
-      if (counts.length > MOST_WINDOWS) counts.shift()
-      const occurrences = occurrencesBetween(calendar, endMs - counts.length * WINDOW_MS, endMs + HORIZON * WINDOW_MS)
-      const layers = Map.groupBy(
-        experts.filter(({ version, state }) => version === "original" || state !== "draining"),
-        ({ layer }) => layer,
-      )
-      let most = 0
-      let numExperts = 0
-      for (const [layer, own] of layers) {
-        most = Math.max(most, planLayer(layer, own, topK, occurrences))
-        numExperts = Math.max(numExperts, own.length)
-      }
-      return most >= numExperts ? null : most
+    noteRequest: () => void numRequests++,
+    plan(experts) {
+      const sinceMs = plannedMs
+      plannedMs = nowMs()
+      const layers = [...Map.groupBy(experts, ({ layer }) => layer)].map(([layer, own]) => {
+        const numExperts = own.reduce((most, { expert }) => Math.max(most, expert + 1), 0)
+        const [used, awake] = [new Uint8Array(numExperts), new Uint8Array(numExperts)]
+        for (const { expert, usedMs, bytes } of own) {
+          if (usedMs >= sinceMs) used[expert] = 1
+          if (bytes > 0) awake[expert] = 1
+        }
+        return { layer, used, awake }
+      })
+      const order = planner.plan({ nowMs: plannedMs, numRequests, topK, layers })
+      numRequests = 0
+      return { keep: { kind: "keep", layers: order.layers }, isEventDue: order.isEventDue }
     },
   }
 }

@@ -41,9 +41,9 @@ const engineSaying = (answer: string, closed: Ref.Ref<number>, failsAfter = Numb
   ready: Effect.succeed(status),
   drain: Effect.void,
   control: () => Effect.succeed({ kind: "done" }),
+  rouse: Effect.void,
   onChanges: () => () => {},
   kill: Effect.void,
-  wake: Effect.void,
   sleep: Effect.succeed(false),
   generate: ({ requestId }, onEvent) =>
     Effect.gen(function* () {

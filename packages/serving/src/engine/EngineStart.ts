@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Desired, ROUTING_MODES } from "../control.ts"
+import { Desired, RoutingPolicy } from "../control.ts"
 
 /** What an engine process is started with: one JSON argument. */
 export const EngineStart = Schema.Struct({
@@ -13,6 +13,8 @@ export const EngineStart = Schema.Struct({
   /** Most positions of a sequence; absent: the model's own, as far as memory allows. */
   contextLength: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   memoryBytes: Schema.Int.check(Schema.isGreaterThan(0)),
+  /** Memory domains; absent: the machine's NUMA nodes. */
+  memoryDomains: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   maxWaiting: Schema.Int.check(Schema.isGreaterThan(0)),
   debug: Schema.Int,
   /** Faults may be injected. */
@@ -21,10 +23,12 @@ export const EngineStart = Schema.Struct({
   expertIdleMs: Schema.NullOr(Schema.Finite),
   /** Whether failover may change the text: route around a failed expert, or do without it. */
   allowsOtherText: Schema.Boolean,
-  routing: Schema.Literals(ROUTING_MODES),
+  routing: RoutingPolicy,
   /** What operators have asked for that outlives an engine. */
   desired: Desired,
   /** An engine before this one, of the same start, passed its self-test: it is not done again. */
   isTested: Schema.Boolean,
+  /** An earlier engine of this service was ready: requests may be in flight. */
+  isRestart: Schema.Boolean,
 })
 export type EngineStart = typeof EngineStart.Type

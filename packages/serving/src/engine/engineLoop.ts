@@ -17,7 +17,7 @@ const POLL_MS = 2
 export interface EngineLoopOptions {
   readonly core: EngineCore
   /** The failover ladder, and what is due between steps; absent where no layer has experts. */
-  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control" | "versions">
+  readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control" | "versions" | "keeper">
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
   /** Called after each applied step, with what sending took. */
@@ -65,9 +65,10 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
     return done
   }
 
-  /** Carries out what versions of experts wait for. */
+  /** Carries out what versions of experts, and a plan, wait for. */
   const follow = (): void => {
     experts?.versions.settle()
+    experts?.keeper.settle()
     const epoch = experts?.versions.takeMove()
     if (epoch !== undefined) core.move(epoch)
   }

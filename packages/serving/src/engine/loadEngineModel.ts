@@ -1,8 +1,7 @@
-import { type Backend, createArena } from "@consilium/kernels"
+import { type Backend, createArena, findMemoryDomains } from "@consilium/kernels"
 import { createTransformer, formatsName, openPreparedModel, type Transformer, weightBytes } from "@consilium/model"
-import { createEngineExperts, type EngineExperts } from "../store/createEngineExperts.ts"
+import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../store/createEngineExperts.ts"
 import { chooseBackend } from "./chooseBackend.ts"
-import type { ExpertChange } from "../control.ts"
 import type { EngineStart } from "./EngineStart.ts"
 import type { StepModel } from "./StepModel.ts"
 import { expertBudget, measureReserve, planContext } from "./planMemory.ts"
@@ -34,10 +33,14 @@ const MAX_ROWS = 512
 export async function loadEngineModel(
   start: EngineStart,
   onProgress: (done: number, total: number) => void,
-  onChange: (change: ExpertChange) => void = () => {},
+  listeners: Pick<EngineExpertsOptions, "onChange" | "onQuarantine">,
 ): Promise<EngineModel> {
   const prepared = openPreparedModel(start.preparedDir, start.sourceDir)
-  const arena = createArena({ limitBytes: start.memoryBytes })
+  const arena = createArena({
+    limitBytes: start.memoryBytes,
+    domains: findMemoryDomains(start.memoryDomains),
+    ...(start.debug >= 1 ? { onUnbound: console.error } : {}),
+  })
   const releases = [() => prepared.close(), () => arena.close()]
   const close = (): void => {
     for (const release of releases.splice(0).reverse()) release()
@@ -61,7 +64,7 @@ export async function loadEngineModel(
             routing: start.routing,
             maxRows,
             nowMs: Date.now,
-            onChange,
+            ...listeners,
           })
     if (experts !== undefined) releases.push(() => experts.close())
     const denseBytes = numBytes.all - numBytes.experts
@@ -75,9 +78,10 @@ export async function loadEngineModel(
       ...(experts === undefined ? {} : { experts }),
     })
     releases.push(() => transformer.close())
-    experts?.start(expertBudget(prepared, start.memoryBytes, reserveBytes, arena), (done) =>
-      onProgress(denseBytes + done, numBytes.all),
-    )
+    experts?.start(expertBudget(prepared, start.memoryBytes, reserveBytes, arena), {
+      isRestart: start.isRestart,
+      onProgress: (done) => onProgress(denseBytes + done, numBytes.all),
+    })
     experts?.desire(start.desired)
     return {
       transformer: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },

@@ -22,7 +22,10 @@ const main = Effect.gen(function* () {
             reportedAt = performance.now()
             sendEvents([{ type: "loading", step: "reading weights", done, total }])
           },
-          (change) => sendEvents([{ type: "changes", changes: [change] }]),
+          {
+            onChange: (change) => sendEvents([{ type: "changes", changes: [change] }]),
+            onQuarantine: (quarantined) => sendEvents([{ type: "quarantine", quarantined }]),
+          },
         ),
       catch: (error) => error as Error,
     }),

@@ -31,7 +31,7 @@ export interface PendingSwap {
 }
 
 /** Returns what an operator sees of the epochs that are served. */
-export function describeVersions(active: Epoch, canary: Canary | undefined): VersionsReport {
+export function describeVersions(active: Epoch, canary: Canary | undefined): Omit<VersionsReport, "earlier"> {
   const versions = [...active.versions.values()]
   if (canary === undefined) return { versions, canary: null }
   const { epoch, share, outputChange } = canary

@@ -9,11 +9,13 @@ import {
   type ExpertBreaker,
   type FailoverAttempt,
   type FailoverRung,
+  type FaultKind,
   noteFailure,
   noteProbePassed,
   planFailover,
+  reopenBreaker,
 } from "@consilium/scheduling"
-import type { ExpertChange } from "../control.ts"
+import type { ExpertChange, Quarantined } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
 import type { ExpertFault } from "./ExpertFault.ts"
 import type { ExpertTable } from "./ExpertTable.ts"
@@ -39,6 +41,14 @@ export interface ExpertHealth {
   settle(instance: number, isWell: boolean, reason: string): void
   /** Forgets an instance: nobody runs it any more. */
   forget(instance: number): void
+  /** Puts those away again that an engine before this one had put away; what this one may not do about them is left out. */
+  restore(quarantined: readonly Quarantined[]): void
+}
+
+/** What stands in for an instance that is put away. */
+interface Quarantine {
+  readonly rung: Extract<FailoverRung, { readonly rung: Quarantined["rung"] }>
+  readonly kind: FaultKind
 }
 
 const NO_RUNGS: readonly Degradation[] = []
@@ -55,12 +65,16 @@ interface ExpertHealthOptions {
   readonly allowsOtherText: boolean
   readonly nowMs: () => number
   readonly onChange: (change: Omit<ExpertChange, "atMs">) => void
+  /** The version that an instance is. */
+  readonly versionOf: (instance: number) => string
+  /** Told of all who are quarantined, whenever one comes or goes. */
+  readonly onQuarantine: (quarantined: readonly Quarantined[]) => void
 }
 
 export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
-  const { table, residency, layerInfo, standIn, allowsOtherText, nowMs, onChange } = options
+  const { table, residency, layerInfo, standIn, allowsOtherText, nowMs, onChange, versionOf, onQuarantine } = options
   const breakers = new Map<number, ExpertBreaker>()
-  const quarantined = new Map<number, FailoverAttempt>()
+  const quarantined = new Map<number, Quarantine>()
   /** Rungs climbed since the step began. */
   const attempts = new Map<number, FailoverAttempt[]>()
   const accepted = new Set<number>()
@@ -74,12 +88,12 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
     const { layer, expert } = place(instance)
     return breakers.get(instance) ?? createBreaker({ layer, expertId: expert }, nowMs())
   }
-  const isMasked = ({ rung }: FailoverAttempt): boolean => rung.rung === "reroute" || rung.rung === "shared-only"
-
   /** Works out anew who of a layer is available. */
   const mask = (layer: number): void => {
     const of = table.layers.find((other) => other.layer === layer)!
-    const own = [...quarantined].filter(([instance, attempt]) => place(instance).layer === layer && isMasked(attempt))
+    const own = [...quarantined].filter(
+      ([instance, { rung }]) => place(instance).layer === layer && rung.rung !== "backend",
+    )
     if (own.length === 0) return void masks.delete(layer)
     const availability = new Uint8Array(of.numExperts).fill(1)
     for (const [instance, { rung }] of own) {
@@ -89,20 +103,35 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
     masks.set(layer, { availability })
   }
 
-  const carryOut = (instance: number, attempt: FailoverAttempt, reason: string): void => {
-    const { rung } = attempt.rung
-    if (rung === "retry") return
-    if (rung === "replica") residency.useReplica(instance)
+  const tell = (): void =>
+    onQuarantine(
+      [...quarantined].map(([instance, { rung }]): Quarantined => {
+        const { why = "", sinceMs, numOpenings } = breaker(instance)
+        const version = versionOf(instance)
+        return { ...place(instance), version, rung: rung.rung, reason: why, sinceMs, numOpenings }
+      }),
+    )
+
+  /** Puts an instance away whose breaker has opened. */
+  const quarantine = (instance: number, away: Quarantine): void => {
+    const { why } = breaker(instance)
+    table.isOnStandIn[instance] = away.rung.rung === "backend" ? 1 : 0
+    quarantined.set(instance, away)
+    mask(place(instance).layer)
+    onChange({ ...place(instance), change: "quarantined", detail: `${why}; ${away.rung.rung} until it is well` })
+  }
+
+  const carryOut = (instance: number, { rung, kind }: FailoverAttempt, reason: string): void => {
+    if (rung.rung === "retry") return
+    if (rung.rung === "replica") residency.useReplica(instance)
     else residency.forget(instance)
-    if (rung === "replica" || rung === "reload") {
+    if (rung.rung === "replica" || rung.rung === "reload") {
       breakers.set(instance, noteFailure(breaker(instance), reason, nowMs(), COUNTED))
       return
     }
-    table.isOnStandIn[instance] = rung === "backend" ? 1 : 0
-    quarantined.set(instance, attempt)
     breakers.set(instance, noteFailure(breaker(instance), reason, nowMs()))
-    mask(place(instance).layer)
-    onChange({ ...place(instance), change: "quarantined", detail: `${reason}; ${rung} until it is well` })
+    quarantine(instance, { rung, kind })
+    tell()
   }
 
   return {
@@ -171,15 +200,34 @@ export function createExpertHealth(options: ExpertHealthOptions): ExpertHealth {
       const before = breaker(instance)
       breakers.set(instance, isWell ? noteProbePassed(before, nowMs()) : noteFailure(before, reason, nowMs()))
       onChange({ ...place(instance), change: isWell ? "readmitted" : "probed", detail: reason })
-      if (!isWell) return
-      quarantined.delete(instance)
-      mask(place(instance).layer)
+      if (isWell) {
+        quarantined.delete(instance)
+        mask(place(instance).layer)
+      }
+      tell()
     },
     forget(instance) {
       breakers.delete(instance)
       attempts.delete(instance)
       table.isOnStandIn[instance] = 0
-      if (quarantined.delete(instance)) mask(place(instance).layer)
+      if (!quarantined.delete(instance)) return
+      mask(place(instance).layer)
+      tell()
+    },
+    restore(earlier) {
+      for (const { layer, expert, version, rung, reason, sinceMs, numOpenings } of earlier) {
+        const of = table.layers.find((other) => other.layer === layer)
+        if (of === undefined || (rung !== "backend" && !allowsOtherText)) continue
+        const instance = Array.from({ length: of.numInstances }, (_, i) => of.first + i).find(
+          (one) => table.files[one] !== undefined && table.expertIds[one] === expert && versionOf(one) === version,
+        )
+        if (instance === undefined) continue
+        residency.forget(instance)
+        const past = { why: reason, sinceMs, numOpenings }
+        breakers.set(instance, reopenBreaker({ layer, expertId: expert }, past, nowMs()))
+        quarantine(instance, { rung: rung === "backend" ? { rung, backend: standIn } : { rung }, kind: "throw" })
+      }
+      if (earlier.length > 0) tell()
     },
   }
 }

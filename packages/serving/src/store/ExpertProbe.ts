@@ -45,6 +45,12 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
   /** By instance: a checksum of its output's bytes. */
   const outputs = new Map<number, bigint>()
 
+  /** Returns the row that an instance's layer has seen first; noise where it has seen none yet. */
+  const inputOf = (instance: number): Float32Array => {
+    const { layer } = table.layers[table.layerOf[instance]!]!
+    return inputs.get(layer) ?? noise(hiddenSize, layer, 1)
+  }
+
   /** Computes an instance's output on its own backend. */
   const compute = (instance: number, input: Float32Array): bigint => {
     x.values.set(input)
@@ -76,9 +82,7 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
   const examine = (instance: number): string | undefined => {
     const fault = wake(instance)
     if (fault !== undefined) return fault.message
-    const input = inputs.get(table.layers[table.layerOf[instance]!]!.layer)
-    if (input === undefined) return undefined
-    const found = compute(instance, input)
+    const found = compute(instance, inputOf(instance))
     if (!isFinite(out.values)) return "its output is not finite"
     const recorded = outputs.get(instance)
     if (recorded === found) return undefined
@@ -111,8 +115,7 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
       return { isWell: false, reason }
     },
     compare(instance, other) {
-      const { layer } = table.layers[table.layerOf[instance]!]!
-      const input = inputs.get(layer) ?? noise(hiddenSize, layer, 1)
+      const input = inputOf(instance)
       const outputOf = (of: number): Float32Array | string => {
         const fault = table.states[of] === STATE.awake ? undefined : wake(of)
         if (fault !== undefined) return fault.message

@@ -9,8 +9,9 @@ import { hash32 } from "@consilium/tensor"
 import { CANARY_PREFIX, type Desired, type ExpertChange, type VersionsReport } from "../control.ts"
 import { type Canary, describeVersions, type Epoch, type PendingSwap, type Running } from "./Epoch.ts"
 import type { ExpertProbe } from "./ExpertProbe.ts"
-import { type ExpertLayer, type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
+import { type ExpertLayer, type ExpertTable, instanceOf, STATE } from "./ExpertTable.ts"
 import type { Residency } from "./Residency.ts"
+import { createVersionHistory } from "./VersionHistory.ts"
 import { createVersionPlaces } from "./VersionPlaces.ts"
 
 export interface ExpertVersions {
@@ -26,7 +27,7 @@ export interface ExpertVersions {
   rollback(experts: readonly { readonly layer: number; readonly expert: number }[], running: Running): VersionsReport
   endCanary(isAccepted: boolean): VersionsReport
   /** Brings about what an operator wanted of an engine before this one. */
-  desire(desired: Pick<Desired, "versions" | "canary">): void
+  desire(desired: Pick<Desired, "versions" | "canary" | "earlier">): void
   /** Flips what has become awake. Called between steps. */
   settle(): void
   /** Returns the epoch that running sequences are to move to, once. */
@@ -34,6 +35,8 @@ export interface ExpertVersions {
   report(): VersionsReport
   /** The version that an instance is: its name, or "original". */
   nameOf(instance: number): string
+  /** Returns the instance that requests run which begin now, for that of an original. */
+  activeOf(original: number): number
   /** Whether an instance is used by nobody but those who began with it. */
   isDraining(instance: number): boolean
   close(): void
@@ -57,8 +60,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
   const { states, layers, layerOf } = table
   const places = createVersionPlaces(table, preparedDir)
   const epochs = new Map<number, Epoch>()
-  /** By original instance: versions that were active before, the latest last; undefined is the original. */
-  const history = new Map<number, (string | undefined)[]>()
+  const history = createVersionHistory(table)
   const pending: PendingSwap[] = []
   const assigned = createRouting(maxRows, topK)
   const rowEpochs = new Int32Array(maxRows)
@@ -110,15 +112,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     clean()
   }
 
-  const remember = (versions: ReadonlyMap<number, string>): void => {
-    for (const original of versions.keys()) {
-      const earlier = history.get(original) ?? []
-      earlier.push(active.versions.get(original))
-      history.set(original, earlier)
-    }
-  }
-
-  const report = (): VersionsReport => describeVersions(active, canary)
+  const report = (): VersionsReport => ({ ...describeVersions(active, canary), earlier: history.list() })
 
   const refuse = (swap: PendingSwap, reason: string): void => {
     epochs.delete(swap.epoch.id)
@@ -139,7 +133,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
       }
     }
     if (share === undefined) {
-      remember(new Map(added))
+      history.remember(new Map(added).keys(), active.versions)
       activate(epoch, running, "swapped")
     } else {
       active.numRequests = active.numTokens = 0
@@ -197,18 +191,14 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         }
       }),
     rollback(experts, running) {
-      const wanted = new Set(
-        experts.map(({ layer, expert }) => places.originalOf(`${layer}-${expert}-${"0".repeat(16)}`)),
-      )
-      const returning = [...history].flatMap(([original, { length }]) =>
-        length > 0 && (wanted.size === 0 || wanted.has(original)) ? [original] : [],
-      )
-      const without = [...wanted].find((original) => !returning.includes(original))
-      if (without !== undefined)
-        throw new RangeError(`${instanceName(table, without)}: it has no version before the active one`)
+      const wanted = experts.map(({ layer, expert }) => {
+        const original = instanceOf(table, layer, expert)
+        if (original === undefined) throw new RangeError(`layer ${layer} expert ${expert}: there is no such expert`)
+        return original
+      })
+      const returning = history.previous(new Set(wanted))
       const versions = new Map(active.versions)
-      for (const original of returning) {
-        const name = history.get(original)!.at(-1)
+      for (const [original, name] of returning) {
         if (name === undefined) versions.delete(original)
         else versions.set(original, name)
       }
@@ -218,7 +208,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         clean()
         throw error
       }
-      for (const original of returning) history.get(original)!.pop()
+      history.pop(returning.keys())
       activate(openEpoch(versions), running, "rolled-back")
       return report()
     },
@@ -227,12 +217,14 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
       const { epoch } = canary
       canary = undefined
       if (isAccepted) {
-        remember(new Map([...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)))
+        const added = [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
+        history.remember(new Map(added).keys(), active.versions)
         activate(epoch, "keep", "swapped")
       } else clean()
       return report()
     },
-    desire({ versions, canary: wanted }) {
+    desire({ versions, canary: wanted, earlier }) {
+      history.restore(earlier)
       const named = (names: readonly string[]): Map<number, string> => {
         const map = new Map<number, string>()
         for (const name of names) {
@@ -242,9 +234,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         return map
       }
       if (versions.length > 0) {
-        const map = named(versions)
-        remember(map)
-        activate(openEpoch(map), "keep", "swapped")
+        activate(openEpoch(named(versions)), "keep", "swapped")
       }
       if (wanted === null) return
       const epoch = openEpoch(new Map([...active.versions, ...named(wanted.versions)]))
@@ -275,6 +265,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     },
     report,
     nameOf: (instance) => [...places.all].find(([, place]) => place === instance)?.[0] ?? "original",
+    activeOf: (original) => instanceFor(active, original),
     isDraining(instance) {
       const { first } = layers[layerOf[instance]!]!
       const original = first + table.expertIds[instance]!

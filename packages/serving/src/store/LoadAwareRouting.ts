@@ -1,136 +1,108 @@
 import type { MoeOptions } from "@consilium/experts"
-import {
-  balanceBias,
-  createRouteScratch,
-  createRouting,
-  maskSleeping,
-  route,
-  type RouterConfig,
-  type Routing,
-  routingDrift,
-} from "@consilium/gating"
-import type { RoutingMode } from "../control.ts"
+import { maskSleeping, type RouterConfig, type Routing } from "@consilium/gating"
+import type { StepBatch } from "@consilium/model"
+import type { RoutingPolicy } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
+import { createBalance, type LoadBalance } from "./createBalance.ts"
 import { type ExpertLayer, type ExpertTable, STATE } from "./ExpertTable.ts"
+import { createPlainRouting, type PlainReport } from "./PlainRouting.ts"
 
 /**
  * Routing that looks at the load, or at who is awake: it changes which experts are chosen, so it is off unless an operator asks for it, and what it costs is measured
  * beside what it gains.
  */
 export interface LoadAwareRouting {
+  /** Is told of a batch before its layers run. */
+  beginStep(batch: StepBatch): void
   /** Returns what a layer's route is told, given what health has to say. */
   options(layer: number, health: MoeOptions): MoeOptions
   /** Is shown how a layer was routed, and by which logits `[T, E]`. */
   observe(layer: number, routing: Routing, logits: Float32Array): void
   /** Returns the tokens' ways round sleeping experts since the last call, each once. */
   takeDetours(): readonly Degradation[]
-  /** Averages over what was looked at: how far weights are from the router's own, and the share of assignments that went elsewhere. */
-  readonly drift: { readonly kl: number; readonly moved: number }
-}
-
-/** DeepSeek-V3's rate, and a bound on what balance may cost. */
-const BIAS = { rate: 0.001, most: 0.1 }
-/** Biased routing is compared with the router's own in one of so many layers and steps. */
-const SAMPLED = 16
-/** What the newest comparison counts. */
-const WEIGHT = 0.05
-
-interface LayerState {
-  readonly layer: ExpertLayer
-  readonly router: RouterConfig
-  readonly bias: Float32Array
-  readonly tokens: Float64Array
-  readonly awake: Uint8Array
-  readonly all: Uint8Array
-  readonly availability: Uint8Array
+  /** Returns how it compares with the router's own routing. */
+  report(): PlainReport
 }
 
 interface LoadAwareOptions {
-  readonly mode: RoutingMode
+  readonly policy: RoutingPolicy
   readonly table: ExpertTable
   readonly routerOf: (layer: number) => RouterConfig
   readonly maxRows: number
   /** Experts that a token visits in a layer, at most. */
   readonly topK: number
+  readonly nowMs: () => number
+}
+
+/** Creates the routing of a policy; undefined for the router's own, `exact`. */
+export function createLoadAwareRouting(options: LoadAwareOptions): LoadAwareRouting | undefined {
+  const { policy, table, routerOf, maxRows } = options
+  if (policy.mode === "exact") return undefined
+  const plain = createPlainRouting(options)
+  const topKOf = (layer: number): number => routerOf(layer).topK
+  const balance = policy.mode === "balanced" ? createBalance({ table, balance: policy, maxRows, topKOf }) : undefined
+  const detour = policy.mode === "awake" ? createDetour(table, topKOf) : undefined
+  const layers = new Map(table.layers.map((layer) => [layer.layer, layer]))
+  const healths = new Map<number, MoeOptions>()
+
+  return {
+    beginStep: (batch) => balance?.beginStep(batch),
+    options(layer, health) {
+      healths.set(layer, health)
+      return (balance ?? detour)!.options(layers.get(layer)!, health)
+    },
+    observe(layer, routing, logits) {
+      const of = layers.get(layer)!
+      const wanted = plain.compare(of, routing, logits, healths.get(layer)!)
+      balance?.observe(of, routing)
+      detour?.observe(of, wanted)
+    },
+    takeDetours: () => detour?.take() ?? NO_DETOURS,
+    report: plain.report,
+  }
 }
 
 const NO_DETOURS: readonly Degradation[] = []
 
-/** Creates the routing of a mode; undefined for the router's own, `exact`. */
-export function createLoadAwareRouting({
-  mode,
-  table,
-  routerOf,
-  maxRows,
-  topK,
-}: LoadAwareOptions): LoadAwareRouting | undefined {
-  if (mode === "exact") return undefined
-  const states = new Map(
-    table.layers.map((layer): [number, LayerState] => {
-      const { numExperts } = layer
-      return [
-        layer.layer,
-        {
-          layer,
-          router: routerOf(layer.layer),
-          bias: new Float32Array(numExperts),
-          tokens: new Float64Array(numExperts),
-          awake: new Uint8Array(numExperts),
-          all: new Uint8Array(numExperts).fill(1),
-          availability: new Uint8Array(numExperts),
-        },
-      ]
-    }),
-  )
+/** Routing round experts that sleep. */
+interface Detour extends Pick<LoadBalance, "options"> {
+  /** Is shown where a layer's tokens would have gone. */
+  observe(layer: ExpertLayer, wanted: Routing): void
+  take(): readonly Degradation[]
+}
+
+function createDetour(table: ExpertTable, topKOf: (layer: number) => number): Detour {
   const mostExperts = table.layers.reduce((most, { numExperts }) => Math.max(most, numExperts), 1)
-  const plain = createRouting(maxRows, topK)
-  const scratches = new Map([...states].map(([layer, { all }]) => [layer, createRouteScratch(all.length)]))
-  const detours = new Map<number, Degradation>()
-  let drift = { kl: 0, moved: 0 }
-  let numSeen = 0
-
-  const compare = (state: LayerState, routing: Routing, logits: Float32Array): void => {
-    const { layer, router, all } = state
-    route(plain, logits, routing.numTokens, router, scratches.get(layer.layer)!)
-    if (router.kind === "top-k") {
-      const { kl, moved } = routingDrift(plain, routing, logits, all.length, router.score)
-      drift = { kl: drift.kl + WEIGHT * (kl - drift.kl), moved: drift.moved + WEIGHT * (moved - drift.moved) }
-    }
-    if (mode !== "awake") return
-    for (let a = 0; a < routing.numTokens * router.topK; a++) {
-      const expertId = plain.expertIds[a]!
-      if (expertId < 0 || state.awake[expertId] === 1) continue
-      detours.set(layer.layer * mostExperts + expertId, { layer: layer.layer, expertId, rung: "asleep" })
-    }
-  }
-
+  const states = table.layers.map(({ numExperts }) => ({
+    awake: new Uint8Array(numExperts),
+    all: new Uint8Array(numExperts).fill(1),
+    availability: new Uint8Array(numExperts),
+    isRound: false,
+  }))
+  const taken = new Map<number, Degradation>()
+  const stateOf = ({ first }: ExpertLayer) => states[table.layerOf[first]!]!
   return {
-    get drift() {
-      return drift
-    },
     options(layer, health) {
-      const state = states.get(layer)!
-      if (mode === "balanced") return { ...health, selectionBias: state.bias }
-      const { first, numExperts } = state.layer
-      for (let e = 0; e < numExperts; e++) state.awake[e] = table.states[first + e] === STATE.awake ? 1 : 0
-      const isRound = maskSleeping(state.availability, health.availability ?? state.all, state.awake, state.router.topK)
-      return isRound ? { ...health, availability: state.availability } : health
+      const state = stateOf(layer)
+      const { awake, all, availability } = state
+      const { first, numExperts } = layer
+      for (let e = 0; e < numExperts; e++) awake[e] = table.states[first + e] === STATE.awake ? 1 : 0
+      state.isRound = maskSleeping(availability, health.availability ?? all, awake, topKOf(layer.layer))
+      return state.isRound ? { ...health, availability } : health
     },
-    observe(layer, routing, logits) {
-      const state = states.get(layer)!
-      if (mode === "awake" || numSeen++ % SAMPLED === 0) compare(state, routing, logits)
-      if (mode !== "balanced") return
-      state.tokens.fill(0)
-      for (let a = 0; a < routing.numTokens * routing.topK; a++) {
-        const expertId = routing.expertIds[a]!
-        if (expertId >= 0) state.tokens[expertId]!++
+    observe(layer, { numTokens, topK, expertIds }) {
+      const { awake, isRound } = stateOf(layer)
+      if (!isRound) return
+      for (let a = 0; a < numTokens * topK; a++) {
+        const expertId = expertIds[a]!
+        if (expertId < 0 || awake[expertId] === 1) continue
+        taken.set(layer.layer * mostExperts + expertId, { layer: layer.layer, expertId, rung: "asleep" })
       }
-      balanceBias(state.bias, state.tokens, BIAS)
     },
-    takeDetours() {
-      if (detours.size === 0) return NO_DETOURS
-      const all = [...detours.values()]
-      detours.clear()
+    take() {
+      if (taken.size === 0) return NO_DETOURS
+      const all = [...taken.values()]
+      taken.clear()
       return all
     },
   }

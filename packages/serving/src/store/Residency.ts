@@ -18,6 +18,7 @@ export interface ResidencyCounters {
   aheadBytes: number
   /** Milliseconds that steps waited for reads. */
   waitMs: number
+  numMoved: number
 }
 
 export interface Residency {
@@ -33,12 +34,20 @@ export interface Residency {
   /** Lets an awake instance go on with its replica. Its own memory is given up. */
   useReplica(instance: number): void
   dropReplica(instance: number): void
+  /** Lets an awake instance compute from a copy in another memory domain, between two steps; false, and nothing has changed, where that cannot be. */
+  move(instance: number, domain: number): boolean
+  /** Returns the memory domains of an instance's copies, that of the one that computes first. */
+  domainsOf(instance: number): readonly number[]
   /** Bytes that an instance holds. */
   heldBytes(instance: number): number
   /** Gives the memory of free frames back to the system. */
   trim(): void
   /** Begins to wake an instance that sleeps, in the place of others where there is no room; false where none of those that `mayEvict` allows can make room. */
   wake(instance: number, isUrgent: boolean, mayEvict: (instance: number) => boolean): boolean
+  /** Others make room before this one until it is used, as long as those are at least as many. */
+  reserve(instance: number): void
+  /** Notes that an instance is used, or that nobody waits for it any more. */
+  unreserve(instance: number): void
   /** Makes an instance that sleeps awake with verified bytes in a frame of the pool's; there must be room. */
   adopt(instance: number, frame: Span): void
   /** Makes the read of a waking instance pass those that nobody waits for. */

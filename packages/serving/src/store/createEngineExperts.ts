@@ -5,22 +5,24 @@
  */
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
-import { DEFAULT_EVICTION, type EvictionName } from "@consilium/scheduling"
-import type { ControlCommand, ControlResult, Desired, ExpertChange, RoutingMode, VersionsReport } from "../control.ts"
+import type { ControlCommand, ControlResult, Desired, ExpertChange, Quarantined, RoutingPolicy } from "../control.ts"
 import type { Degradation } from "../protocol.ts"
+import { createExpertDomains } from "./ExpertDomains.ts"
 import { createExpertHealth, type ExpertHealth } from "./ExpertHealth.ts"
 import { createExpertLoad } from "./ExpertLoad.ts"
 import { ExpertFault } from "./ExpertFault.ts"
+import { createExpertKeeper, type ExpertKeeper } from "./ExpertKeeper.ts"
 import { createExpertProbe } from "./ExpertProbe.ts"
 import { createExpertStore, type ExpertStore } from "./createExpertStore.ts"
 import { createExpertVersions, type ExpertVersions } from "./ExpertVersions.ts"
+import { createExpertControl } from "./createExpertControl.ts"
 import { createFaults } from "./createFaults.ts"
 import { describeExperts, type ExpertsReport } from "./describeExperts.ts"
-import { instanceOf } from "./ExpertTable.ts"
 import { createTender } from "./createTender.ts"
 import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
+import { createRebalancer } from "./Rebalancer.ts"
 
 export interface EngineExpertsOptions {
   /** Faults may be injected. */
@@ -29,15 +31,15 @@ export interface EngineExpertsOptions {
   readonly idleMs: number
   /** Whether failover may change the text: route around an expert, or do without. */
   readonly allowsOtherText: boolean
-  /** Who falls asleep when memory is short; the policy with most hits in `bench paging` unless given. */
-  readonly eviction?: EvictionName
   /** How tokens are routed; as the router says unless given. */
-  readonly routing?: RoutingMode
+  readonly routing?: RoutingPolicy
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
   readonly nowMs: () => number
   readonly onChange: (change: ExpertChange) => void
+  /** Told of all who are quarantined, whenever one comes or goes. */
+  readonly onQuarantine?: (quarantined: readonly Quarantined[]) => void
 }
 
 /** What a step that failed leads to. */
@@ -53,6 +55,8 @@ export interface EngineExperts extends ModelExperts {
   stepDone(): readonly Degradation[]
   /** Which versions requests run. */
   readonly versions: ExpertVersions
+  /** Whom a plan keeps awake. */
+  readonly keeper: ExpertKeeper
   /** Does what is due between steps: sleep, scrub, probe. Returns milliseconds until more is, where nothing happens before; Infinity = never. */
   tend(): number
   /** Whether weights were found changed in memory since the last call: what was computed with them is not to be trusted. */
@@ -66,12 +70,15 @@ export interface EngineExperts extends ModelExperts {
   close(): void
 }
 
+const EXACT: RoutingPolicy = { mode: "exact" }
+
 export function createEngineExperts(
   prepared: PreparedModel,
   backend: Backend,
   options: EngineExpertsOptions,
 ): EngineExperts {
-  const { enablesFaults, idleMs, allowsOtherText, routing: mode = "exact", maxRows, nowMs, onChange } = options
+  const { enablesFaults, idleMs, allowsOtherText, routing: policy = EXACT, maxRows, nowMs, onChange } = options
+  const { mode } = policy
   const standIn = createReferenceBackend(backend.arena)
   const faults = createFaults()
   const emit = (change: Omit<ExpertChange, "atMs">): void => onChange({ ...change, atMs: nowMs() })
@@ -86,7 +93,7 @@ export function createEngineExperts(
     prepared,
     backend,
     standIn,
-    eviction: options.eviction ?? DEFAULT_EVICTION,
+    domainFor: (instance, other) => domains.choose(instance, other),
     watch: {
       assign: (layer, routing) => versions.assign(layer, routing),
       onBegin(layer, plan) {
@@ -96,7 +103,9 @@ export function createEngineExperts(
       },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
+      onTurn: () => load.beginTurn(),
       onOutputs(layer, ready, outputs, hidden, plan) {
+        load.endTurn(layer, ready, plan.offsets)
         faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
         probe.observe(layer, hidden)
         watchNorms.observe(layer, ready, outputs, plan.offsets)
@@ -115,12 +124,7 @@ export function createEngineExperts(
   const watchNorms = createNormWatch(table, (instance) => health.isAccepted(instance))
   const load = createExpertLoad(table, nowMs)
   const readAhead = createReadAhead(store)
-  const probe = createExpertProbe({
-    store,
-    backend,
-    standIn,
-    hiddenSize: prepared.config.hiddenSize,
-  })
+  const probe = createExpertProbe({ store, backend, standIn, hiddenSize: prepared.config.hiddenSize })
   const versions = createExpertVersions({
     table,
     residency,
@@ -137,9 +141,10 @@ export function createEngineExperts(
     onChange: emit,
   })
   const loadAware = createLoadAwareRouting({
-    mode,
+    policy,
     table,
     maxRows,
+    nowMs,
     topK: mostExpertsPerToken(prepared.config),
     routerOf: (layer) => moeConfig(layer).router,
   })
@@ -154,24 +159,15 @@ export function createEngineExperts(
     allowsOtherText,
     nowMs,
     onChange: emit,
+    versionOf: (instance) => versions.nameOf(instance),
+    onQuarantine: options.onQuarantine ?? (() => {}),
   })
-  const tender = createTender({ store, load, health, probe, idleMs, nowMs, onChange: emit })
-
-  const scale = ({
-    awakePerLayer,
-    replicasPerLayer: replicas,
-  }: Pick<Desired, "awakePerLayer" | "replicasPerLayer">): void => {
-    tender.setReplicas(replicas)
-    const { targets } = residency.limits
-    for (let l = 0; l < targets.length; l++) targets[l] = awakePerLayer ?? table.layers[l]!.numInstances
-    residency.shrink(store.mayEvict)
-    emit({
-      layer: 0,
-      expert: 0,
-      change: "scaled",
-      detail: `${awakePerLayer ?? "all"} awake experts a layer, ${replicas} replicas`,
-    })
-  }
+  const isSettled = (instance: number): boolean =>
+    health.breaker(instance).state === "closed" && !versions.isDraining(instance)
+  const domains = createExpertDomains({ table, arena: backend.arena, load, isSettled })
+  const rebalancer = createRebalancer({ table, residency, domains, arena: backend.arena, nowMs, onChange: emit })
+  const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs })
+  const tender = createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange: emit })
 
   const report = (): ExpertsReport =>
     describeExperts({
@@ -179,19 +175,33 @@ export function createEngineExperts(
       health,
       load,
       versions,
+      domains,
       replicasPerLayer: tender.numReplicas(),
+      numKept: keeper.numKept,
       routing: mode,
-      drift: loadAware?.drift,
+      comparison: loadAware?.report(),
     })
+  const control = createExpertControl({
+    store,
+    backend,
+    probe,
+    versions,
+    keeper,
+    tender,
+    faults: enablesFaults ? faults : undefined,
+    report,
+    onChange: emit,
+  })
 
   return {
     report,
     store,
     health,
     versions,
+    keeper,
     source: store.source,
     options: (layer) => loadAware?.options(layer, health.options(layer)) ?? health.options(layer),
-    ...(loadAware === undefined ? {} : { observeRouting: loadAware.observe }),
+    ...(loadAware === undefined ? {} : { beginStep: loadAware.beginStep, observeRouting: loadAware.observe }),
     wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
     start: store.start,
@@ -213,6 +223,7 @@ export function createEngineExperts(
     stepDone() {
       tender.noteWork()
       watchNorms.nextStep()
+      rebalancer.stepDone()
       isIsolating = false
       const rungs = health.takeRungs()
       const detours = loadAware?.takeDetours()
@@ -227,36 +238,10 @@ export function createEngineExperts(
         // A version whose file is gone must not keep the others from serving.
         emit({ layer: 0, expert: 0, change: "fault", detail: `versions are left aside: ${(error as Error).message}` })
       }
-      if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) scale(desired)
+      health.restore(desired.quarantined)
+      if (desired.awakePerLayer !== null || desired.replicasPerLayer > 0) control.scale(desired)
     },
-    control(command) {
-      if (command.kind !== "experts") tender.noteWork()
-      switch (command.kind) {
-        case "experts":
-          return report()
-        case "swap":
-          return versions.swap(command.versions, command.share, command.running).then(asResult)
-        case "rollback":
-          return asResult(versions.rollback(command.experts, command.running))
-        case "end-canary":
-          return asResult(versions.endCanary(command.isAccepted))
-        case "scale":
-          scale(command)
-          return { kind: "done" }
-        case "fault": {
-          if (!enablesFaults) throw new RangeError("faults are not enabled: start with --enable-faults")
-          const instance = instanceOf(table, command.layer, command.expert)
-          if (instance === undefined)
-            throw new RangeError(`layer ${command.layer} expert ${command.expert}: there is no such expert`)
-          if (command.fault === "kill-host") {
-            if (backend.endHost?.() !== true) throw new RangeError("this backend has no host but the engine itself")
-          } else if (command.fault === "disk-slow") store.slowDisk(command.count)
-          else if (command.fault === "corrupt-slab") probe.corrupt(instance)
-          else faults.add(command.fault, command.layer, command.expert, command.count)
-          return { kind: "done" }
-        }
-      }
-    },
+    control: control.run,
     close() {
       versions.close()
       probe.close()
@@ -264,10 +249,6 @@ export function createEngineExperts(
       standIn.close()
     },
   }
-}
-
-function asResult(report: VersionsReport): ControlResult {
-  return { kind: "versions", ...report }
 }
 
 function isFinite(values: Float32Array, begin: number, end: number): boolean {

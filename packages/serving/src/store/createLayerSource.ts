@@ -16,6 +16,8 @@ export interface LayerWatch {
   isIsolating(): boolean
   /** Called before an instance is given to compute with. @throws ExpertFault */
   onUse(layer: ExpertLayer, instance: number): void
+  /** Called when a turn's experts are about to compute. */
+  onTurn(): void
   /** Called with what a turn's experts made of their rows. @throws ExpertFault */
   onOutputs(
     layer: ExpertLayer,
@@ -128,6 +130,7 @@ export function createLayerSource({
         needed.push(first + e)
         isNeeded[e] = 1
         policy.touch(first + e, turn.step)
+        residency.unreserve(first + e)
       }
       residency.settle()
       wakeAll()
@@ -137,7 +140,10 @@ export function createLayerSource({
       ready.fill(undefined)
       for (;;) {
         if (needed.length === 0) return undefined
-        if (giveAwake() > 0) return ready
+        if (giveAwake() > 0) {
+          watch.onTurn()
+          return ready
+        }
         throwFaults()
         // What has run may sleep now.
         wakeAll()

@@ -6,6 +6,7 @@
 import { type Backend, planExpertSlab, type ReadQueue, type Span } from "@consilium/kernels"
 import { alignPart, checksumText } from "@consilium/model"
 import type { EvictionPolicy } from "@consilium/scheduling"
+import { createExpertCopies, holds } from "./ExpertCopies.ts"
 import { ExpertFault } from "./ExpertFault.ts"
 import { type ExpertTable, instanceName, STATE } from "./ExpertTable.ts"
 import type { FramePool } from "./FramePool.ts"
@@ -28,6 +29,8 @@ interface ResidencyOptions {
   /** Where the step is. */
   readonly turn: Turn
   readonly limits: ResidencyLimits
+  /** Returns the memory domain for an instance, another than `other` where there is another. */
+  readonly domainFor: (instance: number, other?: number) => number
 }
 
 export function createResidency({
@@ -39,13 +42,13 @@ export function createResidency({
   policy,
   turn,
   limits,
+  domainFor,
 }: ResidencyOptions): Residency {
   const { states, files, frames, slabs, isOnStandIn, tickets, layerOf, numHeld } = table
   const backendOf = (instance: number): Backend => (isOnStandIn[instance] === 1 ? standIn : backend)
   /** `[numInstances]` bytes that each holds or will hold. */
   const heldBytes = new Float64Array(table.numInstances)
   const faults = new Map<number, ExpertFault>()
-  const replicas = new Map<number, Span>()
   const waking: number[] = []
   const counters: ResidencyCounters = {
     numWoken: 0,
@@ -53,13 +56,17 @@ export function createResidency({
     readBytes: 0,
     aheadBytes: 0,
     waitMs: 0,
+    numMoved: 0,
   }
   /** Instances that are read ahead of need, until their read is done or somebody waits for it. */
   const ahead = new Set<number>()
-  let usedBytes = 0
+  /** Instances that are awake, or waking, for a use that is to come. */
+  const reserved = new Set<number>()
+  let awakeBytes = 0
+  const usedBytes = (): number => awakeBytes + copies.numBytes
 
   const hold = (instance: number, bytes: number): void => {
-    usedBytes += bytes - heldBytes[instance]!
+    awakeBytes += bytes - heldBytes[instance]!
     heldBytes[instance] = bytes
   }
   /** What an instance is expected to hold once it is awake. */
@@ -67,7 +74,7 @@ export function createResidency({
   const expectedBytes = (instance: number): number => lastBytes[instance]! || pool.frameBytes
 
   const isOver = (instance: number): boolean =>
-    usedBytes + expectedBytes(instance) > limits.budgetBytes ||
+    usedBytes() + expectedBytes(instance) > limits.budgetBytes ||
     numHeld[layerOf[instance]!]! >= limits.targets[layerOf[instance]!]!
 
   /** Frees what an instance holds. */
@@ -77,20 +84,13 @@ export function createResidency({
     frames[instance] = undefined
     states[instance] = STATE.asleep
     numHeld[layerOf[instance]!]!--
+    reserved.delete(instance)
     policy.slept(instance)
     hold(instance, 0)
   }
 
-  const dropReplica = (instance: number): void => {
-    const replica = replicas.get(instance)
-    if (replica === undefined) return
-    pool.give(replica)
-    replicas.delete(instance)
-    usedBytes -= pool.frameBytes
-  }
-
   const sleep = (instance: number): void => {
-    dropReplica(instance)
+    copies.dropReplica(instance)
     backendOf(instance).closeSlab(slabs[instance]!)
     slabs[instance] = undefined
     counters.numSlept++
@@ -99,10 +99,12 @@ export function createResidency({
 
   /** Puts the policy's next victim to sleep, one of `layer` where given; returns false where nobody may. */
   const sleepOne = (layer: number | undefined, mayEvict: (instance: number) => boolean): boolean => {
-    const victim = policy.victim(
-      turn.layer,
-      (other) => states[other] === STATE.awake && (layer === undefined || layerOf[other] === layer) && mayEvict(other),
-    )
+    const mayGo = (other: number): boolean =>
+      states[other] === STATE.awake && (layer === undefined || layerOf[other] === layer) && mayEvict(other)
+    // Were most of memory reserved, those that run would be left to take turns in the rest.
+    const isKept = reserved.size > 0 && 2 * reserved.size <= numHeld.reduce((sum, count) => sum + count, 0)
+    let victim = isKept ? policy.victim(turn.layer, (other) => !reserved.has(other) && mayGo(other)) : -1
+    if (victim < 0) victim = policy.victim(turn.layer, mayGo)
     if (victim < 0) return false
     sleep(victim)
     return true
@@ -151,6 +153,19 @@ export function createResidency({
     frames[instance] = undefined
   }
 
+  /** Opens an awake instance on another frame of the same bytes, and returns the one that it had. */
+  const reopen = (instance: number, frame: Span): Span => {
+    const [before, slab] = [frames[instance]!, slabs[instance]!]
+    frames[instance] = frame
+    open(instance)
+    backendOf(instance).closeSlab(slab)
+    return before
+  }
+
+  const hasRoom = (): boolean => usedBytes() + pool.frameBytes <= limits.budgetBytes
+  const { arena } = backend
+  const copies = createExpertCopies({ table, arena, pool, domainFor, hasRoom, reopen })
+
   /** Returns how many reads it settled. */
   const settle = (): number => {
     const numWaking = waking.length
@@ -168,7 +183,7 @@ export function createResidency({
     limits,
     counters,
     get usedBytes() {
-      return usedBytes
+      return usedBytes()
     },
     get numAhead() {
       return ahead.size
@@ -177,7 +192,7 @@ export function createResidency({
       const file = files[instance]
       if (file === undefined) throw new Error(`${instanceName(table, instance)} has no file`)
       if (!makeRoom(instance, mayEvict)) return false
-      const frame = pool.take()
+      const frame = pool.take(domainFor(instance))
       const { handle, entry } = file
       const request = {
         handle,
@@ -205,28 +220,23 @@ export function createResidency({
       waking.push(instance)
       return true
     },
-    replicate(instance) {
-      const frame = frames[instance]
-      if (frame === undefined || states[instance] !== STATE.awake || replicas.has(instance)) return false
-      if (usedBytes + pool.frameBytes > limits.budgetBytes) return false
-      const replica = pool.take()
-      backend.arena.bytes(replica).set(backend.arena.bytes(frame))
-      replicas.set(instance, replica)
-      usedBytes += pool.frameBytes
-      return true
+    replicate: copies.replicate,
+    hasReplica: copies.hasReplica,
+    useReplica: copies.useReplica,
+    dropReplica: copies.dropReplica,
+    move(instance, domain) {
+      const hasMoved = copies.move(instance, domain)
+      if (hasMoved) counters.numMoved++
+      return hasMoved
     },
-    hasReplica: (instance) => replicas.has(instance) && states[instance] === STATE.awake,
-    useReplica(instance) {
-      backendOf(instance).closeSlab(slabs[instance]!)
-      pool.give(frames[instance]!)
-      frames[instance] = replicas.get(instance)!
-      replicas.delete(instance)
-      usedBytes -= pool.frameBytes
-      open(instance)
-    },
-    dropReplica,
-    heldBytes: (instance) => heldBytes[instance]! + (replicas.has(instance) ? pool.frameBytes : 0),
+    domainsOf: (instance) =>
+      [frames[instance], copies.replicaOf(instance)].flatMap((frame) =>
+        frame === undefined ? [] : [arena.domainOf(frame)],
+      ),
+    heldBytes: (instance) => heldBytes[instance]! + (copies.replicaOf(instance) === undefined ? 0 : pool.frameBytes),
     trim: () => pool.trim(0),
+    reserve: (instance) => void reserved.add(instance),
+    unreserve: (instance) => void reserved.delete(instance),
     adopt(instance, frame) {
       frames[instance] = frame
       numHeld[layerOf[instance]!]!++
@@ -248,8 +258,7 @@ export function createResidency({
     isIntact(instance) {
       const frame = frames[instance]
       if (frame === undefined || states[instance] !== STATE.awake) return undefined
-      const { entry } = files[instance]!
-      return checksumText(Bun.hash.xxHash3(backend.arena.bytes(frame).subarray(0, entry.bytes))) === entry.checksum
+      return holds(arena, frame, files[instance]!.entry)
     },
     sleep,
     settle: () => void settle(),
@@ -269,7 +278,7 @@ export function createResidency({
     shrink(mayEvict) {
       for (let l = 0; l < numHeld.length; l++) {
         const isLayerOver = (): boolean => numHeld[l]! > limits.targets[l]!
-        while (isLayerOver() || usedBytes > limits.budgetBytes)
+        while (isLayerOver() || usedBytes() > limits.budgetBytes)
           if (!sleepOne(isLayerOver() ? l : undefined, mayEvict)) break
       }
       pool.trim(0)

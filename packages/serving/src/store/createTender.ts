@@ -1,6 +1,7 @@
 import type { ExpertChange } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
+import type { ExpertKeeper } from "./ExpertKeeper.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
 import type { ExpertProbe } from "./ExpertProbe.ts"
 import { STATE } from "./ExpertTable.ts"
@@ -22,6 +23,7 @@ interface TenderOptions {
   readonly store: ExpertStore
   readonly load: ExpertLoad
   readonly health: ExpertHealth
+  readonly keeper: ExpertKeeper
   readonly probe: ExpertProbe
   /** Experts that nobody used for so long fall asleep. */
   readonly idleMs: number
@@ -31,8 +33,10 @@ interface TenderOptions {
 
 /** What verifying slabs may take each time. */
 const SCRUB_MS = 1
+/** Who woke and who fell asleep is told together: one by one they may be hundreds a second. */
+const TELL_MS = 1000
 
-export function createTender({ store, load, health, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
+export function createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange }: TenderOptions): Tender {
   const { table, residency } = store
   /** Who was never used counts from here. */
   const bornMs = nowMs()
@@ -41,6 +45,8 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
   let numUnverified = table.numInstances
   let isSpoiled = false
   let replicasPerLayer = 0
+  let hadCopies = false
+  const told = { atMs: bornMs - TELL_MS, numWoken: 0, numSlept: 0 }
 
   /** Returns milliseconds until the next falls asleep, unless it is used before. */
   const putIdleToSleep = (): number => {
@@ -48,7 +54,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     if (idleMs === restMs) return restMs
     let numAsleep = 0
     for (let instance = 0; instance < table.numInstances; instance++) {
-      if (table.states[instance] !== STATE.awake) continue
+      if (table.states[instance] !== STATE.awake || keeper.copies(instance) > 0) continue
       const leftMs = Math.max(load.usedMs[instance]!, bornMs) + idleMs - nowMs()
       if (leftMs > 0) {
         restMs = Math.min(restMs, leftMs)
@@ -59,9 +65,24 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     }
     if (numAsleep > 0) {
       residency.trim()
+      told.numSlept += numAsleep
       onChange({ layer: 0, expert: 0, change: "slept", detail: `${numAsleep} experts that nobody used` })
     }
     return restMs
+  }
+
+  /** Tells of those that woke and fell asleep since it last did; returns milliseconds until it may do so again, where there is something to tell. */
+  const tellResidency = (): number => {
+    const { numWoken, numSlept } = residency.counters
+    const woken = numWoken - told.numWoken
+    const asleep = numSlept - told.numSlept
+    if (woken === 0 && asleep === 0) return Number.POSITIVE_INFINITY
+    const leftMs = told.atMs + TELL_MS - nowMs()
+    if (leftMs > 0) return leftMs
+    Object.assign(told, { atMs: nowMs(), numWoken, numSlept })
+    if (woken > 0) onChange({ layer: 0, expert: 0, change: "woken", detail: `${woken} experts` })
+    if (asleep > 0) onChange({ layer: 0, expert: 0, change: "slept", detail: `${asleep} experts` })
+    return Number.POSITIVE_INFINITY
   }
 
   /** Verifies awake slabs, one after the other: at least one, and as many as `SCRUB_MS` is enough for. */
@@ -88,15 +109,20 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     health.settle(instance, isWell, reason)
   }
 
-  /** Gives each layer's busiest experts a second copy, one at a time; who is no longer among them loses it. Returns whether it made one. */
+  /**
+   * Gives each layer's busiest experts, and those that the plan wants twice, a second copy, one at a time; who is no longer among them loses it.
+   * Returns whether it made one.
+   */
   const replicate = (): boolean => {
     let hasCopied = false
     for (const { first, numExperts } of table.layers) {
       const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
         .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
-        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer }))
+        .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer || keeper.copies(instance) > 1 }))
       for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
-      const missing = busiest.find(({ instance, isHot }) => isHot && !residency.hasReplica(instance))
+      const missing = busiest.find(
+        ({ instance, isHot }) => isHot && table.states[instance] === STATE.awake && !residency.hasReplica(instance),
+      )
       if (missing !== undefined && residency.isIntact(missing.instance) === true)
         hasCopied = residency.replicate(missing.instance) || hasCopied
     }
@@ -107,9 +133,13 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
     tend() {
       const sleepMs = putIdleToSleep()
       scrub()
-      const hasCopied = replicasPerLayer > 0 && replicate()
+      const wantsCopies = replicasPerLayer > 0 || keeper.wantsTwice
+      // Once more when the last wish is gone: to give back.
+      const hasCopied = (wantsCopies || hadCopies) && replicate()
+      hadCopies = wantsCopies
       probeOne()
-      return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, health.msToProbe())
+      const tellMs = tellResidency()
+      return numUnverified > 0 || hasCopied ? 0 : Math.min(sleepMs, tellMs, health.msToProbe())
     },
     noteWork() {
       numUnverified = table.numInstances
@@ -119,11 +149,7 @@ export function createTender({ store, load, health, probe, idleMs, nowMs, onChan
       isSpoiled = false
       return wasSpoiled
     },
-    setReplicas(perLayer) {
-      replicasPerLayer = perLayer
-      if (perLayer > 0) return
-      for (let instance = 0; instance < table.numInstances; instance++) residency.dropReplica(instance)
-    },
+    setReplicas: (perLayer) => void (replicasPerLayer = perLayer),
     numReplicas: () => replicasPerLayer,
   }
 }

@@ -1,7 +1,9 @@
 import type { ControlResult, ExpertReport, RoutingMode } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
+import type { ExpertDomains } from "./ExpertDomains.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
 import type { ExpertLoad } from "./ExpertLoad.ts"
+import type { PlainReport } from "./PlainRouting.ts"
 import type { ExpertVersions } from "./ExpertVersions.ts"
 import { STATE } from "./ExpertTable.ts"
 
@@ -19,17 +21,22 @@ export function describeExperts({
   health,
   load,
   versions,
+  domains,
   replicasPerLayer,
+  numKept,
   routing,
-  drift = { kl: 0, moved: 0 },
+  comparison,
 }: {
   readonly store: ExpertStore
   readonly health: ExpertHealth
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
+  readonly domains: ExpertDomains
   readonly replicasPerLayer: number
+  readonly numKept: number
   readonly routing: RoutingMode
-  readonly drift: { readonly kl: number; readonly moved: number } | undefined
+  /** Of load-aware routing with the router's own. */
+  readonly comparison: PlainReport | undefined
 }): ExpertsReport {
   const experts = table.layers.flatMap(({ layer, first, numInstances }): ExpertReport[] => {
     const tokens = load.numTokens.subarray(first, first + numInstances).reduce((sum, count) => sum + count, 0)
@@ -46,8 +53,11 @@ export function describeExperts({
           state: failure === undefined ? state : "failed",
           bytes: residency.heldBytes(instance),
           replicas: residency.hasReplica(instance) ? 1 : 0,
+          domains: residency.domainsOf(instance),
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
+          timeShare: load.timeShare(instance),
+          usedMs: load.usedMs[instance]!,
           shareOfTokens: tokens === 0 ? 0 : load.numTokens[instance]! / tokens,
           numFailures: breaker.numFailures,
           ...(failure === undefined
@@ -66,21 +76,26 @@ export function describeExperts({
   const awakePerLayer = table.layers.every(({ numInstances }, l) => limits.targets[l] === numInstances)
     ? null
     : limits.targets[0]!
+  const imbalance = load.worstImbalance()
   return {
     kind: "experts",
     experts,
     versions: versions.report(),
     residency: {
       routing,
-      drift,
+      drift: comparison?.drift ?? { kl: 0, moved: 0 },
       replicasPerLayer,
+      numKept,
       budgetBytes: limits.budgetBytes,
       usedBytes,
       numAwake: experts.filter(({ bytes }) => bytes > 0).length,
       numExperts: experts.length,
       awakePerLayer,
       ...counters,
-      imbalance: table.layers.reduce((most, layer) => Math.max(most, load.imbalance(layer)), 1),
+      numDomains: domains.numDomains,
+      domainBalance: domains.balance(),
+      imbalance,
+      plainImbalance: comparison?.imbalance ?? imbalance,
     },
   }
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { rmSync } from "node:fs"
 import { BACKENDS, cacheDir, prepareMini, PROMPT, runPrompt, withModel } from "../../test/openMini.ts"
+import type { ExpertChange } from "../control.ts"
 import { STATE } from "./ExpertTable.ts"
 
 beforeAll(prepareMini)
@@ -91,6 +92,34 @@ describe("ExpertStore", () => {
       restOf()
       expect(opened.experts!.takeSpoiled()).toBe(true)
     }))
+
+  test("who woke and who fell asleep is told, once a second", () => {
+    const clock = { ms: 1000 }
+    const changes: ExpertChange[] = []
+    const options = { nowMs: () => clock.ms, onChange: (change: ExpertChange) => void changes.push(change) }
+    withModel({ numAwake: 4, options }, (opened) => {
+      const { store, tend } = opened.experts!
+      const told = (change: string): number =>
+        changes
+          .filter((one) => one.change === change)
+          .reduce((sum, { detail }) => sum + Number(/^\d+/.exec(detail)![0]), 0)
+      runPrompt(opened, 0)
+      tend()
+      expect(changes.map(({ change }) => change)).toEqual(["woken", "slept"])
+      const { numWoken } = store.residency.counters
+      expect(told("woken")).toBe(numWoken)
+      clock.ms += 400
+      runPrompt(opened, 0)
+      for (let turn = 0; turn < 100; turn++) tend()
+      expect(changes.length).toBe(2)
+      expect(tend()).toBe(600)
+      clock.ms += 600
+      expect(tend()).toBe(Number.POSITIVE_INFINITY)
+      const { counters } = store.residency
+      expect([told("woken"), told("slept")]).toEqual([counters.numWoken, counters.numSlept])
+      expect(counters.numWoken).toBeGreaterThan(numWoken)
+    })
+  })
 
   test("it is tended again when the next expert falls asleep", () => {
     const clock = { ms: 1000 }

@@ -1,8 +1,9 @@
 /** Experts of the embedded model that fail, and what the ladder makes of it: bits where it says so. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, mock, spyOn, test } from "bun:test"
 import { rmSync } from "node:fs"
-import type { ExpertChange, FaultKind } from "../control.ts"
-import { cacheDir, type Opened, prepareMini, runPrompt, withModel } from "../../test/openMini.ts"
+import { type ExpertChange, type FaultKind, NOTHING_DESIRED, type Quarantined } from "../control.ts"
+import { cacheDir, type Opened, prepareMini, PROMPT, runPrompt, withModel } from "../../test/openMini.ts"
+import { ExpertFault } from "./ExpertFault.ts"
 
 beforeAll(prepareMini)
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
@@ -36,6 +37,56 @@ describe("failover", () => {
       expect(rungs).toEqual([{ layer: 2, expertId: expert, rung: "reload" }])
       const report = reportsOf(opened).find(({ numFailures }) => numFailures > 0)
       expect(report).toMatchObject({ layer: 2, expert, state: "awake", numFailures: 1 })
+    }))
+
+  test("NaN of one row of a prefill chunk is noticed, though the last row is well, and poisons nothing that comes later", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened)
+      runPrompt(opened, 0)
+      const { expertIds, topK } = opened.transformer.routing(1)!
+      const lastRow = [...expertIds.subarray((PROMPT.length - 1) * topK, PROMPT.length * topK)]
+      const expert = [...expertIds.subarray(0, (PROMPT.length - 1) * topK)].find((id) => !lastRow.includes(id))!
+      inject(opened, "nan", 1, expert, 2)
+      const { logits, rungs } = runPrompt(opened)
+      expect(rungs).toEqual([{ layer: 1, expertId: expert, rung: "reload" }])
+      expect(logits).toEqual(expected)
+    }))
+
+  test.each([
+    ["throw", ["reload", "backend", "reroute"]],
+    ["non-finite", ["reload", "backend", "reroute"]],
+    ["norm", ["reload"]],
+    ["checksum", ["reload", "reroute"]],
+    ["deadline", [undefined, "backend", "reroute"]],
+    ["host", [undefined, "reload", "backend", "reroute"]],
+  ] as const)(
+    "%s again and again: requests are told of %j, and of nothing that leaves the answer as it was",
+    (kind, told) =>
+      withModel({ numAwake: 48 }, (opened) => {
+        const { climb, stepDone, store } = opened.experts!
+        runPrompt(opened, 0)
+        for (let faults = 1; faults <= told.length; faults++) {
+          for (let fault = 0; fault < faults; fault++)
+            expect(climb(new ExpertFault(kind, 3, 5, "a fault")).type).toBe("again")
+          const rung = told[faults - 1]
+          const rungs = new Set(stepDone().map((of) => JSON.stringify(of)))
+          expect([...rungs]).toEqual(rung === undefined ? [] : [JSON.stringify({ layer: 3, expertId: 5, rung })])
+          // The next request finds it as it was at first.
+          opened.experts!.health.forget(store.table.layers[3]!.first + 5)
+        }
+      }),
+  )
+
+  test("a slow expert is late, and gives the same answer", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { logits: expected } = runPrompt(opened, 0)
+      const waits = spyOn(Atomics, "wait").mockReturnValue("timed-out")
+      inject(opened, "slow", 0, usedExpert(opened, 0), 2)
+      const answers = [runPrompt(opened, 0), runPrompt(opened, 0), runPrompt(opened, 0)]
+      const late = waits.mock.calls.filter((call) => call[3] === 100)
+      mock.restore()
+      expect(late.length).toBe(2)
+      for (const { logits, rungs } of answers) expect([logits, rungs]).toEqual([expected, []])
     }))
 
   test("a replica stands in without a read, and gives the same bits", () =>
@@ -94,7 +145,8 @@ describe("failover", () => {
       const last = runPrompt(opened)
       expect(last.logits).toEqual(expected)
       expect(last.rungs).toEqual([])
-      expect(changes.map(({ change }) => change)).toEqual([
+      const told = changes.map(({ change }) => change)
+      expect(told.filter((change) => change !== "woken" && change !== "slept")).toEqual([
         "fault",
         "fault",
         "quarantined",
@@ -138,6 +190,58 @@ describe("failover", () => {
       expect(opened.experts!.tend()).toBeGreaterThanOrEqual(500)
       expect(opened.experts!.tend()).toBeLessThanOrEqual(550)
       expect(runPrompt(opened).rungs).toEqual(rungs)
+    })
+  })
+
+  test("damaged before the engine starts: the first start fails, a restart serves what is left", () => {
+    const damaged = { numAwake: 48, damage: { layer: 2, expert: 5 } }
+    expect(() => withModel(damaged, () => {})).toThrow("expected checksum")
+    withModel({ ...damaged, isRestart: true }, (opened) =>
+      expect(runPrompt(opened).rungs).toEqual([{ layer: 2, expertId: 5, rung: "reroute" }]),
+    )
+  })
+
+  test("who is put away stays so in the next engine, for as long as it would have, and is probed there", () => {
+    const clock = { ms: 1_000_000 }
+    let quarantined: readonly Quarantined[] = []
+    const options = {
+      nowMs: () => clock.ms,
+      onQuarantine: (all: readonly Quarantined[]) => void (quarantined = all),
+    }
+    const expert = withModel({ numAwake: 48, options }, (opened) => {
+      runPrompt(opened)
+      const used = usedExpert(opened, 4)
+      inject(opened, "throw", 4, used, 3)
+      expect(runPrompt(opened, 0).rungs).toEqual([{ layer: 4, expertId: used, rung: "reroute" }])
+      return used
+    })
+    const [first] = quarantined
+    const away = { layer: 4, expert, version: "original", rung: "reroute", sinceMs: clock.ms, numOpenings: 1 } as const
+    expect(quarantined).toEqual([{ ...away, reason: expect.stringContaining("injected") }])
+
+    clock.ms += 100_000
+    const others = [
+      { ...first!, layer: 99 },
+      { ...first!, expert: 700 },
+      { ...first!, version: "4-0-0123456789abcdef" },
+    ]
+    const desired = { ...NOTHING_DESIRED, quarantined: [...others, { ...first!, numOpenings: 3 }] }
+    withModel({ numAwake: 48, options }, (opened) => {
+      const { desire, tend } = opened.experts!
+      desire(desired)
+      expect(quarantined).toEqual([{ ...first!, numOpenings: 3 }])
+      expect(runPrompt(opened).rungs).toEqual([{ layer: 4, expertId: expert, rung: "reroute" }])
+      clock.ms += 999
+      tend()
+      expect(stateOf(opened, 4, expert)).toBe("failed")
+      clock.ms += 102
+      tend()
+      expect(stateOf(opened, 4, expert)).toBe("awake")
+      expect(quarantined).toEqual([])
+    })
+    withModel({ numAwake: 48, options: { ...options, allowsOtherText: false } }, (opened) => {
+      opened.experts!.desire(desired)
+      expect(stateOf(opened, 4, expert)).toBe("awake")
     })
   })
 

@@ -8,8 +8,11 @@ const expert = (layer: number, id: number, change: Partial<ExpertReport> = {}): 
   state: "awake",
   bytes: 2 ** 20,
   replicas: 0,
+  domains: [0],
   version: "original",
   load: id,
+  timeShare: 0.02,
+  usedMs: 0,
   shareOfTokens: 0.1,
   numFailures: 0,
   ...change,
@@ -36,12 +39,17 @@ const residency = {
   numExperts: 8,
   awakePerLayer: null,
   replicasPerLayer: 0,
+  numKept: 0,
   numWoken: 3,
   numSlept: 1,
   readBytes: 3 * 2 ** 20,
   aheadBytes: 2 ** 20,
   waitMs: 1500,
+  numMoved: 0,
+  numDomains: 1,
+  domainBalance: 1,
   imbalance: 1.75,
+  plainImbalance: 1.75,
   routing: "exact" as const,
   drift: { kl: 0, moved: 0 },
 }
@@ -55,7 +63,7 @@ const view: TopView = {
       expert(layer, 3, layer === 0 ? { state: "failed", numFailures: 1 } : { state: "asleep", load: 0 }),
     ]),
     residency,
-    versions: { versions: [], canary: null },
+    versions: { versions: [], earlier: [], canary: null },
   },
   tokensPerSec: 321.4,
   changes: [{ atMs: 0, layer: 0, expert: 3, change: "quarantined", detail: "its output is not finite" }],
@@ -69,10 +77,27 @@ test("renderTop: shows streams, rate, memory against its budget, states, load as
   const lines = plain(renderTop(view, { columns: 80, rows: 24 }))
   expect(lines[0]).toBe("mini (x64, int8): 3 of 16 streams, 1 wait, 321 tok/s, process 200 MiB")
   expect(lines[1]).toMatch(/^experts █+░+ 1.00 GiB of 2.00 GiB$/)
-  expect(lines[2]).toBe("6 awake, 1 asleep, 1 failed; imbalance 1.8; versions 0")
-  expect(lines[3]).toBe("woken 3, read 3.00 MiB (1.00 MiB ahead), steps waited 1.5 s")
-  expect(lines.slice(5, 7)).toEqual(["    0   ▂▅✗", "    1   ▂▅."])
+  expect(lines[2]).toBe("6 awake, 1 asleep, 1 failed, computing 16 % of the time; versions 0")
+  expect(lines[3]).toBe("imbalance 1.8")
+  expect(lines[4]).toBe("woken 3, read 3.00 MiB (1.00 MiB ahead), steps waited 1.5 s")
+  expect(lines.slice(6, 8)).toEqual(["    0   ▂▅✗", "    1   ▂▅."])
+  const uneven = { ...residency, numDomains: 2, domainBalance: 0.5 }
+  const inDomains = { ...view, experts: { ...view.experts!, residency: uneven } }
+  expect(plain(renderTop(inDomains, { columns: 80, rows: 24 }))[3]).toBe("imbalance 1.8, of 2 memory domains 2.0")
   expect(lines.at(-2)).toContain("layer 0 expert 3 quarantined: its output is not finite")
+})
+
+test("renderTop: shows what routing by load gains beside what it costs", () => {
+  const balanced = {
+    ...residency,
+    routing: "balanced" as const,
+    plainImbalance: 3.14,
+    drift: { kl: 0.0204, moved: 0.031 },
+  }
+  const lines = plain(
+    renderTop({ ...view, experts: { ...view.experts!, residency: balanced } }, { columns: 80, rows: 24 }),
+  )
+  expect(lines[3]).toBe("imbalance 1.8 instead of 3.1 by balanced routing: 3.1 % elsewhere, KL 0.020")
 })
 
 test("renderTop: never has more lines than the terminal, and says how many layers are left out", () => {

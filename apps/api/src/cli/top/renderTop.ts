@@ -1,5 +1,8 @@
 import { readableBytes } from "../progressBar.ts"
-import type { ControlResult, EngineState, ExpertChange, ExpertReport } from "@consilium/serving"
+import type { ControlResult, EngineState, ExpertChange, ExpertReport, ResidencyReport } from "@consilium/serving"
+
+/** Changes that are of many experts, or of none. */
+const TOGETHER: ReadonlySet<ExpertChange["change"]> = new Set(["engine", "scaled", "woken", "slept"])
 
 /** What a frame shows. */
 export interface TopView {
@@ -67,13 +70,27 @@ function totals({ experts, residency, versions }: NonNullable<TopView["experts"]
     .filter((state) => count(state) > 0)
     .map((state) => `${COLOURS[state]}${count(state)} ${state}${RESET}`)
   const canary = versions.canary === null ? "" : `, canary at ${(versions.canary.share * 100).toFixed(0)} %`
-  const { routing, drift } = residency
-  const moved =
-    routing === "exact" ? "" : `; ${routing}: ${(drift.moved * 100).toFixed(1)} % elsewhere, KL ${drift.kl.toFixed(3)}`
+  const busy = experts.reduce((sum, { timeShare }) => sum + timeShare, 0)
   return [
-    `${states.join(", ")}; imbalance ${residency.imbalance.toFixed(1)}; versions ${versions.versions.length}${canary}${moved}`,
+    `${states.join(", ")}, computing ${(busy * 100).toFixed(0)} % of the time; versions ${versions.versions.length}${canary}`,
+    balanceLine(residency),
     `woken ${residency.numWoken}, read ${readableBytes(residency.readBytes)} (${readableBytes(residency.aheadBytes)} ahead), steps waited ${(residency.waitMs / 1000).toFixed(1)} s`,
   ]
+}
+
+/** What routing by load gains, and what it costs. */
+function balanceLine({
+  routing,
+  drift,
+  imbalance,
+  plainImbalance,
+  numDomains,
+  domainBalance,
+}: ResidencyReport): string {
+  const domains = numDomains === 1 ? "" : `, of ${numDomains} memory domains ${(1 / domainBalance).toFixed(1)}`
+  if (routing === "exact") return `imbalance ${imbalance.toFixed(1)}${domains}`
+  const costs = `${(drift.moved * 100).toFixed(1)} % elsewhere, KL ${drift.kl.toFixed(3)}`
+  return `imbalance ${imbalance.toFixed(1)} instead of ${plainImbalance.toFixed(1)} by ${routing} routing: ${costs}${domains}`
 }
 
 /** A row for each layer, a cell for each expert; where there are more than fit, a cell is several, shown by their busiest. */
@@ -104,7 +121,6 @@ function cellOf(experts: readonly ExpertReport[], most: number): string {
 
 function describeChange({ atMs, layer, expert, change, detail }: ExpertChange): string {
   const time = new Date(atMs).toTimeString().slice(0, 8)
-  const where =
-    change === "engine" || change === "scaled" || change === "slept" ? "" : `layer ${layer} expert ${expert} `
+  const where = TOGETHER.has(change) ? "" : `layer ${layer} expert ${expert} `
   return `${time} ${where}${change}: ${detail}`
 }

@@ -1,0 +1,128 @@
+import {
+  type Account,
+  type Accounts,
+  type BudgetUse,
+  type LedgerEntry,
+  tokenCostUsd,
+  type TokenPrice,
+} from "@consilium/cost"
+import type { CompletionRequest, EngineApi } from "@consilium/serving"
+import { ApiError } from "./ApiError.ts"
+import { type CostMeter, createCostMeter } from "./CostMeter.ts"
+import { createShareClock } from "./ShareClock.ts"
+
+/** What requests cost, and whether they may run. */
+export interface RequestCosts {
+  /** Puts aside what a request may cost at most. @throws ApiError 402 where a budget does not allow it */
+  open(request: CostedRequest): RequestBill
+}
+
+interface CostedRequest {
+  readonly requestId: string
+  readonly account: Pick<Account, "key" | "agent" | "domain">
+  readonly requests: readonly CompletionRequest[]
+  readonly contextLength: number
+}
+
+/** One request's costs, from its admission to its end. */
+export interface RequestBill extends Pick<CostMeter, "engine" | "noteUsage"> {
+  /** Warns of budgets that come to their end. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Until now. */
+  costUsd(): number
+  /** Records it, however it ended: what was computed is counted. */
+  close(outcome: LedgerEntry["outcome"]): void
+}
+
+export interface CostSettings {
+  readonly accounts: Accounts
+  readonly price: TokenPrice
+  readonly modelId: string
+  readonly numThreads: number
+  /** Most answers that are computed at once: others wait. */
+  readonly numSlots: number
+  /** Of a token's experts in all layers. */
+  readonly expertBytesPerToken: number
+}
+
+export function createRequestCosts(engine: EngineApi, settings: CostSettings): RequestCosts {
+  const { accounts, price, modelId, numThreads, numSlots, expertBytesPerToken } = settings
+  const clock = createShareClock()
+
+  return {
+    open({ requestId, account: { key, agent, domain }, requests, contextLength }) {
+      const account: Account = { key, agent, domain, expert: modelId, model: modelId }
+      const place = accounts.reserve(account, mostUsd(requests, contextLength, price))
+      if (place.kind === "refused") throw overBudget(place.by)
+      const beganMs = performance.now()
+      const meter = createCostMeter(engine, requests, clock)
+      const costUsd = (): number => tokenCostUsd(meter.tokens(), price)
+      return {
+        headers:
+          place.warnings.length === 0 ? {} : { "x-consilium-budget": place.warnings.map(describeUse).join("; ") },
+        engine: meter.engine,
+        noteUsage: meter.noteUsage,
+        costUsd,
+        close(outcome) {
+          const { shareMs, streamMs } = meter.time()
+          const entry: LedgerEntry = {
+            ...account,
+            ...meter.tokens(),
+            requestId,
+            atMs: Date.now(),
+            outcome,
+            durationMs: performance.now() - beganMs,
+            numTogether: shareMs > 0 ? Math.min(numSlots, streamMs / shareMs) : 1,
+            expertBytes: meter.numComputed() * expertBytesPerToken,
+            cpuMs: shareMs * numThreads,
+            gpuMs: 0,
+            price,
+            costUsd: costUsd(),
+          }
+          place.settle([entry])
+        },
+      }
+    },
+  }
+}
+
+/** What chat templates add: begin and end of each message, and their own instructions for tools. */
+const TOKENS_PER_MESSAGE = 16
+const TOKENS_OF_TEMPLATE = 512
+
+/** Returns what requests cost at most: a token has at least a byte, and prompts and answers fit the context. */
+function mostUsd(requests: readonly CompletionRequest[], contextLength: number, price: TokenPrice): number {
+  return requests.reduce((sum, { prompt, numChoices, maxTokens = contextLength }) => {
+    const promptTokens = Math.min(mostPromptTokens(prompt), contextLength)
+    const generatedTokens = numChoices * Math.min(maxTokens, contextLength)
+    return sum + tokenCostUsd({ promptTokens, cachedTokens: 0, generatedTokens }, price)
+  }, 0)
+}
+
+function mostPromptTokens(prompt: CompletionRequest["prompt"]): number {
+  if (prompt.kind === "ids") return prompt.ids.length
+  if (prompt.kind === "text") return Buffer.byteLength(prompt.text) + TOKENS_OF_TEMPLATE
+  const { messages, tools } = prompt
+  const ofMessages = messages.reduce((sum, { content, name = "", toolCalls = [] }) => {
+    const calls = toolCalls.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(toolCalls))
+    return sum + Buffer.byteLength(content) + Buffer.byteLength(name) + calls + TOKENS_PER_MESSAGE
+  }, TOKENS_OF_TEMPLATE)
+  return ofMessages + (tools.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tools)))
+}
+
+/** Only what is printable may stand in a header. */
+function describeUse({ budget, name, spentUsd, reservedUsd }: BudgetUse): string {
+  const { dimension, period, softUsd, hardUsd } = budget
+  const who = name === "" ? `no ${dimension}` : `${dimension} ${encodeURIComponent(name)}`
+  return `${who}: ${spentUsd.toFixed(4)} USD spent and ${reservedUsd.toFixed(4)} reserved of ${softUsd} (soft), ${hardUsd} (hard) this ${period}`
+}
+
+function overBudget(use: BudgetUse): ApiError {
+  return new ApiError({
+    // Not 429, which clients try again at once.
+    status: 402,
+    type: "insufficient_quota",
+    code: "budget_exceeded",
+    message: `The budget does not allow this request: ${describeUse(use)}. Ask for fewer tokens (max_tokens), or wait.`,
+  })
+}
