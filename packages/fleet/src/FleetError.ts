@@ -13,7 +13,10 @@ export class FleetError extends Data.TaggedError("FleetError")<{
     | "busy"
     | "bad-request"
     | "no-image-expert"
+    /** Everyone who may answer costs more than the request may. */
     | "over-budget"
+    /** A budget of whoever asks is used up. */
+    | "budget-exceeded"
   readonly message: string
   readonly attempts: readonly AttemptRecord[]
   readonly retryAfterMs?: number

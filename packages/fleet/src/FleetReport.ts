@@ -1,8 +1,9 @@
+import type { TokenCounts } from "@consilium/cost"
 import type { FailureKind } from "./ExpertFailure.ts"
 import type { ConsultKind } from "./FleetRequest.ts"
 
-/** One attempt at one expert. */
-export interface AttemptRecord {
+/** One attempt at one expert. Tokens are as it tells them, estimated where it tells none. */
+export interface AttemptRecord extends TokenCounts {
   readonly expert: string
   readonly outcome: "answered" | FailureKind | "interrupted"
   readonly ms: number
@@ -56,7 +57,7 @@ export interface FleetReport {
   readonly backend: string
   readonly route: RouteReport
   readonly attempts: readonly AttemptRecord[]
-  /** Of all attempts together. Tokens are as the experts tell them, estimated where one tells none. */
+  /** Of all attempts together. */
   readonly cost: AnswerCost
   readonly consultation?: ConsultReport
 }

@@ -1,4 +1,5 @@
 import type { ChatMessage, CompletionRequest, Tool } from "@consilium/serving"
+import type { Purse } from "./answer/Purse.ts"
 import type { RouteTarget } from "./route/parseTarget.ts"
 
 /** A message with the images that it shows, as URLs or data URLs. */
@@ -23,5 +24,7 @@ export interface FleetRequest extends Omit<ExpertRequest, "prefix"> {
   readonly isStream: boolean
   /** Most US dollars that it may cost; Infinity for no limit. */
   readonly budgetUsd: number
+  /** What pays for attempts; undefined where nobody keeps accounts. */
+  readonly purse: Purse | undefined
   readonly consult: { readonly kind: ConsultKind; readonly numExperts: number } | undefined
 }

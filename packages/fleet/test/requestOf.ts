@@ -17,6 +17,7 @@ export function requestOf(content: string, change: Partial<FleetRequest> = {}): 
     trace: false,
     isStream: false,
     budgetUsd: Number.POSITIVE_INFINITY,
+    purse: undefined,
     consult: undefined,
     ...change,
   }

@@ -9,7 +9,7 @@ const settings = (flags: Parameters<typeof loadSettings>[0]["flags"]) =>
 test("openCostLedger: no costs are kept unless asked for, and a budget wants a price", () => {
   expect(openCostLedger(settings({}))).toBeUndefined()
   expect(openCostLedger(settings({ price: "1,2" }))).toBeDefined()
-  expect(() => openCostLedger(settings({ budget: "key=1,2/day" }))).toThrow("expected a --price")
+  expect(() => openCostLedger(settings({ budget: "key=1,2/day" }))).toThrow("expected a price")
 })
 
 test("settings: prices and budgets that cannot be are refused", () => {

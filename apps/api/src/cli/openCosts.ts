@@ -9,10 +9,14 @@ import type { LocalModel } from "./openModel.ts"
 
 const FREE = { inputUsdPerMillion: 0, cachedUsdPerMillion: 0, outputUsdPerMillion: 0 }
 
-/** Opens the ledger where settings ask for costs; without a file it is in memory. @throws SettingError on budgets without a price */
-export function openCostLedger({ ledger, price, budget }: Settings): Ledger | undefined {
+/** Opens the ledger where there is a price, or settings ask for one; without a file it is in memory. @throws SettingError on budgets without a price */
+export function openCostLedger({
+  ledger,
+  price,
+  budget,
+}: Pick<Settings, "ledger" | "price" | "budget">): Ledger | undefined {
   if (budget !== undefined && price === undefined)
-    throw new SettingError("budget: expected a --price, found none: what costs nothing has no limit")
+    throw new SettingError("budget: expected a price, found none: what costs nothing has no limit")
   if (ledger === undefined && price === undefined) return undefined
   return openLedger({ path: ledger, say: (line) => console.error(line) })
 }

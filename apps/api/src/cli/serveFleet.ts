@@ -1,3 +1,4 @@
+import { createAccounts, type Ledger } from "@consilium/cost"
 import { Fleet, type FleetConfig } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { existsSync } from "node:fs"
@@ -11,12 +12,14 @@ import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { loadCalendar } from "./autoscale.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
+import { openCostLedger } from "./openCosts.ts"
 import { openLocalModels } from "./openLocalModels.ts"
 
 /** Serves a fleet until a signal says otherwise; returns the exit code. */
 export async function serveFleet(config: FleetConfig, settings: Settings): Promise<number> {
   refuseUnserved(config)
   const keys = readKeys(config)
+  const ledger = openFleetLedger(config, settings)
   const calendar = settings.calendar === undefined ? {} : { calendar: loadCalendar(settings.calendar) }
   const opened = await openLocalModels(config, settings)
   const options = { config, locals: opened.map(({ model }) => model), keys, memoryBytes: settings.memory, ...calendar }
@@ -30,6 +33,7 @@ export async function serveFleet(config: FleetConfig, settings: Settings): Promi
       fleet,
       created: Math.floor(Date.now() / 1000),
       metrics: createFleetMetrics(fleet),
+      accounts: ledger && createAccounts(ledger, settings.budget ?? []),
       models: opened.map(({ model: { name, text }, packing, desired }) => ({
         engine: fleet.locals.engineOf(name),
         text,
@@ -54,6 +58,7 @@ export async function serveFleet(config: FleetConfig, settings: Settings): Promi
     return 0
   } finally {
     await runtime.dispose()
+    ledger?.close()
   }
 }
 
@@ -69,6 +74,16 @@ function refuseUnserved({ experts, router }: FleetConfig): void {
         `${SETTINGS_FILE}: fleet.experts.${expert.name}.model: expected an ONNX file, found none at ${expert.model}`,
       )
   }
+}
+
+/** Opens the ledger where settings ask for one, or an expert has a price. @throws SettingError on budgets without a price */
+function openFleetLedger({ experts }: FleetConfig, { price, ledger, budget }: Settings): Ledger | undefined {
+  if (price !== undefined)
+    throw new SettingError(
+      `price: expected none beside the [fleet] table of ${SETTINGS_FILE}, whose experts have theirs`,
+    )
+  const priced = experts.find(({ price: own }) => own.inputUsdPerMillion > 0 || own.outputUsdPerMillion > 0)
+  return openCostLedger({ ledger, budget, price: priced?.price })
 }
 
 /** @throws SettingError on a key that the settings name and the environment lacks */

@@ -66,6 +66,8 @@ const PUBLIC = {
   busy: { status: 429, type: "rate_limit_error", code: "experts_busy", retryAfter: 1 },
   "no-image-expert": { status: 400, type: "invalid_request_error", code: "no_image_expert" },
   "over-budget": { status: 400, type: "invalid_request_error", code: "over_budget" },
+  // Not 429, which clients try again at once.
+  "budget-exceeded": { status: 402, type: "insufficient_quota", code: "budget_exceeded" },
   internal: { status: 500, type: "server_error", code: "internal_error" },
 } as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"] | FleetError["code"], PublicError>>
 

@@ -1,3 +1,4 @@
+import type { Accounts } from "@consilium/cost"
 import type { FleetApi } from "@consilium/fleet"
 import type { FleetMetrics } from "./createFleetMetrics.ts"
 import type { ModelDeps, ServiceDeps } from "./ServiceDeps.ts"
@@ -6,6 +7,8 @@ import type { ModelDeps, ServiceDeps } from "./ServiceDeps.ts"
 export interface FleetDeps extends Pick<ServiceDeps, "created" | "debug" | "noteUnknownFields"> {
   readonly fleet: FleetApi
   readonly metrics: FleetMetrics
+  /** Undefined where nobody keeps a ledger, and no expert has a price. */
+  readonly accounts: Accounts | undefined
   /** Of each local expert; `modelId` is its name. */
   readonly models: readonly ModelDeps[]
 }

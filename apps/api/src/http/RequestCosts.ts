@@ -2,6 +2,7 @@ import {
   type Account,
   type Accounts,
   type BudgetUse,
+  describeUse,
   type LedgerEntry,
   tokenCostUsd,
   type TokenPrice,
@@ -58,8 +59,7 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
       const meter = createCostMeter(engine, requests, clock)
       const costUsd = (): number => tokenCostUsd(meter.tokens(), price)
       return {
-        headers:
-          place.warnings.length === 0 ? {} : { "x-consilium-budget": place.warnings.map(describeUse).join("; ") },
+        headers: budgetHeaders(place.warnings),
         engine: meter.engine,
         noteUsage: meter.noteUsage,
         costUsd,
@@ -86,6 +86,11 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
   }
 }
 
+/** Warns of budgets that come to their end. */
+export function budgetHeaders(warnings: readonly BudgetUse[]): Readonly<Record<string, string>> {
+  return warnings.length === 0 ? {} : { "x-consilium-budget": warnings.map(describeUse).join("; ") }
+}
+
 /** What chat templates add: begin and end of each message, and their own instructions for tools. */
 const TOKENS_PER_MESSAGE = 16
 const TOKENS_OF_TEMPLATE = 512
@@ -108,13 +113,6 @@ function mostPromptTokens(prompt: CompletionRequest["prompt"]): number {
     return sum + Buffer.byteLength(content) + Buffer.byteLength(name) + calls + TOKENS_PER_MESSAGE
   }, TOKENS_OF_TEMPLATE)
   return ofMessages + (tools.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tools)))
-}
-
-/** Only what is printable may stand in a header. */
-function describeUse({ budget, name, spentUsd, reservedUsd }: BudgetUse): string {
-  const { dimension, period, softUsd, hardUsd } = budget
-  const who = name === "" ? `no ${dimension}` : `${dimension} ${encodeURIComponent(name)}`
-  return `${who}: ${spentUsd.toFixed(4)} USD spent and ${reservedUsd.toFixed(4)} reserved of ${softUsd} (soft), ${hardUsd} (hard) this ${period}`
 }
 
 function overBudget(use: BudgetUse): ApiError {

@@ -1,5 +1,6 @@
 /** A fleet of fake peers through HTTP, in one process. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test"
+import { createAccounts, openLedger, parseBudgets } from "@consilium/cost"
 import { Fleet, parseFleet } from "@consilium/fleet"
 import { startFakePeer } from "@consilium/testing/peer"
 import { Effect, ManagedRuntime } from "effect"
@@ -27,6 +28,7 @@ kind = "remote"
 url = "${peers.cheap.url}"
 model = "small"
 role = "cheap"
+price = { input = 0.1, output = 0.3 }
 generalist = true
 `
 const config = parseFleet((Bun.TOML.parse(TOML) as { fleet: unknown }).fleet, "consilium.toml")
@@ -41,15 +43,18 @@ beforeEach(() => {
   peers.cheap.does({ kind: "answer", pieces: ["from ", "cheap"] })
 })
 
-async function openService() {
+async function openService(budgets = "") {
   const runtime = ManagedRuntime.make(Fleet.layer({ config, locals: [], memoryBytes: 1, keys: {} }))
   open.push(runtime)
   const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
   const said: string[] = []
   const debug = (line: string): void => void said.push(line)
   const noteUnknownFields = createUnknownFieldNotes(debug)
-  const deps = { fleet, created: 0, metrics: createFleetMetrics(fleet), models: [], debug, noteUnknownFields }
-  return { app: createFleetApp(deps, { apiKey: "k" }), admin: createFleetAdminApp(deps, {}) }
+  const ledger = openLedger({ say: debug })
+  const accounts = createAccounts(ledger, budgets === "" ? [] : parseBudgets(budgets)!)
+  const metrics = createFleetMetrics(fleet)
+  const deps = { fleet, created: 0, metrics, accounts, models: [], debug, noteUnknownFields }
+  return { ledger, app: createFleetApp(deps, { apiKey: "k" }), admin: createFleetAdminApp(deps, {}) }
 }
 
 const headers = { authorization: "Bearer k" }
@@ -87,7 +92,7 @@ describe("a fleet through HTTP", () => {
     expect(consilium).toMatchObject({
       expert: "strong",
       backend: "remote",
-      route: { model: "auto", why: 'rule: the word "VaR"' },
+      route: { model: "auto", why: 'rule: the words "VaR"' },
       cost: { usd: (70 + 60) / 1e6 },
       attempts: [{ expert: "strong", outcome: "answered" }],
     })
@@ -183,6 +188,41 @@ describe("a fleet through HTTP", () => {
     expect(await synthesis.text()).toContain("strong wrote it from 2 answers")
   })
 
+  test("an answer says what it cost, and the ledger has every attempt, on the account of who asked", async () => {
+    const { app, ledger } = await openService()
+    peers.strong.does({ kind: "cut", pieces: ["half"] })
+    const response = await app.handle(chat({ consilium: { agent: "writer" } }))
+    const { consilium } = await read(response)
+    const entries = [...ledger.entries({})]
+    expect(entries).toMatchObject([
+      { expert: "strong", model: "big", domain: "finance risk", agent: "writer", outcome: "failed" },
+      { expert: "cheap", model: "small", domain: "", agent: "writer", outcome: "done" },
+    ])
+    expect(new Set(entries.map(({ requestId }) => requestId))).toEqual(new Set([response.headers.get("x-request-id")!]))
+    const [failed, done] = entries
+    expect(failed!.promptTokens).toBeGreaterThan(0)
+    expect(failed!.costUsd).toBeCloseTo((10 * failed!.promptTokens + 30 * failed!.generatedTokens) / 1e6, 12)
+    expect(consilium).toMatchObject({ cost: { usd: failed!.costUsd + done!.costUsd } })
+    expect(failed!.key).toMatch(/^[0-9a-f]{12}$/)
+  })
+
+  test("a budget of an expert sends requests to others, one of whoever asks refuses them with 402", async () => {
+    const { app } = await openService("expert:strong=0,0.000001/day; agent:poor=0,0/day")
+    const other = await app.handle(chat({}))
+    expect(other.headers.get("x-consilium-expert")).toBe("cheap")
+    const poor = await app.handle(chat({ consilium: { agent: "poor" } }))
+    expect(poor.status).toBe(402)
+    const { error } = await read(poor)
+    expect(error).toMatchObject({ code: "budget_exceeded", type: "insufficient_quota" })
+    expect((error as { message: string }).message).toContain("agent poor: 0.0000 USD spent")
+  })
+
+  test("a soft limit warns in a header", async () => {
+    const { app } = await openService("agent:warned=0,1/day")
+    const { headers: sent } = await app.handle(chat({ consilium: { agent: "warned" }, stream: true }))
+    expect(sent.get("x-consilium-budget")).toContain("agent warned: 0.0000 USD spent")
+  })
+
   test("the models are auto and the experts", async () => {
     const { app } = await openService()
     const { data } = (await (await app.handle(get("/v1/models"))).json()) as {
@@ -220,9 +260,9 @@ describe("a fleet through HTTP", () => {
     expect(await paramOf({ consilium: { budgetUsd: -1 } })).toBe("consilium.budgetUsd")
     expect(await paramOf({ model: "strong", consilium: { consult: "vote" } })).toBe("model")
     expect(await paramOf({ model: "auto:consult", n: 2 })).toBe("n")
-    const poor = await app.handle(chat({ model: "strong", consilium: { budgetUsd: 0.000001 } }))
-    // Its standby costs nothing.
-    expect((await read(poor)).consilium).toMatchObject({ expert: "cheap", cost: { usd: 0 } })
+    const poor = await app.handle(chat({ model: "strong", consilium: { budgetUsd: 0.001 } }))
+    // Its standby costs less.
+    expect((await read(poor)).consilium).toMatchObject({ expert: "cheap", cost: { usd: expect.any(Number) } })
     expect((await app.handle(new Request("http://localhost/v1/models"))).status).toBe(401)
   })
 })

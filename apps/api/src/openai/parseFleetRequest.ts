@@ -1,5 +1,5 @@
 import { type FleetConfig, type FleetRequest, parseTarget } from "@consilium/fleet"
-import { parseFleetWishes } from "../http/consilium.ts"
+import { type ConsiliumRequest, parseFleetWishes } from "../http/consilium.ts"
 import type { RequestFields } from "../http/RequestFields.ts"
 import { unknownModel } from "../routes/fleetModels.ts"
 import { parseChatRequest } from "./parseChatRequest.ts"
@@ -10,7 +10,8 @@ export interface ParsedFleetRequest {
   readonly model: string
   readonly includesUsage: boolean
   readonly unknownFields: readonly string[]
-  readonly request: Omit<FleetRequest, "requestId">
+  readonly consilium: ConsiliumRequest
+  readonly request: Omit<FleetRequest, "requestId" | "purse">
 }
 
 /** What a consultation is unless the request says more: its experts' answers put together. */
@@ -30,6 +31,7 @@ export function parseFleetRequest(fields: RequestFields, { experts }: FleetConfi
     model,
     includesUsage,
     unknownFields,
+    consilium,
     request: { ...chat, target, trace: consilium.trace, budgetUsd, consult: consults },
   }
 }

@@ -1,10 +1,13 @@
-import type { FleetError, FleetReport, FleetRequest } from "@consilium/fleet"
+import { keyIdOf } from "@consilium/cost"
+import { createPurse, type FleetError, type FleetReport, type FleetRequest } from "@consilium/fleet"
 import type { CompletionEvent } from "@consilium/serving"
 import { Effect } from "effect"
 import { Elysia } from "elysia"
+import { bearerOf } from "../http/authorize.ts"
 import type { FleetConsilium } from "../http/consilium.ts"
 import type { FleetDeps } from "../http/FleetDeps.ts"
 import { readBody } from "../http/readBody.ts"
+import { budgetHeaders } from "../http/RequestCosts.ts"
 import { chatBody, chatChunks } from "../openai/chatResponse.ts"
 import { parseFleetRequest } from "../openai/parseFleetRequest.ts"
 import { respond } from "./respond.ts"
@@ -19,7 +22,10 @@ export const fleetChat = (deps: FleetDeps) =>
       deps.noteUnknownFields(parsed.unknownFields)
       const requestId = `chatcmpl-${crypto.randomUUID()}`
       const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: parsed.model }
-      const answering = createAnswering(deps, { ...parsed.request, requestId })
+      const { agent, domain } = parsed.consilium
+      const account = { key: keyIdOf(bearerOf(request)), agent, domain }
+      const purse = deps.accounts && createPurse(deps.accounts, requestId, account)
+      const answering = createAnswering(deps, { ...parsed.request, requestId, purse })
       return respond({
         arrivedMs,
         isStream: parsed.request.isStream,
@@ -31,6 +37,7 @@ export const fleetChat = (deps: FleetDeps) =>
         },
         headers: () => ({
           "x-request-id": requestId,
+          ...budgetHeaders(purse?.warnings ?? []),
           ...(answering.expert === undefined ? {} : { "x-consilium-expert": answering.expert }),
         }),
         consiliumOf: ({ usage, degraded, trace }, timing): FleetConsilium => ({

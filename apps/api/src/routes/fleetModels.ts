@@ -1,3 +1,4 @@
+import type { TokenPrice } from "@consilium/cost"
 import { Elysia } from "elysia"
 import { ApiError } from "../http/ApiError.ts"
 import type { FleetDeps } from "../http/FleetDeps.ts"
@@ -9,7 +10,7 @@ export const fleetModels = ({ fleet, created }: FleetDeps) => {
   const data = [
     model("auto"),
     ...answering.map(({ name, kind, domain, description, modalities, price }) =>
-      model(name, { consilium: { kind, domain, description, modalities, price } }),
+      model(name, { consilium: { kind, domain, description, modalities, price: wirePrice(price) } }),
     ),
   ]
   return new Elysia()
@@ -25,6 +26,13 @@ export const fleetModels = ({ fleet, created }: FleetDeps) => {
       )
     })
 }
+
+/** As the fleet's table has it. */
+const wirePrice = ({ inputUsdPerMillion, cachedUsdPerMillion, outputUsdPerMillion }: TokenPrice) => ({
+  input: inputUsdPerMillion,
+  cached: cachedUsdPerMillion,
+  output: outputUsdPerMillion,
+})
 
 /** @throws ApiError 404 that names who is there */
 export function unknownModel(wanted: string, experts: readonly string[]): never {

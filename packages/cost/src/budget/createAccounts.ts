@@ -14,6 +14,8 @@ type Allowed = Extract<BudgetDecision, { readonly kind: "allowed" }>
 
 /** Reserves before requests and settles after them, so that those that run at once do not pass a limit together. */
 export interface Accounts {
+  /** Says what `reserve` would, and puts nothing aside. */
+  check(account: Account, mostUsd: number): BudgetDecision
   /** @param mostUsd what the request costs at most */
   reserve(account: Account, mostUsd: number): Refused | (Allowed & Reservation)
 }
@@ -29,13 +31,17 @@ const MAX_NAMES = 100_000
  */
 export function createAccounts(ledger: Ledger, budgets: readonly Budget[], nowMs: () => number = Date.now): Accounts {
   const purses = budgets.map((budget) => createPurse(budget, ledger, nowMs))
+  const concernedBy = (account: Account) => purses.filter((purse) => purse.concerns(account))
+  const check = (account: Account, mostUsd: number): BudgetDecision =>
+    checkBudget(
+      concernedBy(account).map((purse) => purse.useOf(account)),
+      mostUsd,
+    )
   return {
+    check,
     reserve(account, mostUsd) {
-      const concerned = purses.filter((purse) => purse.concerns(account))
-      const decision = checkBudget(
-        concerned.map((purse) => purse.useOf(account)),
-        mostUsd,
-      )
+      const concerned = concernedBy(account)
+      const decision = check(account, mostUsd)
       if (decision.kind === "refused") return decision
       for (const purse of concerned) purse.putAside(account, mostUsd)
       let isSettled = false

@@ -1,7 +1,4 @@
-import type { Price } from "../config/FleetConfig.ts"
 import type { AnswerCost, AttemptRecord } from "../FleetReport.ts"
-import { costUsd } from "../route/estimateCost.ts"
-import type { Finish } from "./runAttempt.ts"
 
 /** What was tried for one request, what it cost, and what it may still cost. */
 export interface AnswerLog {
@@ -14,7 +11,6 @@ export interface AnswerLog {
   /** The same log for a part of the work, which has less time. */
   until(deadlineMs: number): AnswerLog
   add(record: AttemptRecord): void
-  addAnswered(record: Pick<AttemptRecord, "expert" | "ms" | "ttftMs">, finishes: readonly Finish[], price: Price): void
 }
 
 export function createAnswerLog(deadlineMs: number, budgetUsd: number): AnswerLog {
@@ -22,10 +18,6 @@ export function createAnswerLog(deadlineMs: number, budgetUsd: number): AnswerLo
   let usd = 0
   let promptTokens = 0
   let generatedTokens = 0
-  const add = (record: AttemptRecord): void => {
-    attempts.push(record)
-    usd += record.costUsd
-  }
   const logUntil = (untilMs: number): AnswerLog => ({
     deadlineMs: untilMs,
     attempts,
@@ -36,14 +28,11 @@ export function createAnswerLog(deadlineMs: number, budgetUsd: number): AnswerLo
       return budgetUsd - usd
     },
     until: (earlierMs) => logUntil(Math.min(untilMs, earlierMs)),
-    add,
-    addAnswered(record, finishes, price) {
-      // The choices of an answer share its prompt.
-      const prompt = finishes.reduce((most, { usage }) => Math.max(most, usage.promptTokens), 0)
-      const generated = finishes.reduce((sum, { usage }) => sum + usage.generatedTokens, 0)
-      promptTokens += prompt
-      generatedTokens += generated
-      add({ ...record, outcome: "answered", costUsd: costUsd(price, prompt, generated) })
+    add(record) {
+      attempts.push(record)
+      usd += record.costUsd
+      promptTokens += record.promptTokens
+      generatedTokens += record.generatedTokens
     },
   })
   return logUntil(deadlineMs)

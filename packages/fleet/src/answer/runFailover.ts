@@ -1,13 +1,16 @@
+import { type TokenCounts, tokenCostUsd } from "@consilium/cost"
 import { Clock, Effect, Exit, Result } from "effect"
-import type { ExpertFailure } from "../ExpertFailure.ts"
+import { ExpertFailure } from "../ExpertFailure.ts"
+import type { AttemptRecord } from "../FleetReport.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import type { ExpertRequest, FleetRequest } from "../FleetRequest.ts"
 import type { AdmittedAttempt } from "../health/FleetHealth.ts"
-import { costUsd, estimateTokens } from "../route/estimateCost.ts"
+import { estimateTokens } from "../route/estimateCost.ts"
 import type { ExpertPressure, RoutePlan } from "../route/planRoute.ts"
 import type { RoutedCall } from "../route/routeRequest.ts"
 import type { AnswerLog } from "./AnswerLog.ts"
+import type { Purse } from "./Purse.ts"
 import { planNextExpert } from "./planNextExpert.ts"
 import { type Attempted, type Finish, runAttempt, type SaidEvent } from "./runAttempt.ts"
 import { whyNobody } from "./whyNobody.ts"
@@ -66,7 +69,8 @@ export const runFailover = Effect.fnUntraced(function* (
       sent.note(event)
       say(event, core.members[place]!.config.name)
     }
-    const scope = { log, beganMs, promptTokens: call.promptTokens }
+    const { promptTokens } = call
+    const scope = { log, beganMs, promptTokens, mostUsd: pressures[place]!.costUsd, purse: request.purse }
     const result = yield* attempt(core, place, expertRequest(request, sent.text), scope, hear)
     if (Result.isFailure(result)) continue
     for (const event of held) say(event, core.members[place]!.config.name)
@@ -78,40 +82,53 @@ interface AttemptScope {
   readonly log: AnswerLog
   readonly beganMs: number
   readonly promptTokens: number
+  /** What it may cost, by the estimate. */
+  readonly mostUsd: number
+  readonly purse: Purse | undefined
 }
 
-/** One attempt, written down in the expert's health and in the log however it ends, by a defect too. */
+type AttemptResult = Result.Result<Attempted, ExpertFailure>
+
+/** One attempt, written down in the expert's health, in the log and in the ledger however it ends, by a defect too. */
 const attempt = Effect.fnUntraced(function* (
   { members, health }: FleetCore,
   place: number,
   request: ExpertRequest,
-  { log, beganMs, promptTokens }: AttemptScope,
+  { log, beganMs, promptTokens, mostUsd, purse }: AttemptScope,
   say: (event: SaidEvent) => void,
-): Effect.fn.Return<Result.Result<Attempted, ExpertFailure>> {
+): Effect.fn.Return<AttemptResult> {
   const clock = yield* Clock.Clock
   const { config, expert } = members[place]!
+  const paid = purse?.reserve(config, mostUsd)
+  // Between the plan and now somebody else has spent it.
+  if (purse !== undefined && paid === undefined) {
+    const failure = new ExpertFailure({ kind: "unavailable", message: "a budget does not allow it any more" })
+    log.add({ expert: config.name, ...outcomeOf(Result.fail(failure)), ms: 0, ...NO_TOKENS, costUsd: 0 })
+    return Result.fail(failure)
+  }
   let saidTokens = 0
   const count = (event: SaidEvent): void => {
     if (event.type === "text") saidTokens += estimateTokens(event.text)
     say(event)
   }
-  const note = (admitted: AdmittedAttempt, exit: Exit.Exit<Result.Result<Attempted, ExpertFailure>>): void => {
+  const note = (admitted: AdmittedAttempt, exit: Exit.Exit<AttemptResult>): void => {
     const nowMs = clock.currentTimeMillisUnsafe()
-    const record = { expert: config.name, ms: nowMs - beganMs }
+    const outcome = Exit.isFailure(exit) ? undefined : exit.value
+    if (outcome === undefined) admitted.abandoned()
+    else if (Result.isFailure(outcome)) admitted.failed(outcome.failure, nowMs)
+    else admitted.succeeded(outcome.success.ttftMs, nowMs)
     // What an attempt without an end has cost, by what was said.
-    const spentUsd = saidTokens === 0 ? 0 : costUsd(config.price, promptTokens, saidTokens)
-    if (Exit.isFailure(exit)) {
-      admitted.abandoned()
-      log.add({ ...record, outcome: "interrupted", costUsd: spentUsd })
-    } else if (Result.isFailure(exit.value)) {
-      const { kind, message } = exit.value.failure
-      admitted.failed(exit.value.failure, nowMs)
-      log.add({ ...record, outcome: kind, message, costUsd: spentUsd })
-    } else {
-      const { ttftMs, finishes } = exit.value.success
-      admitted.succeeded(ttftMs, nowMs)
-      log.addAnswered({ ...record, ttftMs }, finishes, config.price)
+    const said = { promptTokens: saidTokens === 0 ? 0 : promptTokens, cachedTokens: 0, generatedTokens: saidTokens }
+    const tokens = outcome !== undefined && Result.isSuccess(outcome) ? tokensOf(outcome.success.finishes) : said
+    const record: AttemptRecord = {
+      expert: config.name,
+      ...outcomeOf(outcome),
+      ms: nowMs - beganMs,
+      ...tokens,
+      costUsd: tokenCostUsd(tokens, config.price),
     }
+    log.add(record)
+    paid?.settle(record, nowMs)
   }
   const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
   return yield* Effect.acquireUseRelease(
@@ -121,8 +138,37 @@ const attempt = Effect.fnUntraced(function* (
   )
 })
 
+/** @param result undefined where it was interrupted */
+function outcomeOf(result: AttemptResult | undefined): Pick<AttemptRecord, "outcome" | "message" | "ttftMs"> {
+  if (result === undefined) return { outcome: "interrupted" }
+  if (Result.isSuccess(result)) return { outcome: "answered", ttftMs: result.success.ttftMs }
+  const { kind, message } = result.failure
+  return { outcome: kind, message }
+}
+
+const NO_TOKENS: TokenCounts = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 }
+
+/** The choices of an answer share its prompt. */
+function tokensOf(finishes: readonly Finish[]): TokenCounts {
+  const most = (of: (usage: Finish["usage"]) => number): number =>
+    finishes.reduce((value, { usage }) => Math.max(value, of(usage)), 0)
+  return {
+    promptTokens: most(({ promptTokens }) => promptTokens),
+    cachedTokens: Math.min(...finishes.map(({ usage }) => usage.cachedTokens)),
+    generatedTokens: finishes.reduce((sum, { usage }) => sum + usage.generatedTokens, 0),
+  }
+}
+
 function expertRequest(request: FleetRequest, prefix: string): ExpertRequest {
-  const { target: _target, isStream: _isStream, budgetUsd: _budget, consult: _consult, maxTokens, ...rest } = request
+  const {
+    target: _target,
+    isStream: _isStream,
+    budgetUsd: _budget,
+    purse: _purse,
+    consult: _consult,
+    ...asked
+  } = request
+  const { maxTokens, ...rest } = asked
   const left = maxTokens === undefined ? undefined : Math.max(1, maxTokens - estimateTokens(prefix))
   return { ...rest, prefix, maxTokens: left }
 }

@@ -1,7 +1,8 @@
+import { describeUse } from "@consilium/cost"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import type { ExpertPressure } from "../route/planRoute.ts"
-import type { RoutedCall } from "../route/routeRequest.ts"
+import { BEYOND_BUDGET, type RoutedCall } from "../route/routeRequest.ts"
 import type { AnswerLog } from "./AnswerLog.ts"
 
 interface Situation {
@@ -54,7 +55,7 @@ function afterAttempts({ members, health }: FleetCore, { tried, log, nowMs, hasS
 
 function beforeAttempts(
   { members, health }: FleetCore,
-  { named, promptTokens }: RoutedCall,
+  { named, promptTokens, purse }: RoutedCall,
   { pressures, nowMs }: Situation,
 ): Pick<FleetError, "code" | "message"> & { readonly retryAfterMs?: number } {
   const places = named === undefined ? members.map((_, place) => place) : [named]
@@ -65,6 +66,11 @@ function beforeAttempts(
   const untils = places.map((place) => health.hindrance(place, nowMs)?.untilMs)
   if (all("reads no images"))
     return { code: "no-image-expert", message: "The request has an image, and no expert reads images." }
+  if (some(BEYOND_BUDGET) && purse?.refusedBy !== undefined)
+    return {
+      code: "budget-exceeded",
+      message: `The budget does not allow this request: ${describeUse(purse.refusedBy)}. Ask for fewer tokens (max_tokens), or wait.`,
+    }
   if (some("busy") || some("paused"))
     return {
       code: "busy",

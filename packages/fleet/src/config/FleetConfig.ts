@@ -1,21 +1,6 @@
+import type { TokenPrice } from "@consilium/cost"
 import type { BreakerPolicy } from "@consilium/scheduling"
-
-/** When a request is an expert's by rule, before any router is asked: all parts that are given must hold. */
-export interface ExpertRules {
-  /** Any of these words, whole and in either case. */
-  readonly keywords: readonly string[]
-  readonly pattern: RegExp | undefined
-  readonly tools: boolean | undefined
-  readonly images: boolean | undefined
-  readonly leastTokens: number | undefined
-  readonly mostTokens: number | undefined
-}
-
-/** US dollars for a million tokens. */
-export interface Price {
-  readonly input: number
-  readonly output: number
-}
+import type { RoutingRule } from "../router/rules/createRuleFinder.ts"
 
 export interface ExpertLimits {
   /** Most answers at once; Infinity unless given. */
@@ -33,7 +18,7 @@ interface ExpertBase {
   readonly description: string
   /** Requests that are its own. */
   readonly examples: readonly string[]
-  readonly price: Price
+  readonly price: TokenPrice
   readonly limits: ExpertLimits
   readonly modalities: readonly Modality[]
   /** Who is asked first where this one fails. */
@@ -42,7 +27,7 @@ interface ExpertBase {
   readonly isGeneralist: boolean
   /** Of `auto:0.3`, which shares requests out between the strong and the cheap. */
   readonly role: "strong" | "cheap" | undefined
-  readonly rules: ExpertRules | undefined
+  readonly rules: RoutingRule | undefined
   /** An attempt that says nothing for so long is given up. */
   readonly timeoutMs: number
   /** Events of the calendar that bring it load. */

@@ -6,6 +6,8 @@ export class FleetConfigError extends Error {
 
 /** Reads the keys of one table, each checked as it is read; keys that nobody read are refused at the end. */
 export interface TableReader {
+  /** With its file, for errors. */
+  readonly path: string
   readonly keys: readonly string[]
   has(key: string): boolean
   text(key: string): string | undefined
@@ -72,6 +74,7 @@ export function readTable(value: unknown, path: string): TableReader {
     return factor !== undefined && Number(digits) > 0 ? Number(digits) * factor : fail(key, expected)
   }
   return {
+    path,
     keys: Object.keys(table),
     has: (key) => raw(key) !== undefined,
     text,

@@ -1,5 +1,8 @@
-import type { ExpertConfig, ExpertLimits, ExpertRules, Modality, Price } from "./FleetConfig.ts"
-import type { TableReader } from "./TableReader.ts"
+import type { TokenPrice } from "@consilium/cost"
+import { RouterError } from "../router/RouterError.ts"
+import { createRuleFinder, type RoutingRule } from "../router/rules/createRuleFinder.ts"
+import type { ExpertConfig, ExpertLimits, Modality } from "./FleetConfig.ts"
+import { FleetConfigError, type TableReader } from "./TableReader.ts"
 
 type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>
 
@@ -69,8 +72,14 @@ function parseBase(name: string, table: TableReader, kind: ExpertConfig["kind"],
   }
 }
 
-function parsePrice(table: TableReader | undefined): Price {
-  const price = { input: table?.number("input", 0, 1e6) ?? 0, output: table?.number("output", 0, 1e6) ?? 0 }
+function parsePrice(table: TableReader | undefined): TokenPrice {
+  const usd = (key: string): number | undefined => table?.number(key, 0, 1e6)
+  const input = usd("input") ?? 0
+  const price = {
+    inputUsdPerMillion: input,
+    cachedUsdPerMillion: usd("cached") ?? input,
+    outputUsdPerMillion: usd("output") ?? 0,
+  }
   table?.end()
   return price
 }
@@ -97,28 +106,25 @@ function parseModalities(table: TableReader, kind: ExpertConfig["kind"]): readon
   return found as Modality[]
 }
 
-function parseRules(table: TableReader | undefined): ExpertRules | undefined {
+function parseRules(table: TableReader | undefined): RoutingRule | undefined {
   if (table === undefined) return undefined
-  const rules = {
-    keywords: table.texts("keywords"),
-    pattern: parsePattern(table),
-    tools: table.flag("tools"),
-    images: table.flag("images"),
+  const given = {
+    keywords: table.has("keywords") ? table.texts("keywords") : undefined,
+    pattern: table.text("pattern"),
+    hasTools: table.flag("tools"),
+    hasImages: table.flag("images"),
     leastTokens: table.whole("least-tokens", 0, 2 ** 31),
     mostTokens: table.whole("most-tokens", 0, 2 ** 31),
   }
   table.end()
-  return rules
-}
-
-function parsePattern(table: TableReader): RegExp | undefined {
-  const source = table.text("pattern")
-  if (source === undefined) return undefined
+  const rules: RoutingRule = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   try {
-    return new RegExp(source, "iu")
+    createRuleFinder([rules])
   } catch (error) {
-    return table.fail("pattern", `a regular expression (${(error as Error).message})`)
+    if (error instanceof RouterError) throw new FleetConfigError(`${table.path}: ${error.message}`)
+    throw error
   }
+  return rules
 }
 
 function parseUrl(table: TableReader): string {

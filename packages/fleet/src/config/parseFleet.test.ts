@@ -21,13 +21,13 @@ describe("parseFleet", () => {
       url: "https://api.example.com/v1",
       keyEnv: "A_KEY",
       role: "strong",
-      price: { input: 2.5, output: 10 },
+      price: { inputUsdPerMillion: 2.5, cachedUsdPerMillion: 2.5, outputUsdPerMillion: 10 },
       limits: { concurrency: 8, requestsPerMinute: Number.POSITIVE_INFINITY },
       modalities: ["text", "image"],
       timeoutMs: 20_000,
       isGeneralist: false,
     })
-    expect(experts[0]!.rules!.pattern!.test("what does BASEL III say")).toBe(true)
+    expect(experts[0]!.rules).toEqual({ keywords: ["VaR"], pattern: "basel (ii|iii)" })
     expect(experts[1]).toMatchObject({ kind: "local", format: undefined, memoryBytes: 2 ** 29, timeoutMs: 120_000 })
   })
 
@@ -43,7 +43,12 @@ describe("parseFleet", () => {
     [expert(`${REMOTE}\nprice = { inputs = 1 }`), "fleet.experts.a.price.inputs: there is no such key"],
     [expert(`${REMOTE}\nlimits = { concurrency = 0 }`), "fleet.experts.a.limits.concurrency: expected a number from 1"],
     [expert(`${REMOTE}\nstandby = "a"`), "fleet.experts.a.standby: expected another expert that answers"],
-    [expert(`${REMOTE}\nrules = { pattern = "(" }`), "fleet.experts.a.rules.pattern: expected a regular expression"],
+    [
+      expert(`${REMOTE}\nrules = { pattern = "(" }`),
+      'fleet.experts.a.rules: pattern "(": expected a regular expression',
+    ],
+    [expert(`${REMOTE}\nrules = { pattern = "(a)\\\\1" }`), "expected no back-reference"],
+    [expert(`${REMOTE}\nrules = {}`), "fleet.experts.a.rules: expected a condition, found none"],
     [expert(`${REMOTE}\nmodalities = ["smell"]`), "fleet.experts.a.modalities: expected a list of text, image"],
     [expert(`${REMOTE}\nformat = "int8"`), "fleet.experts.a.format: there is no such key"],
     [expert('kind = "local"\nmodel = "x"\nmodalities = ["image"]'), "our engine reads text"],

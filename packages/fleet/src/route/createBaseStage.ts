@@ -2,12 +2,12 @@
 import type { ExpertConfig, FleetConfig } from "../config/FleetConfig.ts"
 import { FleetConfigError } from "../config/TableReader.ts"
 import type { RequestRouter, RoutedRequest } from "../router/RequestRouter.ts"
-import { matchRules } from "./matchRules.ts"
+import { createRuleFinder } from "../router/rules/createRuleFinder.ts"
 
-/** Base scores in the fleet's order, and whose rules held. */
+/** Base scores in the fleet's order, and whose rule held. */
 export interface BaseScores {
   readonly scores: Float32Array
-  /** By which rule; undefined where none held. */
+  /** By which rule one is an expert's; undefined for all others. */
   readonly rules: readonly (string | undefined)[]
 }
 
@@ -15,7 +15,7 @@ export interface BaseScores {
 const RULE_SCORE = 2
 
 /**
- * Puts rules and a router together: a rule that holds is worth more than any score.
+ * Puts rules and a router together: the first rule that holds is worth more than any score.
  *
  * @throws FleetConfigError where the router knows an expert that the fleet does not
  */
@@ -24,13 +24,14 @@ export function createBaseStage(
   router: RequestRouter,
 ): (request: RoutedRequest) => BaseScores {
   const places = router.experts.map((name) => placeOf(experts, name))
+  const findRule = createRuleFinder(experts.map(({ rules }) => rules))
   return (request) => {
     const scores = new Float32Array(experts.length)
     const scored = router.score(request)
     for (let i = 0; i < places.length; i++) scores[places[i]!] = clamp(scored[i]!)
-    const rules = experts.map((expert) => (expert.rules === undefined ? undefined : matchRules(expert.rules, request)))
-    for (let e = 0; e < rules.length; e++) if (rules[e] !== undefined) scores[e] = RULE_SCORE
-    return { scores, rules }
+    const found = findRule(request)
+    if (found !== undefined) scores[found.place] = RULE_SCORE
+    return { scores, rules: experts.map((_, e) => (e === found?.place ? found.reason : undefined)) }
   }
 }
 

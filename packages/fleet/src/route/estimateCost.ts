@@ -1,4 +1,5 @@
-import type { ExpertLimits, Price } from "../config/FleetConfig.ts"
+import { tokenCostUsd, type TokenPrice } from "@consilium/cost"
+import type { ExpertLimits } from "../config/FleetConfig.ts"
 import type { FleetMessage } from "../FleetRequest.ts"
 
 /** UTF-8 bytes of a token, by and large. */
@@ -21,16 +22,13 @@ export function estimatePromptTokens(messages: readonly FleetMessage[]): number 
   )
 }
 
-export function costUsd({ input, output }: Price, promptTokens: number, generatedTokens: number): number {
-  return (input * promptTokens + output * generatedTokens) / 1e6
-}
-
 /** Returns about what a request will cost, answers of the usual length unless it limits them. */
 export function estimateCost(
-  price: Price,
+  price: TokenPrice,
   { maxTokens: mostOfExpert }: ExpertLimits,
   promptTokens: number,
   { maxTokens, numChoices }: { readonly maxTokens: number | undefined; readonly numChoices: number },
 ): number {
-  return costUsd(price, promptTokens, numChoices * Math.min(maxTokens ?? USUAL_ANSWER, mostOfExpert))
+  const generatedTokens = numChoices * Math.min(maxTokens ?? USUAL_ANSWER, mostOfExpert)
+  return tokenCostUsd({ promptTokens, cachedTokens: 0, generatedTokens }, price)
 }

@@ -4,6 +4,7 @@ import type { ExpertScore, RouteReport } from "../FleetReport.ts"
 import type { FleetRequest } from "../FleetRequest.ts"
 import type { RoutedRequest } from "../router/RequestRouter.ts"
 import type { BaseScores } from "./createBaseStage.ts"
+import type { Purse } from "../answer/Purse.ts"
 import { estimateCost, estimatePromptTokens } from "./estimateCost.ts"
 import { targetText } from "./parseTarget.ts"
 import { type ExpertPressure, planRoute, type RoutePlan } from "./planRoute.ts"
@@ -14,6 +15,7 @@ export interface RoutedCall {
   readonly promptTokens: number
   /** Of a request that names its expert. */
   readonly named: number | undefined
+  readonly purse: Purse | undefined
   /** Plans with the load as it is now, and what is left of the budget. */
   plan(nowMs: number, budgetUsd: number): RoutePlan & { readonly pressures: readonly ExpertPressure[] }
   report(plan: RoutePlan, pressures: readonly ExpertPressure[], chosen: number): RouteReport
@@ -32,6 +34,7 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
     base,
     promptTokens,
     named,
+    purse: request.purse,
     plan(nowMs, budgetUsd) {
       const pressures = members.map((_, place) => pressureOf(core, place, request, promptTokens, nowMs, budgetUsd))
       return { ...planRoute(base.scores, pressures), pressures }
@@ -94,9 +97,14 @@ function pressureOf(
     latencyMs: health.latencyMs(place),
     costUsd,
     unavailable:
-      unsuitable(config, request) ?? (costUsd > budgetUsd ? "over budget" : health.hindrance(place, nowMs)?.why),
+      unsuitable(config, request) ??
+      (costUsd > budgetUsd ? "over budget" : undefined) ??
+      (request.purse?.allows(config, costUsd) === false ? BEYOND_BUDGET : health.hindrance(place, nowMs)?.why),
   }
 }
+
+/** Of an expert that a budget of accounts does not pay for. */
+export const BEYOND_BUDGET = "beyond a budget"
 
 /** Why an expert cannot answer such a request, whatever its load. */
 function unsuitable(

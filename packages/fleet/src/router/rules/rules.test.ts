@@ -1,61 +1,47 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import type { RequestRouter, RoutedRequest } from "../RequestRouter.ts"
+import type { RoutedRequest } from "../RequestRouter.ts"
 import { compilePattern } from "./compilePattern.ts"
-import { createRulesRouter, type RoutingRule } from "./createRulesRouter.ts"
+import { createRuleFinder, type RoutingRule } from "./createRuleFinder.ts"
 
-const next: RequestRouter = {
-  experts: ["finance", "marketing", "images"],
-  score: () => Float32Array.of(0.2, 0.5, 0.3),
-  explain: () => "by words",
-}
 const request = (text: string, change: Partial<RoutedRequest> = {}): RoutedRequest => ({
   text,
   numImages: 0,
   hasTools: false,
   ...change,
 })
-const chosen = (rules: readonly RoutingRule[], asked: RoutedRequest): string | undefined => {
-  const router = createRulesRouter(rules, next)
-  const scores = router.score(asked)
-  return router.experts[scores.indexOf(Math.max(...scores))]
+const found = (rules: readonly (RoutingRule | undefined)[], asked: RoutedRequest): string | undefined => {
+  const rule = createRuleFinder(rules)(asked)
+  return rule && `${rule.place} by ${rule.reason}`
 }
 
-test("rules: the first that holds wins, and where none holds the other router scores", () => {
-  const rules = [
-    { expert: "images", hasImages: true },
-    { expert: "finance", keywords: ["credit risk", "贷款"] },
-    { expert: "images", pattern: "photo|picture" },
-  ]
-  expect(chosen(rules, request("credit risk of a picture", { numImages: 1 }))).toBe("images")
-  expect(chosen(rules, request("What is our CREDIT  risk, in a picture?"))).toBe("finance")
-  expect(chosen(rules, request("我想申请贷款"))).toBe("finance")
-  expect(chosen(rules, request("a Photo"))).toBe("images")
-  expect(chosen(rules, request("hello"))).toBe("marketing")
-  expect(createRulesRouter(rules, next).explain!(request("a Photo"))).toBe(
-    "images by a rule: the pattern photo|picture",
-  )
-  expect(createRulesRouter(rules, next).explain!(request("hello"))).toBe("by words")
+test("rules: the first that holds is found, where none holds nobody is", () => {
+  const rules = [undefined, { hasImages: true }, { keywords: ["credit risk", "贷款"] }, { pattern: "photo|picture" }]
+  expect(found(rules, request("credit risk of a picture", { numImages: 1 }))).toBe("1 by it has images")
+  expect(found(rules, request("What is our CREDIT  risk, in a picture?"))).toBe('2 by the words "credit risk"')
+  expect(found(rules, request("我想申请贷款"))).toBe('2 by the words "贷款"')
+  expect(found(rules, request("a Photo"))).toBe("3 by the pattern photo|picture")
+  expect(found(rules, request("hello"))).toBeUndefined()
 })
 
 test("rules: all conditions of a rule must hold, and a keyword is no part of a word", () => {
-  const rules = [{ expert: "finance", keywords: ["risk"], hasTools: true, leastLength: 5, mostLength: 30 }]
-  expect(chosen(rules, request("the risk", { hasTools: true }))).toBe("finance")
-  expect(chosen(rules, request("the risk"))).toBe("marketing")
-  expect(chosen(rules, request("the asterisks", { hasTools: true }))).toBe("marketing")
-  expect(chosen(rules, request(`the risk ${"x".repeat(40)}`, { hasTools: true }))).toBe("marketing")
+  const rules = [{ keywords: ["risk"], hasTools: true, leastTokens: 5, mostTokens: 30 }]
+  const asked = (text: string, change: Partial<RoutedRequest> = {}) =>
+    found(rules, request(text, { hasTools: true, numTokens: 10, ...change }))
+  expect(asked("the risk")).toBe('0 by it has tools, its 10 tokens, the words "risk"')
+  expect(asked("the risk", { hasTools: false })).toBeUndefined()
+  expect(asked("the asterisks")).toBeUndefined()
+  expect(asked("the risk", { numTokens: 31 })).toBeUndefined()
+  expect(asked("the risk", { numTokens: 4 })).toBeUndefined()
 })
 
-test("rules: a rule that cannot be is refused with its number", () => {
-  const create = (rule: RoutingRule) => () => createRulesRouter([rule], next)
-  expect(create({ expert: "legal", hasTools: true })).toThrow(
-    'rule 1: expected one of finance, marketing, images, found "legal"',
-  )
-  expect(create({ expert: "finance" })).toThrow("rule 1: expected a condition, found none")
-  expect(create({ expert: "finance", pattern: "(" })).toThrow("expected a regular expression")
-  expect(create({ expert: "finance", pattern: "(?=a)b" })).toThrow("expected no look-around")
-  expect(create({ expert: "finance", pattern: "(a)\\1" })).toThrow("expected no back-reference")
-  expect(create({ expert: "finance", pattern: "(a{1,100}){1,100}" })).toThrow("expected fewer repeats")
+test("rules: a rule that cannot be is refused", () => {
+  const create = (rule: RoutingRule) => () => createRuleFinder([rule])
+  expect(create({})).toThrow("expected a condition, found none")
+  expect(create({ pattern: "(" })).toThrow("expected a regular expression")
+  expect(create({ pattern: "(?=a)b" })).toThrow("expected no look-around")
+  expect(create({ pattern: "(a)\\1" })).toThrow("expected no back-reference")
+  expect(create({ pattern: "(a{1,100}){1,100}" })).toThrow("expected fewer repeats")
 })
 
 test("pattern: what makes engines that step back run for years takes milliseconds", () => {
