@@ -1,5 +1,6 @@
 /** A fleet as a user sets it up: `consilium.toml`, a local model and a remote one, the real service and OpenAI's client. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { encodeRouter, trainRouter } from "@consilium/fleet"
 import { startFakePeer } from "@consilium/testing/peer"
 import OpenAI from "openai"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -13,9 +14,10 @@ const adminPort = freePort()
 let service: RunningService
 let client: OpenAI
 
-const toml = (extra = ""): string => `
+const toml = (extra = "", head = ""): string => `
 [fleet]
 deadline = "60s"
+${head}
 [fleet.experts.desk]
 kind = "local"
 model = "consilium-mini"
@@ -34,7 +36,21 @@ standby = "desk"
 ${extra}`
 
 beforeAll(async () => {
-  writeFileSync(join(cwd, "consilium.toml"), toml())
+  const questions = [
+    "I lost my card",
+    "my card was stolen",
+    "freeze my account",
+    "write a slogan",
+    "a campaign",
+    "a newsletter",
+  ]
+  const examples = questions.map((text, i) => ({
+    request: { text, numImages: 0, hasTools: false },
+    targets: i < 3 ? Float32Array.of(1, 0) : Float32Array.of(0, 1),
+  }))
+  const training = { experts: ["desk", "copy"], task: "choose", model: "linear", seed: 1 } as const
+  writeFileSync(join(cwd, "own.router"), encodeRouter(trainRouter(examples, training)))
+  writeFileSync(join(cwd, "consilium.toml"), toml("", 'router = "own.router"'))
   const args = ["--admin-port", String(adminPort), "--threads", "1"]
   service = await startService(args, { cwd, environment: { COPY_KEY: "sk-copy" } })
   client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "none", maxRetries: 0 })
@@ -51,7 +67,7 @@ const ask = (content: string, model = "auto") =>
     .withResponse()
 
 describe("a fleet in consilium.toml", () => {
-  test("routes by domain, to our engine and to others", async () => {
+  test("routes by its trained router, to our engine and to others", async () => {
     const copy = await ask("Write a slogan for our campaign")
     expect(copy.response.headers.get("x-consilium-expert")).toBe("copy")
     expect(copy.data.choices[0]!.message.content).toBe("Buy now!")
@@ -107,23 +123,37 @@ describe("a fleet in consilium.toml", () => {
     expect(scaled.status).toBe(200)
   })
 
+  test("feedback moves the router", async () => {
+    const body = JSON.stringify({ expert: "copy", prompt: "freeze my account", reward: 1 })
+    const response = await fetch(`${service.url}/v1/feedback`, { method: "POST", body })
+    const { before, after } = (await response.json()) as { before: number; after: number }
+    expect(after).toBeGreaterThan(before)
+  })
+
   const wrongs: readonly (readonly [what: string, toml: string, message: string, args?: readonly string[]])[] = [
     [
+      "a router that is not there",
+      toml("", 'router = "none.router"'),
+      "none.router: expected a readable router, found ENOENT",
+    ],
+    ["a price beside those of the table", toml(), "price: expected none beside the [fleet] table", ["--price", "1,2"]],
+    ["a budget where nobody has a price", toml(), "budget: expected a price, found none", ["--budget", "key=1,2/day"]],
+    [
       "a key that the environment lacks",
-      "",
+      toml(),
       "fleet.experts.copy.key-env: expected a key in the environment variable COPY_KEY",
     ],
-    ["a key that nobody knows", "colour = 3", "consilium.toml: fleet.experts.copy.colour: there is no such key"],
+    ["a key that nobody knows", toml("colour = 3"), "consilium.toml: fleet.experts.copy.colour: there is no such key"],
     [
       "a model beside it",
-      "",
+      toml(),
       "--model: expected none beside the [fleet] table of consilium.toml",
       ["--model", "consilium-mini"],
     ],
   ]
-  test.each(wrongs)("%s is an error at start", async (_, extra, message, args = []) => {
+  test.each(wrongs)("%s is an error at start", async (_, text, message, args = []) => {
     const other = mkdtempSync(join(tmpdir(), "consilium-fleet-bad-"))
-    writeFileSync(join(other, "consilium.toml"), toml(extra))
+    writeFileSync(join(other, "consilium.toml"), text)
     const failure = await startService(args, { cwd: other }).then(
       () => "",
       (error: Error) => error.message,

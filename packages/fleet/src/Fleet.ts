@@ -1,6 +1,8 @@
 import type { EventCalendar } from "@consilium/scheduling"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { type AnswerLog, createAnswerLog } from "./answer/AnswerLog.ts"
+import { createAnswerMemory } from "./answer/AnswerMemory.ts"
+import { type Feedback, type FeedbackReport, giveFeedback } from "./answer/giveFeedback.ts"
 import type { Finish } from "./answer/runAttempt.ts"
 import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
@@ -18,9 +20,9 @@ import { keepReady } from "./local/keepReady.ts"
 import { type LocalEngines, type LocalModel, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
 import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
 import { createBaseStage } from "./route/createBaseStage.ts"
+import { createFleetRouter } from "./route/createFleetRouter.ts"
 import { createStrongShare } from "./route/createStrongShare.ts"
-import { createWordRouter } from "./route/createWordRouter.ts"
-import { type RoutedCall, routeRequest } from "./route/routeRequest.ts"
+import { routeRequest } from "./route/routeRequest.ts"
 import type { RequestRouter } from "./router/RequestRouter.ts"
 
 export interface FleetOptions {
@@ -33,7 +35,7 @@ export interface FleetOptions {
   readonly keys: Readonly<Record<string, string>>
   /** Events that bring experts load. */
   readonly calendar?: EventCalendar
-  /** A trained router; words decide where there is none. */
+  /** What `loadFleetRouter` returns, or any other; words decide where there is none. */
   readonly router?: RequestRouter
 }
 
@@ -62,6 +64,8 @@ export interface FleetApi {
    * @param say told of text and calls, as they come where the request is a stream
    */
   readonly answer: (request: FleetRequest, say: Say) => Effect.Effect<FleetAnswer, FleetError>
+  /** Moves the trained router by how good an answer was. */
+  readonly learn: (feedback: Feedback) => Effect.Effect<FeedbackReport, FleetError>
   readonly state: Effect.Effect<readonly ExpertState[]>
   /** Takes nothing new at local experts, waits for what runs, ends their processes. */
   readonly drain: Effect.Effect<void>
@@ -82,6 +86,7 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
     config: options.config,
     locals,
     answer: (request, say) => answer(core, readImages, request, say),
+    learn: (feedback) => attemptPlain(() => giveFeedback(core, feedback)),
     state: Effect.map(Clock.currentTimeMillis, (now) =>
       core.members.map((_, place) => stateOf(core, locals, place, now)),
     ),
@@ -114,13 +119,14 @@ const answerReadable = Effect.fnUntraced(function* (
   log: AnswerLog,
   say: Say,
 ): Effect.fn.Return<FleetAnswer, FleetError> {
-  const call = yield* route(core, request)
+  const call = yield* attemptPlain(() => routeRequest(core, request))
   const run: Effect.Effect<Answered & { readonly consultation?: ConsultReport }, FleetError> =
     request.consult === undefined
       ? runFailover(core, call, request, log, say)
       : runConsultation(core, call, request, log, say)
   const { place, finishes, plan, pressures, consultation } = yield* run
   const { config, expert } = core.members[place]!
+  if (consultation === undefined) core.memory.note(request.requestId, { request: call.routed, expert: config.name })
   const report: FleetReport = {
     expert: config.name,
     backend: expert.backend(),
@@ -140,9 +146,10 @@ function wantsReading({ members }: FleetCore, { messages, target }: FleetRequest
   )
 }
 
-const route = (core: FleetCore, request: FleetRequest): Effect.Effect<RoutedCall, FleetError> =>
+/** What throws a `FleetError` fails with it. */
+const attemptPlain = <A>(run: () => A): Effect.Effect<A, FleetError> =>
   Effect.try({
-    try: () => routeRequest(core, request),
+    try: run,
     catch: (error) => {
       if (error instanceof FleetError) return error
       throw error
@@ -159,6 +166,7 @@ function createCore(
     return [{ config: expert, expert: openExpert(expert, models, keys, locals) }]
   })
   const answering = members.map((member) => member.config)
+  const fleetRouter = createFleetRouter(answering, router)
   return {
     config,
     members,
@@ -167,7 +175,9 @@ function createCore(
       config.breaker,
       nowMs,
     ),
-    baseStage: createBaseStage({ experts: answering }, router ?? createWordRouter(answering)),
+    router: fleetRouter,
+    memory: createAnswerMemory(),
+    baseStage: createBaseStage({ experts: answering }, fleetRouter.chooser),
     strongShare: createStrongShare(),
     standbys: Int32Array.from(answering, ({ standby }) => (standby === undefined ? -1 : placeOf(members, standby))),
     generalist: answering.findIndex(({ isGeneralist }) => isGeneralist),

@@ -1,7 +1,9 @@
+import type { AnswerMemory } from "./answer/AnswerMemory.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
 import type { FleetExpert } from "./FleetExpert.ts"
 import type { FleetHealth } from "./health/FleetHealth.ts"
 import type { BaseScores } from "./route/createBaseStage.ts"
+import type { FleetRouter } from "./route/createFleetRouter.ts"
 import type { StrongShare } from "./route/createStrongShare.ts"
 import type { RoutedRequest } from "./router/RequestRouter.ts"
 
@@ -16,6 +18,8 @@ export interface FleetCore {
   readonly config: FleetConfig
   readonly members: readonly Member[]
   readonly health: FleetHealth
+  readonly router: FleetRouter
+  readonly memory: AnswerMemory
   readonly baseStage: (request: RoutedRequest) => BaseScores
   readonly strongShare: StrongShare
   /** `[E]`: place of each member's standby; -1 for none. */

@@ -1,5 +1,5 @@
 import { createAccounts, type Ledger } from "@consilium/cost"
-import { Fleet, type FleetConfig } from "@consilium/fleet"
+import { Fleet, type FleetConfig, loadFleetRouter } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { existsSync } from "node:fs"
 import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
@@ -18,11 +18,19 @@ import { openLocalModels } from "./openLocalModels.ts"
 /** Serves a fleet until a signal says otherwise; returns the exit code. */
 export async function serveFleet(config: FleetConfig, settings: Settings): Promise<number> {
   refuseUnserved(config)
-  const keys = readKeys(config)
+  const router = loadFleetRouter(config)
   const ledger = openFleetLedger(config, settings)
+  const keys = readKeys(config)
   const calendar = settings.calendar === undefined ? {} : { calendar: loadCalendar(settings.calendar) }
   const opened = await openLocalModels(config, settings)
-  const options = { config, locals: opened.map(({ model }) => model), keys, memoryBytes: settings.memory, ...calendar }
+  const options = {
+    config,
+    locals: opened.map(({ model }) => model),
+    keys,
+    memoryBytes: settings.memory,
+    ...calendar,
+    ...(router && { router }),
+  }
   const runtime = ManagedRuntime.make(Fleet.layer(options))
   try {
     const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
@@ -62,12 +70,8 @@ export async function serveFleet(config: FleetConfig, settings: Settings): Promi
   }
 }
 
-/** @throws SettingError on what the table may say and this version does not do */
-function refuseUnserved({ experts, router }: FleetConfig): void {
-  if (router !== undefined)
-    throw new SettingError(
-      `${SETTINGS_FILE}: fleet.router: trained routers are not read yet: leave it out, words and rules decide`,
-    )
+/** @throws SettingError on a file that the table names and that is not there */
+function refuseUnserved({ experts }: FleetConfig): void {
   for (const expert of experts) {
     if (expert.kind === "onnx" && expert.model !== undefined && !existsSync(expert.model))
       throw new SettingError(

@@ -1,7 +1,7 @@
 /** A fleet of fake peers through HTTP, in one process. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test"
 import { createAccounts, openLedger, parseBudgets } from "@consilium/cost"
-import { Fleet, parseFleet } from "@consilium/fleet"
+import { createLearnedRouter, Fleet, parseFleet, type RequestRouter, trainRouter } from "@consilium/fleet"
 import { startFakePeer } from "@consilium/testing/peer"
 import { Effect, ManagedRuntime } from "effect"
 import { createFleetAdminApp } from "./createFleetAdminApp.ts"
@@ -43,8 +43,9 @@ beforeEach(() => {
   peers.cheap.does({ kind: "answer", pieces: ["from ", "cheap"] })
 })
 
-async function openService(budgets = "") {
-  const runtime = ManagedRuntime.make(Fleet.layer({ config, locals: [], memoryBytes: 1, keys: {} }))
+async function openService(budgets = "", router?: RequestRouter) {
+  const options = { config, locals: [], memoryBytes: 1, keys: {}, ...(router && { router }) }
+  const runtime = ManagedRuntime.make(Fleet.layer(options))
   open.push(runtime)
   const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
   const said: string[] = []
@@ -221,6 +222,29 @@ describe("a fleet through HTTP", () => {
     const { app } = await openService("agent:warned=0,1/day")
     const { headers: sent } = await app.handle(chat({ consilium: { agent: "warned" }, stream: true }))
     expect(sent.get("x-consilium-budget")).toContain("agent warned: 0.0000 USD spent")
+  })
+
+  test("feedback about an answer moves the trained router", async () => {
+    const examples = ["our risk", "a poem", "the risk of loans", "a song"].map((text, i) => ({
+      request: { text, numImages: 0, hasTools: false },
+      targets: i % 2 === 0 ? Float32Array.of(1, 0) : Float32Array.of(0, 1),
+    }))
+    const training = { experts: ["strong", "cheap"], task: "choose", model: "linear", seed: 1 } as const
+    const { app } = await openService("", createLearnedRouter(trainRouter(examples, training)))
+    const give = (body: object) =>
+      app.handle(new Request("http://localhost/v1/feedback", { method: "POST", headers, body: JSON.stringify(body) }))
+    const answer = await app.handle(chat({ messages: [{ role: "user", content: "a song" }] }))
+    const id = answer.headers.get("x-request-id")
+    expect(answer.headers.get("x-consilium-expert")).toBe("cheap")
+    const given = await give({ id, reward: -1 })
+    expect(given.status).toBe(200)
+    const { object, expert, before, after } = (await given.json()) as Record<string, unknown>
+    expect([object, expert, (after as number) < (before as number)]).toEqual(["feedback", "cheap", true])
+    const wrongs = [{ id, reward: 1 }, { reward: 1 }, { id, reward: 2 }, { id, prompt: "x", reward: 1 }]
+    for (const body of [...wrongs, { prompt: "x", expert: "nobody", reward: 1 }])
+      expect((await give(body)).status).toBe(400)
+    const told = await give({ prompt: "a song", expert: "strong", reward: 1 })
+    expect(await told.json()).toMatchObject({ expert: "strong" })
   })
 
   test("the models are auto and the experts", async () => {

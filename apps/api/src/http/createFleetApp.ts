@@ -1,4 +1,5 @@
 import { fleetChat } from "../routes/fleetChat.ts"
+import { fleetFeedback } from "../routes/fleetFeedback.ts"
 import { fleetHealth } from "../routes/fleetHealth.ts"
 import { fleetModels } from "../routes/fleetModels.ts"
 import { metrics } from "../routes/metrics.ts"
@@ -11,5 +12,6 @@ export function createFleetApp(deps: FleetDeps, { apiKey }: { readonly apiKey?: 
     .use(fleetHealth(deps))
     .use(fleetModels(deps))
     .use(fleetChat(deps))
+    .use(fleetFeedback(deps))
     .use(metrics(deps))
 }

@@ -1,6 +1,5 @@
 /** The first of the three stages: what each expert is worth to a request, before anybody looks at the load. */
 import type { ExpertConfig, FleetConfig } from "../config/FleetConfig.ts"
-import { FleetConfigError } from "../config/TableReader.ts"
 import type { RequestRouter, RoutedRequest } from "../router/RequestRouter.ts"
 import { createRuleFinder } from "../router/rules/createRuleFinder.ts"
 
@@ -17,7 +16,7 @@ const RULE_SCORE = 2
 /**
  * Puts rules and a router together: the first rule that holds is worth more than any score.
  *
- * @throws FleetConfigError where the router knows an expert that the fleet does not
+ * @throws Error where the router knows an expert that the fleet does not: files of routers were checked before
  */
 export function createBaseStage(
   { experts }: Pick<FleetConfig, "experts">,
@@ -38,8 +37,8 @@ export function createBaseStage(
 function placeOf(experts: readonly ExpertConfig[], name: string): number {
   const place = experts.findIndex((expert) => expert.name === name)
   if (place >= 0) return place
-  throw new FleetConfigError(
-    `fleet.router: expected a router of ${experts.map((expert) => expert.name).join(", ")}, found one that knows ${JSON.stringify(name)}: train it anew`,
+  throw new Error(
+    `fleet: expected a router of ${experts.map((expert) => expert.name).join(", ")}, found one that knows ${name}`,
   )
 }
 

@@ -11,6 +11,7 @@ import { type ExpertPressure, planRoute, type RoutePlan } from "./planRoute.ts"
 
 /** A request as its route sees it: base scores once, the load anew for each attempt. */
 export interface RoutedCall {
+  readonly routed: RoutedRequest
   readonly base: BaseScores
   readonly promptTokens: number
   /** Of a request that names its expert. */
@@ -28,9 +29,10 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
   const promptTokens = routed.numTokens!
   const { target } = request
   const scored = core.baseStage(routed)
-  const base = target.kind === "share" ? shareOut(core, scored, target.share, routed.text) : scored
+  const base = target.kind === "share" ? shareOut(core, scored, target.share, routed) : scored
   const named = target.kind === "expert" ? members.findIndex(({ config }) => config.name === target.name) : undefined
   return {
+    routed,
     base,
     promptTokens,
     named,
@@ -60,8 +62,17 @@ function asRouted({ messages, tools }: FleetRequest): RoutedRequest {
   return { text, numImages, hasTools: tools.length > 0, numTokens: estimatePromptTokens(messages) }
 }
 
-/** Whether the strong expert is worth it is what the router says more for it than for the cheap one; the share says how much is enough. */
-function shareOut({ members, strongShare }: FleetCore, base: BaseScores, share: number, text: string): BaseScores {
+/**
+ * Whether the strong expert is worth it is what the router says more for it than for the cheap one; the share says how much is enough.
+ *
+ * A cost-quality router was trained to say just that. A rule outweighs it: what a rule is worth is more than any gain.
+ */
+function shareOut(
+  { members, strongShare, router }: FleetCore,
+  base: BaseScores,
+  share: number,
+  routed: RoutedRequest,
+): BaseScores {
   const best = (role: "strong" | "cheap"): number =>
     members.reduce((most, { config }, e) => (config.role === role ? Math.max(most, base.scores[e]!) : most), -1)
   const [strong, cheap] = [best("strong"), best("cheap")]
@@ -69,7 +80,9 @@ function shareOut({ members, strongShare }: FleetCore, base: BaseScores, share: 
     const message = `auto:${share} wants an expert of the role "strong" and one of the role "cheap", found none of the role "${strong < 0 ? "strong" : "cheap"}"`
     throw new FleetError({ code: "bad-request", message, attempts: [] })
   }
-  const role = strongShare.takes(strong - cheap, share, text) ? "strong" : "cheap"
+  const isRuled = base.rules.some((rule) => rule !== undefined)
+  const margin = isRuled ? strong - cheap : (router.gain?.(routed) ?? strong - cheap)
+  const role = strongShare.takes(margin, share, routed.text) ? "strong" : "cheap"
   const rule = `the share of ${share} makes it the ${role} expert's`
   return {
     // The other role stands in where this one fails, the rest only after it.

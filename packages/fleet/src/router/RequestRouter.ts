@@ -1,6 +1,6 @@
 /** What a router sees of a request. */
 export interface RoutedRequest {
-  /** The user's words, last message first. */
+  /** What the user says now: the last of the messages. */
   readonly text: string
   readonly numImages: number
   readonly hasTools: boolean

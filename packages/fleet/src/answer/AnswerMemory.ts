@@ -1,0 +1,33 @@
+import type { RoutedRequest } from "../router/RequestRouter.ts"
+
+/** An answer that feedback may come for. */
+export interface RememberedAnswer {
+  readonly request: RoutedRequest
+  readonly expert: string
+}
+
+/** The latest answers by their requests' ids. */
+export interface AnswerMemory {
+  note(requestId: string, answer: RememberedAnswer): void
+  /** Returns an answer once: each has one feedback. */
+  take(requestId: string): RememberedAnswer | undefined
+}
+
+export const MOST_REMEMBERED = 1000
+/** Routers look at no more of a text. */
+const MOST_TEXT = 8000
+
+export function createAnswerMemory(): AnswerMemory {
+  const answers = new Map<string, RememberedAnswer>()
+  return {
+    note(requestId, { request, expert }) {
+      answers.set(requestId, { request: { ...request, text: request.text.slice(0, MOST_TEXT) }, expert })
+      if (answers.size > MOST_REMEMBERED) answers.delete(answers.keys().next().value!)
+    },
+    take(requestId) {
+      const answer = answers.get(requestId)
+      answers.delete(requestId)
+      return answer
+    },
+  }
+}
