@@ -1,5 +1,5 @@
 import { Data } from "effect"
-import type { AttemptRecord } from "./FleetReport.ts"
+import type { AttemptRecord } from "./AttemptRecord.ts"
 
 /** Why the fleet did not answer a request, with all that was tried. */
 export class FleetError extends Data.TaggedError("FleetError")<{

@@ -1,17 +1,5 @@
-import type { TokenCounts } from "@consilium/cost"
-import type { FailureKind } from "./ExpertFailure.ts"
+import type { AttemptRecord } from "./AttemptRecord.ts"
 import type { ConsultKind } from "./FleetRequest.ts"
-
-/** One attempt at one expert. Tokens are as it tells them, estimated where it tells none. */
-export interface AttemptRecord extends TokenCounts {
-  readonly expert: string
-  readonly outcome: "answered" | FailureKind | "interrupted"
-  readonly ms: number
-  /** To its first text. */
-  readonly ttftMs?: number
-  readonly message?: string
-  readonly costUsd: number
-}
 
 /** What an expert was worth to a request. */
 export interface ExpertScore {

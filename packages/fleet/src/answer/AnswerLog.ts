@@ -1,4 +1,5 @@
-import type { AnswerCost, AttemptRecord } from "../FleetReport.ts"
+import type { AttemptRecord } from "../AttemptRecord.ts"
+import type { AnswerCost } from "../FleetReport.ts"
 
 /** What was tried for one request, what it cost, and what it may still cost. */
 export interface AnswerLog {

@@ -1,6 +1,6 @@
 import type { Account, Accounts, BudgetUse, LedgerEntry } from "@consilium/cost"
 import type { ExpertConfig } from "../config/FleetConfig.ts"
-import type { AttemptRecord } from "../FleetReport.ts"
+import type { AttemptRecord } from "../AttemptRecord.ts"
 
 /** Who is paid. */
 type Payee = Pick<Exclude<ExpertConfig, { readonly kind: "onnx" }>, "name" | "domain" | "model" | "price">

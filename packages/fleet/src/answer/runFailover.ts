@@ -1,7 +1,7 @@
 import { type TokenCounts, tokenCostUsd } from "@consilium/cost"
 import { Clock, Effect, Exit, Result } from "effect"
 import { ExpertFailure } from "../ExpertFailure.ts"
-import type { AttemptRecord } from "../FleetReport.ts"
+import type { AttemptRecord } from "../AttemptRecord.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import type { ExpertRequest, FleetRequest } from "../FleetRequest.ts"
