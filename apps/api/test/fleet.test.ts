@@ -51,7 +51,7 @@ beforeAll(async () => {
   const training = { experts: ["desk", "copy"], task: "choose", model: "linear", seed: 1 } as const
   writeFileSync(join(cwd, "own.router"), encodeRouter(trainRouter(examples, training)))
   writeFileSync(join(cwd, "consilium.toml"), toml("", 'router = "own.router"'))
-  const args = ["--admin-port", String(adminPort), "--threads", "1"]
+  const args = ["--admin-port", String(adminPort), "--threads", "1", "--ledger", "costs.sqlite"]
   service = await startService(args, { cwd, environment: { COPY_KEY: "sk-copy" } })
   client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: "none", maxRetries: 0 })
 }, 60_000)
@@ -121,6 +121,17 @@ describe("a fleet in consilium.toml", () => {
       body: JSON.stringify({ awakePerLayer: 4 }),
     })
     expect(scaled.status).toBe(200)
+  })
+
+  test("the ledger's file has every attempt, and consilium cost adds them up by expert", () => {
+    const main = join(import.meta.dir, "../src/main.ts")
+    const command = [process.execPath, main, "cost", "--ledger", "costs.sqlite", "--by", "expert", "--json"]
+    const { by } = JSON.parse(Bun.spawnSync(command, { cwd }).stdout.toString()) as {
+      by: { expert: { name: string; numRequests: number; generatedTokens: number }[] }
+    }
+    const [copy, desk] = ["copy", "desk"].map((expert) => by.expert.find(({ name }) => name === expert)!)
+    expect([copy!.numRequests, desk!.numRequests]).toEqual([2, 2])
+    expect(Math.min(copy!.generatedTokens, desk!.generatedTokens)).toBeGreaterThan(0)
   })
 
   test("feedback moves the router", async () => {
