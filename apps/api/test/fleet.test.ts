@@ -141,6 +141,20 @@ describe("a fleet in consilium.toml", () => {
     expect(after).toBeGreaterThan(before)
   })
 
+  test("the operator has the router's file read anew, which forgets the feedback", async () => {
+    const at = `http://127.0.0.1:${adminPort}/admin/fleet`
+    const headers = { "content-type": "application/json" }
+    const swapped = await fetch(`${at}/router`, { method: "POST", headers, body: "{}" })
+    expect(await swapped.json()).toMatchObject({
+      router: { kind: "choose", path: "own.router", numTaught: 0 },
+      before: { numTaught: 1 },
+    })
+    writeFileSync(join(cwd, "own.router"), "damaged")
+    peer.does({ kind: "answer", pieces: ["Buy ", "now!"] })
+    expect((await fetch(`${at}/router`, { method: "POST", headers, body: "{}" })).status).toBe(400)
+    expect((await ask("Write a slogan for our campaign")).response.headers.get("x-consilium-expert")).toBe("copy")
+  }, 60_000)
+
   const wrongs: readonly (readonly [what: string, toml: string, message: string, args?: readonly string[]])[] = [
     [
       "a router that is not there",

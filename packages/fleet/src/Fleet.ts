@@ -1,43 +1,24 @@
-import type { EventCalendar } from "@consilium/scheduling"
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { type AnswerLog, createAnswerLog } from "./answer/AnswerLog.ts"
-import { createAnswerMemory } from "./answer/AnswerMemory.ts"
 import { type Feedback, type FeedbackReport, giveFeedback } from "./answer/giveFeedback.ts"
 import type { Finish } from "./answer/runAttempt.ts"
 import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
 import { deadlineError } from "./answer/whyNobody.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
-import { type FleetCore, type Member, placeOf } from "./FleetCore.ts"
+import { createCore } from "./createCore.ts"
+import type { FleetCore } from "./FleetCore.ts"
+import type { FleetOptions } from "./FleetOptions.ts"
 import { FleetError } from "./FleetError.ts"
-import type { FleetExpert } from "./FleetExpert.ts"
 import type { ConsultReport, FleetReport } from "./FleetReport.ts"
 import type { FleetRequest } from "./FleetRequest.ts"
-import { createFleetHealth, type ExpertHealthReport } from "./health/FleetHealth.ts"
+import type { ExpertHealthReport } from "./health/FleetHealth.ts"
 import { createImageReader, type ReadImages } from "./image/createImageReader.ts"
-import { createLocalExpert } from "./local/createLocalExpert.ts"
 import { keepReady } from "./local/keepReady.ts"
-import { type LocalEngines, type LocalModel, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
-import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
-import { createBaseStage } from "./route/createBaseStage.ts"
-import { createFleetRouter } from "./route/createFleetRouter.ts"
-import { createStrongShare } from "./route/createStrongShare.ts"
+import { type LocalEngines, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
+import { reportRouting, type RouterReport } from "./route/createRouting.ts"
 import { routeRequest } from "./route/routeRequest.ts"
-import type { RequestRouter } from "./router/RequestRouter.ts"
-
-export interface FleetOptions {
-  readonly config: FleetConfig
-  /** Of each local expert, by name. */
-  readonly locals: readonly LocalModel[]
-  /** For all local experts together. */
-  readonly memoryBytes: number
-  /** Keys of remote experts, by name. */
-  readonly keys: Readonly<Record<string, string>>
-  /** Events that bring experts load. */
-  readonly calendar?: EventCalendar
-  /** What `loadFleetRouter` returns, or any other; words decide where there is none. */
-  readonly router?: RequestRouter
-}
+import { type RouterSwap, swapRouter } from "./route/swapRouter.ts"
 
 /** What a client is told at the end: how each choice ended, who answered and why. */
 interface FleetAnswer {
@@ -66,6 +47,9 @@ export interface FleetApi {
   readonly answer: (request: FleetRequest, say: Say) => Effect.Effect<FleetAnswer, FleetError>
   /** Moves the trained router by how good an answer was. */
   readonly learn: (feedback: Feedback) => Effect.Effect<FeedbackReport, FleetError>
+  readonly router: () => RouterReport
+  /** Reads the router's file anew and asks it from the next request on. One that cannot be used changes nothing. */
+  readonly swapRouter: Effect.Effect<RouterSwap, FleetError>
   readonly state: Effect.Effect<readonly ExpertState[]>
   /** Takes nothing new at local experts, waits for what runs, ends their processes. */
   readonly drain: Effect.Effect<void>
@@ -81,12 +65,21 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
   const localConfigs = options.config.experts.filter((expert) => expert.kind === "local")
   if (localConfigs.length > 0) yield* Effect.forkScoped(keepReady(localConfigs, locals, options.calendar))
   const readImages = yield* createImageReader(options.config)
-  const core = createCore(options, locals, yield* Clock.currentTimeMillis)
+  // Each request keeps the one that it began with.
+  let core = createCore(options, locals, yield* Clock.currentTimeMillis)
   return {
     config: options.config,
     locals,
     answer: (request, say) => answer(core, readImages, request, say),
     learn: (feedback) => attemptPlain(() => giveFeedback(core, feedback)),
+    router: () => reportRouting(core),
+    swapRouter: Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
+      attemptPlain(() => {
+        const { routing, swap } = swapRouter(core, nowMs)
+        core = { ...core, ...routing }
+        return swap
+      }),
+    ),
     state: Effect.map(Clock.currentTimeMillis, (now) =>
       core.members.map((_, place) => stateOf(core, locals, place, now)),
     ),
@@ -155,46 +148,6 @@ const attemptPlain = <A>(run: () => A): Effect.Effect<A, FleetError> =>
       throw error
     },
   })
-
-function createCore(
-  { config, locals: models, keys, router }: FleetOptions,
-  locals: LocalEngines,
-  nowMs: number,
-): FleetCore {
-  const members = config.experts.flatMap((expert): Member[] => {
-    if (expert.kind === "onnx") return []
-    return [{ config: expert, expert: openExpert(expert, models, keys, locals) }]
-  })
-  const answering = members.map((member) => member.config)
-  const fleetRouter = createFleetRouter(answering, router)
-  return {
-    config,
-    members,
-    health: createFleetHealth(
-      answering.map(({ limits }) => limits),
-      config.breaker,
-      nowMs,
-    ),
-    router: fleetRouter,
-    memory: createAnswerMemory(),
-    baseStage: createBaseStage({ experts: answering }, fleetRouter.chooser),
-    strongShare: createStrongShare(),
-    standbys: Int32Array.from(answering, ({ standby }) => (standby === undefined ? -1 : placeOf(members, standby))),
-    generalist: answering.findIndex(({ isGeneralist }) => isGeneralist),
-  }
-}
-
-function openExpert(
-  config: Member["config"],
-  models: readonly LocalModel[],
-  keys: FleetOptions["keys"],
-  locals: LocalEngines,
-): FleetExpert {
-  if (config.kind === "remote") return createRemoteExpert(config, keys[config.name])
-  const model = models.find(({ name }) => name === config.name)
-  if (model === undefined) throw new Error(`fleet: expected the model of the local expert ${config.name}, found none`)
-  return createLocalExpert(config, model.text, locals)
-}
 
 function stateOf({ members, health }: FleetCore, locals: LocalEngines, place: number, nowMs: number): ExpertState {
   const { name, kind, domain, standby } = members[place]!.config

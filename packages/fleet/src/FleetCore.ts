@@ -2,10 +2,7 @@ import type { AnswerMemory } from "./answer/AnswerMemory.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
 import type { FleetExpert } from "./FleetExpert.ts"
 import type { FleetHealth } from "./health/FleetHealth.ts"
-import type { BaseScores } from "./route/createBaseStage.ts"
-import type { FleetRouter } from "./route/createFleetRouter.ts"
-import type { StrongShare } from "./route/createStrongShare.ts"
-import type { RoutedRequest } from "./router/RequestRouter.ts"
+import type { FleetRouting } from "./route/createRouting.ts"
 
 /** An expert that answers: its table, and what runs it. */
 export interface Member {
@@ -14,14 +11,11 @@ export interface Member {
 }
 
 /** What the stages of a request work with; experts are named by their place in `members`. */
-export interface FleetCore {
+export interface FleetCore extends FleetRouting {
   readonly config: FleetConfig
   readonly members: readonly Member[]
   readonly health: FleetHealth
-  readonly router: FleetRouter
   readonly memory: AnswerMemory
-  readonly baseStage: (request: RoutedRequest) => BaseScores
-  readonly strongShare: StrongShare
   /** `[E]`: place of each member's standby; -1 for none. */
   readonly standbys: Int32Array
   /** -1 where there is none. */

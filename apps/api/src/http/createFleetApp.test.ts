@@ -1,13 +1,8 @@
 /** A fleet of fake peers through HTTP, in one process. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test"
-import { createAccounts, openLedger, parseBudgets } from "@consilium/cost"
-import { createLearnedRouter, Fleet, parseFleet, type RequestRouter, trainRouter } from "@consilium/fleet"
+import { createLearnedRouter, type RequestRouter, trainRouter } from "@consilium/fleet"
 import { startFakePeer } from "@consilium/testing/peer"
-import { Effect, ManagedRuntime } from "effect"
-import { createFleetAdminApp } from "./createFleetAdminApp.ts"
-import { createFleetApp } from "./createFleetApp.ts"
-import { createFleetMetrics } from "./createFleetMetrics.ts"
-import { createUnknownFieldNotes } from "./ServiceDeps.ts"
+import { chatRequest, openFleetService } from "../../test/openFleetService.ts"
 
 const peers = { strong: startFakePeer(), cheap: startFakePeer() }
 const TOML = `
@@ -31,10 +26,9 @@ role = "cheap"
 price = { input = 0.1, output = 0.3 }
 generalist = true
 `
-const config = parseFleet((Bun.TOML.parse(TOML) as { fleet: unknown }).fleet, "consilium.toml")
-const open: ManagedRuntime.ManagedRuntime<Fleet, never>[] = []
+const open: (() => Promise<void>)[] = []
 afterAll(async () => {
-  for (const runtime of open) await runtime.dispose()
+  for (const close of open) await close()
   peers.strong.stop()
   peers.cheap.stop()
 })
@@ -44,27 +38,13 @@ beforeEach(() => {
 })
 
 async function openService(budgets = "", router?: RequestRouter) {
-  const options = { config, locals: [], memoryBytes: 1, keys: {}, ...(router && { router }) }
-  const runtime = ManagedRuntime.make(Fleet.layer(options))
-  open.push(runtime)
-  const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
-  const said: string[] = []
-  const debug = (line: string): void => void said.push(line)
-  const noteUnknownFields = createUnknownFieldNotes(debug)
-  const ledger = openLedger({ say: debug })
-  const accounts = createAccounts(ledger, budgets === "" ? [] : parseBudgets(budgets)!)
-  const metrics = createFleetMetrics(fleet)
-  const deps = { fleet, created: 0, metrics, accounts, models: [], debug, noteUnknownFields }
-  return { ledger, app: createFleetApp(deps, { apiKey: "k" }), admin: createFleetAdminApp(deps, {}) }
+  const { close, ...service } = await openFleetService(TOML, budgets, router)
+  open.push(close)
+  return service
 }
 
 const headers = { authorization: "Bearer k" }
-const chat = (body: object): Request =>
-  new Request("http://localhost/v1/chat/completions", {
-    method: "POST",
-    headers,
-    body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: "Our VaR?" }], ...body }),
-  })
+const chat = (body: object): Request => chatRequest("Our VaR?", body)
 const get = (path: string): Request => new Request(`http://localhost${path}`, { headers })
 
 interface Chunk {

@@ -2,11 +2,18 @@ import type { ExpertConfig } from "../config/FleetConfig.ts"
 import { createCorrectedRouter, learn } from "../router/feedback/learn.ts"
 import type { LearnedRouter } from "../router/learned/createLearnedRouter.ts"
 import { gainOf } from "../router/learned/measureTradeOff.ts"
-import type { RequestRouter, RoutedRequest } from "../router/RequestRouter.ts"
+import type { RequestRouter, RoutedRequest, RouterFile } from "../router/RequestRouter.ts"
 import { createWordRouter } from "./createWordRouter.ts"
+
+/** What chooses: words of the table, a router that was trained to, words beside one of a cheap and a strong expert, or one that the caller made. */
+export type RouterKind = "words" | "choose" | "cost-quality" | "own"
 
 /** What a fleet asks about a request. */
 export interface FleetRouter {
+  readonly kind: RouterKind
+  readonly file: RouterFile | undefined
+  /** Returns how many times feedback has moved it. */
+  readonly numTaught: () => number
   /** Scores experts: a trained router, or words. */
   readonly chooser: RequestRouter
   /** Returns how much likelier the strong expert is right than the cheap one, -1..1; absent without a cost-quality router. */
@@ -29,20 +36,30 @@ export function createFleetRouter(
   experts: readonly Pick<ExpertConfig, "name" | "domain" | "description" | "examples">[],
   given: RequestRouter | undefined,
 ): FleetRouter {
-  if (given === undefined) return { chooser: createWordRouter(experts) }
-  if (!isLearned(given)) return { chooser: given }
+  const untaught = { file: undefined, numTaught: () => 0 }
+  if (given === undefined) return { kind: "words", chooser: createWordRouter(experts), ...untaught }
+  if (!isLearned(given)) return { kind: "own", chooser: given, ...untaught }
   let taught = createCorrectedRouter(given)
+  let numTaught = 0
   const teach: FleetRouter["teach"] = (request, expert, reward) => {
     const scoreOf = (): number => taught.score(request)[taught.experts.indexOf(expert)] ?? 0
     const before = scoreOf()
     taught = learn(taught, request, expert, reward)
+    numTaught++
     return { before, after: scoreOf() }
   }
   const score: RequestRouter["score"] = (request) => taught.score(request)
-  // One that compares two experts says nothing about all the others.
-  if (given.weights.tradeOff !== undefined)
-    return { chooser: createWordRouter(experts), gain: (request) => gainOf(score(request)), teach }
-  return { chooser: { experts: given.experts, score }, teach }
+  const learning = { file: given.file, numTaught: () => numTaught, teach }
+  const { tradeOff } = given.weights
+  if (tradeOff === undefined) return { kind: "choose", chooser: { experts: given.experts, score }, ...learning }
+  const gain = (request: RoutedRequest): number => gainOf(score(request))
+  return {
+    kind: "cost-quality",
+    // One that compares two experts says nothing about all the others.
+    chooser: createWordRouter(experts),
+    gain,
+    ...learning,
+  }
 }
 
 const isLearned = (router: RequestRouter): router is LearnedRouter => "weights" in router

@@ -9,11 +9,20 @@ export interface RoutedRequest {
   readonly embedding?: Float32Array
 }
 
+/** What a router was read from. */
+export interface RouterFile {
+  readonly path: string
+  /** Of its bytes, as `sha256sum` writes it. */
+  readonly sha256: string
+}
+
 /** Scores requests for experts. */
 export interface RequestRouter {
   readonly experts: readonly string[]
   /** `D` where requests must carry an embedding; absent where they need none. */
   readonly embeddingSize?: number
+  /** Absent where it was never one. */
+  readonly file?: RouterFile
   /** Scores all experts for a request, `[E]` in the order of `experts`, each in 0..1; higher is better. */
   score(request: RoutedRequest): Float32Array
   /** Says in a line why the best one is; takes as long as some thirty scores. */

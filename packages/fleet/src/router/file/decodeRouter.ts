@@ -13,13 +13,15 @@ const MOST_EXPERTS = 10_000
 const MOST_NAME = 200
 
 /**
- * Reads a router's file. To swap routers, load the new one and use it from the next request on.
+ * Reads a router's file, and keeps which one it was. To swap routers, load the new one and use it from the next request on.
  *
  * @throws RouterError on a file that cannot be read, or is none, or is damaged
  */
 export function loadRouter(path: string): LearnedRouter | CostRouter {
-  const weights = decodeRouter(readBytes(path), path)
-  return weights.tradeOff === undefined ? createLearnedRouter(weights) : createCostRouter(weights)
+  const bytes = readBytes(path)
+  const weights = decodeRouter(bytes, path)
+  const file = { path, sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex") }
+  return { ...(weights.tradeOff === undefined ? createLearnedRouter(weights) : createCostRouter(weights)), file }
 }
 
 function readBytes(path: string): Uint8Array {
