@@ -39,6 +39,52 @@ async function openService(head: string, router?: string) {
   return service
 }
 
+const LONG = `Compare these plans. ${"They cost so much. ".repeat(100)}\n- Which one?\n- Why?\n- Since when?\n- For whom?`
+
+interface Body {
+  readonly choices: readonly { readonly message: { readonly content: string } }[]
+  readonly consilium: {
+    readonly expert: string
+    readonly route: { readonly why: string; readonly complexity?: number }
+    readonly consultation?: { readonly kind: string; readonly answered: readonly string[] }
+    readonly attempts: readonly object[]
+  }
+}
+const read = async (response: Response): Promise<Body> => (await response.json()) as Body
+
+describe("a fleet that consults complex requests", () => {
+  test("asks several experts, answers by the lead, and says why", async () => {
+    const { app } = await openService('consult = { kind = "synthesis", experts = 3, from = 0.6 }')
+    const response = await app.handle(chatRequest(LONG))
+    expect([response.status, response.headers.get("x-consilium-expert")]).toEqual([200, "risk"])
+    const { choices, consilium } = await read(response)
+    expect(choices[0]!.message.content).toBe("by risk")
+    expect(consilium.consultation).toMatchObject({ kind: "synthesis", answered: ["risk", "copy", "desk"] })
+    expect(consilium.attempts.length).toBe(4)
+    expect(consilium.route.why).toMatch(/^consulted: complexity 0\.70, from 0\.6 on: about \d+ tokens, /)
+    expect(JSON.stringify(peers.risk.requests.at(-1))).toContain("by desk")
+    const streamed = await (await app.handle(chatRequest(LONG, { stream: true }))).text()
+    expect(streamed).toContain("risk wrote it from 3 answers")
+  })
+
+  test("sends simple ones to who suits, or to the generalist, and those that cannot be made of several to one", async () => {
+    const { app } = await openService("consult = {}")
+    const askedBy = async (content: string, body: object = {}) => {
+      const { consilium } = await read(await app.handle(chatRequest(content, body)))
+      return [consilium.expert, consilium.attempts.length, consilium.consultation]
+    }
+    expect(await askedBy("A slogan for our campaign")).toEqual(["copy", 1, undefined])
+    expect(await askedBy("Good morning!")).toEqual(["desk", 1, undefined])
+    const tools = [{ type: "function", function: { name: "look", parameters: { type: "object" } } }]
+    expect(await askedBy(LONG, { tools })).toEqual(["desk", 1, undefined])
+    expect(await askedBy(LONG, { model: "copy" })).toEqual(["copy", 1, undefined])
+    expect((await askedBy(LONG, { model: "auto:consult" })).slice(0, 2)).toEqual(["risk", 4])
+    const { app: unasked } = await openService("")
+    const { consilium } = await read(await unasked.handle(chatRequest(LONG)))
+    expect([consilium.consultation, consilium.route.complexity]).toEqual([undefined, undefined])
+  })
+})
+
 describe("POST /admin/fleet/router", () => {
   const path = join(dir, "own.router")
   const write = (experts: readonly string[]): void => {

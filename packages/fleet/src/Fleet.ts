@@ -1,6 +1,7 @@
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { type AnswerLog, createAnswerLog } from "./answer/AnswerLog.ts"
 import { type Feedback, type FeedbackReport, giveFeedback } from "./answer/giveFeedback.ts"
+import { planConsult } from "./answer/planConsult.ts"
 import type { Finish } from "./answer/runAttempt.ts"
 import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
@@ -113,17 +114,18 @@ const answerReadable = Effect.fnUntraced(function* (
   say: Say,
 ): Effect.fn.Return<FleetAnswer, FleetError> {
   const call = yield* attemptPlain(() => routeRequest(core, request))
+  const consult = planConsult(core, call, request, yield* Clock.currentTimeMillis, log)
   const run: Effect.Effect<Answered & { readonly consultation?: ConsultReport }, FleetError> =
-    request.consult === undefined
+    consult === undefined
       ? runFailover(core, call, request, log, say)
-      : runConsultation(core, call, request, log, say)
+      : runConsultation(core, call, { ...request, consult }, log, say)
   const { place, finishes, plan, pressures, consultation } = yield* run
   const { config, expert } = core.members[place]!
   if (consultation === undefined) core.memory.note(request.requestId, { request: call.routed, expert: config.name })
   const report: FleetReport = {
     expert: config.name,
     backend: expert.backend(),
-    route: call.report(plan, pressures, place),
+    route: call.report(plan, pressures, place, consult?.why),
     attempts: log.attempts,
     cost: log.cost,
     ...(consultation && { consultation }),

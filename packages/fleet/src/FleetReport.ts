@@ -1,5 +1,5 @@
 import type { AttemptRecord } from "./AttemptRecord.ts"
-import type { ConsultKind } from "./FleetRequest.ts"
+import type { ConsultKind } from "./Consult.ts"
 
 /** What an expert was worth to a request. */
 export interface ExpertScore {
@@ -17,6 +17,8 @@ export interface RouteReport {
   readonly model: string
   /** In words, for people. */
   readonly why: string
+  /** 0 to 1, where the fleet consults requests from some complexity on. */
+  readonly complexity?: number
   /** Best first; those that could not be asked last. */
   readonly scores: readonly ExpertScore[]
 }

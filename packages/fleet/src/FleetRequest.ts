@@ -1,13 +1,12 @@
 import type { ChatMessage, CompletionRequest, Tool } from "@consilium/serving"
 import type { Purse } from "./answer/Purse.ts"
+import type { Consult } from "./Consult.ts"
 import type { RouteTarget } from "./route/parseTarget.ts"
 
 /** A message with the images that it shows, as URLs or data URLs. */
 export interface FleetMessage extends ChatMessage {
   readonly images?: readonly string[]
 }
-
-export type ConsultKind = "best-of" | "vote" | "synthesis"
 
 /** A conversation as an expert answers it. */
 export interface ExpertRequest extends Omit<CompletionRequest, "prompt"> {
@@ -26,5 +25,6 @@ export interface FleetRequest extends Omit<ExpertRequest, "prefix"> {
   readonly budgetUsd: number
   /** What pays for attempts; undefined where nobody keeps accounts. */
   readonly purse: Purse | undefined
-  readonly consult: { readonly kind: ConsultKind; readonly numExperts: number } | undefined
+  /** As it was asked for; the fleet's own settings may make a consultation of a request to `auto` without it. */
+  readonly consult: Consult | undefined
 }

@@ -13,6 +13,7 @@ import {
 import { expect, test } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
+import { measureComplexity } from "../src/route/measureComplexity.ts"
 
 const DATA = join(import.meta.dir, "../../../../shared/data")
 const hasData = existsSync(DATA)
@@ -60,6 +61,18 @@ testWithData(
         `${name}: APGR ${apgr.toFixed(3)}, CPT50 ${(100 * cpt50).toFixed(1)} %, CPT80 ${(100 * cpt80).toFixed(1)} %`,
       )
     expect(apgrInterval[0]).toBeGreaterThan(0.5)
+    // What there is without a trained router, on the same questions: better than chance, and not as good.
+    const counted = examples.map(({ request, targets }) => ({
+      gain: measureComplexity(request.text, [], 0.2).value,
+      cheapRight: targets[0]!,
+      strongRight: targets[1]!,
+    }))
+    const plain = judgeOutcomes(counted, examples, SEED)
+    console.log(
+      `counted complexity: APGR ${plain.rows[0]!.apgr.toFixed(3)} (${plain.apgrInterval.map((bound) => bound.toFixed(3)).join(" to ")})`,
+    )
+    expect(plain.apgrInterval[0]).toBeGreaterThan(0.5)
+    expect(plain.rows[0]!.apgr).toBeLessThan(rows[0]!.apgr)
   },
   240_000,
 )

@@ -3,7 +3,7 @@
  *
  * Later fields are added here only.
  */
-import type { ConsultKind, FleetReport, FleetRequest } from "@consilium/fleet"
+import { CONSULT_KINDS, type ConsultKind, type FleetReport, type FleetRequest } from "@consilium/fleet"
 import type { Degradation, RoutingTrace } from "@consilium/serving"
 import type { AnswerTiming } from "./AnswerClock.ts"
 import { objectFields, type RequestFields } from "./RequestFields.ts"
@@ -36,7 +36,6 @@ const MAX_NAME_CHARACTERS = 100
 /** What a fleet says of an answer beside what one model does. */
 export interface FleetConsilium extends Omit<ConsiliumResponse, "cost">, Omit<FleetReport, "backend"> {}
 
-const CONSULT_KINDS = ["best-of", "vote", "synthesis"] as const satisfies readonly ConsultKind[]
 const USUAL_EXPERTS = 3
 
 /** Reads what only a fleet can be asked for. @throws ApiError */

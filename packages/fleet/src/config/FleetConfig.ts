@@ -1,5 +1,6 @@
 import type { TokenPrice } from "@consilium/cost"
 import type { BreakerPolicy } from "@consilium/scheduling"
+import type { Consult } from "../Consult.ts"
 import type { RoutingRule } from "../router/rules/createRuleFinder.ts"
 
 export interface ExpertLimits {
@@ -72,6 +73,12 @@ export interface OnnxExpertConfig extends ExpertBase {
 
 export type ExpertConfig = LocalExpertConfig | RemoteExpertConfig | OnnxExpertConfig
 
+/** Which requests to `auto` are consulted unasked, and how. */
+export interface ConsultPolicy extends Consult {
+  /** Those of this complexity and more, 0 to 1. */
+  readonly from: number
+}
+
 /** The `[fleet]` table, parsed. */
 export interface FleetConfig {
   readonly experts: readonly ExpertConfig[]
@@ -81,5 +88,7 @@ export interface FleetConfig {
   readonly leastScore: number
   /** A trained router's file. */
   readonly router: string | undefined
+  /** Undefined: only who asks for a consultation gets one. */
+  readonly consult: ConsultPolicy | undefined
   readonly breaker: BreakerPolicy
 }

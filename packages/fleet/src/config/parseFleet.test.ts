@@ -31,10 +31,24 @@ describe("parseFleet", () => {
     expect(experts[1]).toMatchObject({ kind: "local", format: undefined, memoryBytes: 2 ** 29, timeoutMs: 120_000 })
   })
 
+  test("nobody is consulted unasked unless the table says so", () => {
+    const two = `${expert(REMOTE)}\n[fleet.experts.b]\n${REMOTE}`
+    expect(fleetOf(two).consult).toBeUndefined()
+    expect(fleetOf(`consult = {}\n${two}`).consult).toEqual({ kind: "synthesis", numExperts: 3, from: 0.6 })
+    const given = 'consult = { kind = "best-of", experts = 2, from = 0.5 }'
+    expect(fleetOf(`${given}\n${two}`).consult).toEqual({ kind: "best-of", numExperts: 2, from: 0.5 })
+  })
+
   test.each([
     ["", "consilium.toml: fleet.experts: expected tables [fleet.experts.<name>], found nothing"],
     ["deadlines = 3\n" + expert(REMOTE), "consilium.toml: fleet.deadlines: there is no such key: expected one of"],
     ["deadline = 30\n" + expert(REMOTE), 'fleet.deadline: expected a time such as "30s" or "2m", found 30'],
+    [`consult = {}\n${expert(REMOTE)}`, "fleet.consult: expected two experts that answer or more, found 1"],
+    [`consult = true\n${expert(REMOTE)}`, "fleet.consult: expected a table, found true"],
+    [`consult = { kind = "chat" }\n${expert(REMOTE)}`, "fleet.consult.kind: expected one of best-of, vote, synthesis"],
+    [`consult = { experts = 5 }\n${expert(REMOTE)}`, "fleet.consult.experts: expected a number from 2 to 4, found 5"],
+    [`consult = { from = 60 }\n${expert(REMOTE)}`, "fleet.consult.from: expected a number from 0 to 1, found 60"],
+    [`consult = { form = 0.6 }\n${expert(REMOTE)}`, "fleet.consult.form: there is no such key"],
     [expert('kind = "far"'), 'fleet.experts.a.kind: expected one of local, remote, onnx, found "far"'],
     [expert(REMOTE.replace("https:", "ftp:")), "fleet.experts.a.url: expected an address"],
     [expert(REMOTE.replace("api", "me:secret@api")), "fleet.experts.a.url: expected an address"],

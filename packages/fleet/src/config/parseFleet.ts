@@ -1,5 +1,6 @@
 import type { BreakerPolicy } from "@consilium/scheduling"
-import type { ExpertConfig, FleetConfig } from "./FleetConfig.ts"
+import { CONSULT_KINDS } from "../Consult.ts"
+import type { ConsultPolicy, ExpertConfig, FleetConfig } from "./FleetConfig.ts"
 import { parseExpert } from "./parseExpert.ts"
 import { FleetConfigError, readTable, type TableReader } from "./TableReader.ts"
 
@@ -25,6 +26,7 @@ export function parseFleet(value: unknown, source: string): FleetConfig {
     deadlineMs: table.duration("deadline") ?? DEADLINE_MS,
     leastScore: table.number("least-score", 0, 1) ?? LEAST_SCORE,
     router: table.text("router"),
+    consult: parseConsult(table.table("consult")),
     breaker: parseBreaker(table.table("breaker")),
     experts: parseExperts(
       table.table("experts") ?? table.fail("experts", "tables [fleet.experts.<name>]"),
@@ -34,6 +36,9 @@ export function parseFleet(value: unknown, source: string): FleetConfig {
   }
   table.end()
   checkExperts(config.experts, path)
+  const numAnswering = config.experts.filter(({ kind }) => kind !== "onnx").length
+  if (config.consult !== undefined && numAnswering < 2)
+    throw new FleetConfigError(`${path}.consult: expected two experts that answer or more, found ${numAnswering}`)
   return config
 }
 
@@ -47,6 +52,17 @@ function parseExperts(table: TableReader, path: string, timeoutMs: number): read
       )
     return parseExpert(name, table.table(name)!, timeoutMs)
   })
+}
+
+function parseConsult(table: TableReader | undefined): ConsultPolicy | undefined {
+  if (table === undefined) return undefined
+  const policy = {
+    kind: table.oneOf("kind", CONSULT_KINDS) ?? "synthesis",
+    numExperts: table.whole("experts", 2, 4) ?? 3,
+    from: table.number("from", 0, 1) ?? 0.6,
+  }
+  table.end()
+  return policy
 }
 
 function parseBreaker(table: TableReader | undefined): BreakerPolicy {

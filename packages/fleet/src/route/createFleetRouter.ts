@@ -1,7 +1,7 @@
 import type { ExpertConfig } from "../config/FleetConfig.ts"
 import { createCorrectedRouter, learn } from "../router/feedback/learn.ts"
 import type { LearnedRouter } from "../router/learned/createLearnedRouter.ts"
-import { gainOf } from "../router/learned/measureTradeOff.ts"
+import { gainOf, rankOfGain } from "../router/learned/measureTradeOff.ts"
 import type { RequestRouter, RoutedRequest, RouterFile } from "../router/RequestRouter.ts"
 import { createWordRouter } from "./createWordRouter.ts"
 
@@ -18,6 +18,8 @@ export interface FleetRouter {
   readonly chooser: RequestRouter
   /** Returns how much likelier the strong expert is right than the cheap one, -1..1; absent without a cost-quality router. */
   readonly gain?: (request: RoutedRequest) => number
+  /** Returns how high its gain is among those of the requests that the router was judged by, 0..1; absent without a cost-quality router. */
+  readonly gainRank?: (request: RoutedRequest) => number
   /**
    * Takes one step towards a reward, -1 to 1, and returns the expert's score before and after; absent where nothing is trained.
    *
@@ -58,6 +60,7 @@ export function createFleetRouter(
     // One that compares two experts says nothing about all the others.
     chooser: createWordRouter(experts),
     gain,
+    gainRank: (request) => rankOfGain(gain(request), tradeOff),
     ...learning,
   }
 }

@@ -3,9 +3,11 @@ import type { FleetCore } from "../FleetCore.ts"
 import type { ExpertScore, RouteReport } from "../FleetReport.ts"
 import type { FleetRequest } from "../FleetRequest.ts"
 import type { RoutedRequest } from "../router/RequestRouter.ts"
+import { complexityOf } from "./complexityOf.ts"
 import type { BaseScores } from "./createBaseStage.ts"
 import type { Purse } from "../answer/Purse.ts"
 import { estimateCost, estimatePromptTokens } from "./estimateCost.ts"
+import type { Complexity } from "./measureComplexity.ts"
 import { targetText } from "./parseTarget.ts"
 import { type ExpertPressure, planRoute, type RoutePlan } from "./planRoute.ts"
 
@@ -17,9 +19,12 @@ export interface RoutedCall {
   /** Of a request that names its expert. */
   readonly named: number | undefined
   readonly purse: Purse | undefined
+  /** Undefined where only who asks for a consultation gets one. */
+  readonly complexity: Complexity | undefined
   /** Plans with the load as it is now, and what is left of the budget. */
   plan(nowMs: number, budgetUsd: number): RoutePlan & { readonly pressures: readonly ExpertPressure[] }
-  report(plan: RoutePlan, pressures: readonly ExpertPressure[], chosen: number): RouteReport
+  /** @param why in place of how the expert was chosen */
+  report(plan: RoutePlan, pressures: readonly ExpertPressure[], chosen: number, why?: string): RouteReport
 }
 
 /** Scores a request: rules and router, and the share between strong and cheap where it is asked for. */
@@ -31,17 +36,19 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
   const scored = core.baseStage(routed)
   const base = target.kind === "share" ? shareOut(core, scored, target.share, routed) : scored
   const named = target.kind === "expert" ? members.findIndex(({ config }) => config.name === target.name) : undefined
+  const complexity = complexityOf(core, request, routed, base)
   return {
     routed,
     base,
     promptTokens,
     named,
     purse: request.purse,
+    complexity,
     plan(nowMs, budgetUsd) {
       const pressures = members.map((_, place) => pressureOf(core, place, request, promptTokens, nowMs, budgetUsd))
       return { ...planRoute(base.scores, pressures), pressures }
     },
-    report(plan, pressures, chosen) {
+    report(plan, pressures, chosen, why = whyOf(base, named, chosen, generalist, core.config.leastScore)) {
       const scores = members.map(({ config }, place): ExpertScore => {
         const { unavailable } = pressures[place]!
         const [baseScore, adjusted] = [rounded(base.scores[place]!), rounded(plan.adjusted[place]!)]
@@ -50,7 +57,7 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
       scores.sort(
         (a, b) => Number(a.unavailable !== undefined) - Number(b.unavailable !== undefined) || b.adjusted - a.adjusted,
       )
-      return { model: targetText(target), why: whyOf(base, named, chosen, generalist, core.config.leastScore), scores }
+      return { model: targetText(target), why, ...(complexity && { complexity: rounded(complexity.value) }), scores }
     },
   }
 }

@@ -28,6 +28,13 @@ export function measureTradeOff(
   return { thresholds, quality }
 }
 
+/** Returns the part of the requests that a trade-off was measured on whose gain is less; 0 where the cheap one is as likely right. */
+export function rankOfGain(gain: number, { thresholds }: Pick<TradeOff, "thresholds">): number {
+  if (gain <= 0) return 0
+  const share = thresholds.findIndex((threshold) => threshold <= gain)
+  return share < 0 ? 0 : 1 - share / SHARES
+}
+
 /** How much likelier the strong expert is right. */
 export function gainOf(scores: Float32Array): number {
   return scores[1]! - scores[0]!
