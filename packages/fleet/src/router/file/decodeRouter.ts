@@ -100,8 +100,10 @@ export function decodeRouter(bytes: Uint8Array, source: string): RouterWeights {
       }
     : undefined
   const tradeOff = hasTradeOff ? { thresholds: floats(SHARES + 1), quality: floats(SHARES + 1) } : undefined
-  const bag = Float32Array.from(new Int8Array(take(numFeatures * hiddenWidth)))
-  for (let i = 0; i < bag.length; i++) bag[i]! *= scales[Math.floor(i / hiddenWidth)]!
+  const rows = new Int8Array(take(numFeatures * hiddenWidth))
+  const bag = new Float32Array(rows.length)
+  for (let row = 0, i = 0; row < numFeatures; row++)
+    for (const end = i + hiddenWidth; i < end; i++) bag[i] = rows[i]! * scales[row]!
   return {
     experts,
     output,
