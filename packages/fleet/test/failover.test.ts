@@ -76,11 +76,9 @@ describe("failover", () => {
       peers.risk.does(FAIL)
       peers.risk2.does(FAIL)
       const fleet = yield* fleetWith()
-      expect((yield* ask(fleet, "risky")).attempts).toEqual([
-        "risk server-error",
-        "risk2 server-error",
-        "desk answered",
-      ])
+      const risky = yield* ask(fleet, "risky")
+      expect(risky.attempts).toEqual(["risk server-error", "risk2 server-error", "desk answered"])
+      expect(risky.report.route.why).toBe("it stands in for those that suit better")
       const nobodys = yield* ask(fleet, "of nobody's domain")
       expect(nobodys.report).toMatchObject({ expert: "desk", route: { why: "no expert stands out: the generalist's" } })
     }),

@@ -147,7 +147,11 @@ function whyOf(
   if (named !== undefined)
     return named === chosen ? "it was asked for by name" : "it stands in for the one that was asked for"
   if (rules[chosen] !== undefined) return `rule: ${rules[chosen]}`
-  if (chosen === generalist && scores[chosen]! < least) return "no expert stands out: the generalist's"
+  if (chosen === generalist && scores[chosen]! < least) {
+    return scores.some((score) => score >= least)
+      ? "it stands in for those that suit better"
+      : "no expert stands out: the generalist's"
+  }
   return `score ${rounded(scores[chosen]!)}`
 }
 
