@@ -6,13 +6,17 @@ import type { SuiteOptions } from "./Suite.ts"
 
 /** What one stream has the engine do. */
 interface StreamWork {
-  readonly numPromptTokens: number
+  readonly promptIds: readonly number[]
   readonly numTokens: number
 }
 
 /** The model's step in this process: no service, no sampling, no text. */
 export interface AloneEngine {
-  /** Has all streams read their prompts, one after the other, then makes steps of all that want more tokens; returns the time. */
+  /**
+   * Has all streams read their prompts, one after the other, then makes steps of all that want more tokens; returns the time.
+   *
+   * What they say, greedily, is found out before: the same tokens choose the same experts as in the service.
+   */
   run(streams: readonly StreamWork[]): number
   close(): void
 }
@@ -28,26 +32,38 @@ export function openAloneEngine(
   const backend = createBackend(backendName, arena, numThreads)
   const maxRows = Math.max(capacity, numStreams)
   const transformer = createTransformer({ prepared, backend, numSlots: numStreams, capacity, maxRows })
-  const { vocabSize } = prepared.config
-  // Ids are spread over the vocabulary, so that routing is spread too.
-  const ids = Int32Array.from({ length: maxRows }, (_, i) => ((i + 1) * 7919) % vocabSize)
-
-  const prefill = ({ numPromptTokens: numRows }: StreamWork, slotId: number): void => {
-    transformer.run({ numRows, ids, slots: [{ slotId, firstRow: 0, numRows, pastLength: 0, wantsLogits: true }] })
-  }
-  const decode = (streams: readonly StreamWork[], numDone: number): void => {
-    const slots = streams.flatMap(({ numPromptTokens, numTokens }, slotId) =>
-      numTokens > numDone ? [{ slotId, numRows: 1, pastLength: numPromptTokens + numDone - 1, wantsLogits: true }] : [],
-    )
-    const rows = slots.map((slot, firstRow) => ({ ...slot, firstRow }))
-    transformer.run({ numRows: rows.length, ids, slots: rows })
+  /** Runs all streams; `said` holds the answers, and grows where `say` is given. */
+  const pass = (
+    streams: readonly StreamWork[],
+    said: readonly number[][],
+    say?: (slotId: number, id: number) => void,
+  ) => {
+    for (const [slotId, { promptIds }] of streams.entries()) {
+      const numRows = promptIds.length
+      const slots = [{ slotId, firstRow: 0, numRows, pastLength: 0, wantsLogits: true }]
+      transformer.run({ numRows, ids: Int32Array.from(promptIds), slots })
+      say?.(slotId, largest(transformer.logits(0)))
+    }
+    const most = Math.max(...streams.map(({ numTokens }) => numTokens))
+    for (let numDone = 1; numDone < most; numDone++) {
+      const slots = streams.flatMap(({ promptIds, numTokens }, slotId) =>
+        numTokens > numDone
+          ? [{ slotId, numRows: 1, pastLength: promptIds.length + numDone - 1, wantsLogits: true }]
+          : [],
+      )
+      const ids = Int32Array.from(slots, ({ slotId }) => said[slotId]![numDone - 1]!)
+      const rows = slots.map((slot, firstRow) => ({ ...slot, firstRow }))
+      transformer.run({ numRows: rows.length, ids, slots: rows })
+      if (say === undefined) continue
+      for (const [row, { slotId }] of slots.entries()) say(slotId, largest(transformer.logits(row)))
+    }
   }
   return {
     run(streams) {
+      const said = streams.map((): number[] => [])
+      pass(streams, said, (slotId, id) => void said[slotId]!.push(id))
       const started = performance.now()
-      for (const [slotId, stream] of streams.entries()) prefill(stream, slotId)
-      const most = Math.max(...streams.map(({ numTokens }) => numTokens))
-      for (let numDone = 1; numDone < most; numDone++) decode(streams, numDone)
+      pass(streams, said)
       return performance.now() - started
     },
     close() {
@@ -57,4 +73,10 @@ export function openAloneEngine(
       prepared.close()
     },
   }
+}
+
+function largest(logits: Float32Array): number {
+  let best = 0
+  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
+  return best
 }

@@ -1,4 +1,5 @@
 import { dirname } from "node:path"
+import { encodeQuestion } from "./encodeQuestion.ts"
 import { describeVariant, MODEL_FLAGS, nameModel, prepareEngineModel } from "./engineModel.ts"
 import { streamChat, type StreamTiming } from "./load/streamChat.ts"
 import { openAloneEngine } from "./openAloneEngine.ts"
@@ -34,10 +35,14 @@ export const streams: Suite = {
     const dense = flags.dense === undefined ? [] : ["--dense", flags.dense]
     const service = await startService({ ...options, ...place }, ["--context", String(CAPACITY), ...dense])
     const alone = openAloneEngine(model, options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
+    const workOf = (prompt: string, { numTokens }: StreamTiming) => ({
+      promptIds: encodeQuestion(model.sourceDir, prompt),
+      numTokens,
+    })
     const ask = (prompt: string): Promise<StreamTiming> =>
       streamChat({ url: service.url, model: "default", prompt, maxTokens: MAX_TOKENS, signal })
     try {
-      alone.run([workOf(await ask("Hello!"))])
+      alone.run([workOf("Hello!", await ask("Hello!"))])
       for (const numStreams of STREAMS) {
         const name = `${numStreams} stream${numStreams === 1 ? "" : "s"}`
         const rates: number[] = []
@@ -46,16 +51,17 @@ export const streams: Suite = {
         for (let round = 0; round < ROUNDS; round++) {
           report(`${name}, round ${round + 1} of ${ROUNDS}`)
           const started = performance.now()
-          const timings = await Promise.all(
-            Array.from({ length: numStreams }, (_, i) =>
-              ask(`I lost my credit card number ${round}${i}, what should I do?`),
-            ),
+          // Prompts differ from their beginnings on: what they shared the service would read once.
+          const prompts = Array.from(
+            { length: numStreams },
+            (_, i) => `${numStreams}${round}${i}: I lost my credit card.`,
           )
+          const timings = await Promise.all(prompts.map(ask))
           const elapsedMs = performance.now() - started
           const numTokens = timings.reduce((sum, timing) => sum + timing.numTokens, 0)
           rates.push((numTokens / elapsedMs) * 1000)
           firsts.push(...timings.map(({ firstTokenMs }) => firstTokenMs))
-          aloneRates.push((numTokens / alone.run(timings.map(workOf))) * 1000)
+          aloneRates.push((numTokens / alone.run(timings.map((timing, i) => workOf(prompts[i]!, timing)))) * 1000)
         }
         const comparedWith = [{ contender: ALONE }]
         yield { name, contender: ALONE, unit: "tok/s", samples: aloneRates }
@@ -67,9 +73,4 @@ export const streams: Suite = {
       await service.stop()
     }
   },
-}
-
-function workOf({ numPromptTokens, numTokens }: StreamTiming) {
-  if (numPromptTokens === undefined) throw new Error("expected usage with prompt_tokens at a stream's end, found none")
-  return { numPromptTokens, numTokens }
 }
