@@ -22,7 +22,7 @@ export const FIGURES: readonly (readonly string[])[] = [
   ["sparse"],
   ["engine", "--shape", "olmoe-1b-7b", ...ALL_INT4, ...PEER],
   ["engine", "--shape", "qwen3-30b-a3b", ...ALL_INT4, ...PEER],
-  ["streams", "--shape", "qwen3-30b-a3b", ...ALL_INT4],
+  ["streams", "--shape", "qwen3-30b-a3b,num_hidden_layers=3", ...ALL_INT4],
   ["paged"],
   ["soak"],
 ]
