@@ -31,3 +31,11 @@ export function judgeFigure({ stated, recomputed }: ArticleFigure): Verdict {
   const [low, high] = typeof stated === "number" ? [stated, stated] : stated
   return recomputed >= low * (1 - TOLERANCE) && recomputed <= high * (1 + TOLERANCE) ? "holds" : "fails"
 }
+
+/** Neither article says its rate; article A's own ¥0.017 for $0.0024 means about this. */
+export const YUAN_PER_USD = 7.1
+
+/** Returns by how many per cent `after` is below `before`. */
+export function saving(before: number, after: number): number {
+  return (1 - after / before) * 100
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { judgeFigure } from "./ArticleFigure.ts"
-import { ARTICLE_B_TOKEN_TIME, ARTICLE_FIGURES } from "./articleFigures.ts"
+import { ARTICLE_B_TOKEN_TIME } from "./articleB.ts"
+import { ARTICLE_FIGURES } from "./articleFigures.ts"
 
 /** What each figure's own inputs give, by hand, and whether the article says so. */
 const BY_HAND: readonly [claim: string, value: number | undefined, verdict: string][] = [
