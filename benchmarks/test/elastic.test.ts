@@ -6,14 +6,13 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { runnableBackends } from "../src/createBackend.ts"
-import { generateModel } from "../src/generate/generateModel.ts"
-import { parseShape } from "../src/generate/parseShape.ts"
 import { streamChat } from "../src/load/streamChat.ts"
 import { type AdminClient, createAdminClient } from "../src/soak/createAdminClient.ts"
 import { freePort, type Service, startService } from "../src/startService.ts"
+import { generateZipf } from "./generateZipf.ts"
 
 const NUM_STREAMS = 8
-const SHAPE = parseShape("tiny-qwen3,num_experts=128,num_experts_per_tok=8")
+const SHAPE = "tiny-qwen3,num_experts=128,num_experts_per_tok=8"
 const HIDDEN = 128
 const INTERMEDIATE = 64
 // Elsewhere a text may depend on who else is served.
@@ -28,22 +27,11 @@ let admin: AdminClient
 beforeAll(async () => {
   if (!runs) return
   mkdirSync(swapDir)
-  const signal = new AbortController().signal
-  const formats = { format: "int8", dense: "int8" } as const
-  const options = {
-    ...formats,
-    shape: SHAPE,
-    skew: "zipf",
-    seed: 7,
-    withGguf: false,
-    signal,
-    report: () => {},
-  } as const
-  const { sourceDir, preparedDir } = await generateModel(work, options)
+  const { sourceDir, preparedDir } = await generateZipf(work, SHAPE, 7)
   const root = join(import.meta.dir, "../..")
   const adminPort = freePort()
   const place = { root, modelDir: sourceDir, cacheDir: dirname(preparedDir), backend: "x64", numThreads: 2 } as const
-  service = await startService({ ...formats, ...place }, ["--admin-port", String(adminPort), "--swap-dir", swapDir])
+  service = await startService({ ...place, format: "int8" }, ["--admin-port", String(adminPort), "--swap-dir", swapDir])
   admin = createAdminClient(`http://127.0.0.1:${adminPort}`)
 })
 afterAll(async () => {

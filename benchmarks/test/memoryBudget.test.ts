@@ -4,18 +4,17 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { runnableBackends } from "../src/createBackend.ts"
-import { generateModel, type GeneratedModel } from "../src/generate/generateModel.ts"
-import { parseShape } from "../src/generate/parseShape.ts"
+import type { GeneratedModel } from "../src/generate/generateModel.ts"
 import { streamChat } from "../src/load/streamChat.ts"
 import { findCgroups } from "../src/paging/online/runPaged.ts"
 import { createAdminClient } from "../src/soak/createAdminClient.ts"
 import { freePort, type Service, startService } from "../src/startService.ts"
+import { generateZipf } from "./generateZipf.ts"
 
 const MIB = 2 ** 20
 /** 256 experts of 1.2 MiB. */
-const SHAPE = parseShape(
-  "tiny-qwen3,num_experts=64,num_experts_per_tok=8,num_hidden_layers=4,hidden_size=640,moe_intermediate_size=640",
-)
+const SHAPE =
+  "tiny-qwen3,num_experts=64,num_experts_per_tok=8,num_hidden_layers=4,hidden_size=640,moe_intermediate_size=640"
 /** The process, what is dense, and less than half of the experts. */
 const MEMORY = 320 * MIB
 const TOLERANCE = 1.1
@@ -34,18 +33,7 @@ let model: GeneratedModel
 
 beforeAll(async () => {
   if (backend === undefined) return
-  const signal = new AbortController().signal
-  const formats = { format: "int8", dense: "int8" } as const
-  const options = {
-    ...formats,
-    shape: SHAPE,
-    skew: "zipf",
-    seed: 5,
-    withGguf: false,
-    signal,
-    report: () => {},
-  } as const
-  model = await generateModel(work, options)
+  model = await generateZipf(work, SHAPE, 5)
 })
 afterAll(() => rmSync(work, { recursive: true, force: true }))
 
