@@ -2,7 +2,8 @@ import { createArena } from "@consilium/kernels"
 import { createTransformer, ensurePrepared, openPreparedModel } from "@consilium/model"
 import { createEngineExperts, type EngineExperts, type ResidencyReport, type RoutingPolicy } from "@consilium/serving"
 import { createBackend } from "./createBackend.ts"
-import { encodeQuestion } from "./encodeQuestion.ts"
+import { createQuestionEncoder } from "./createQuestionEncoder.ts"
+import { largestId } from "./largestId.ts"
 import { QUESTIONS } from "./paging/questions.ts"
 import type { Measurement, Suite, SuiteOptions, Unit } from "./Suite.ts"
 
@@ -36,10 +37,7 @@ export const balance: Suite = {
     expect(Object.keys(WAYS).length * 6)
     report("answering")
     const texts = await withExperts(options, WAYS.exact!, (model) =>
-      answer(
-        model,
-        QUESTIONS.map((question) => encodeQuestion(options.modelDir, question)),
-      ),
+      answer(model, QUESTIONS.map(createQuestionEncoder(options.modelDir))),
     )
     for (const [contender, policy] of Object.entries(WAYS)) {
       // The model blocks this thread: let Ctrl-C in.
@@ -139,12 +137,13 @@ function answer(model: BalancedModel, prompts: readonly (readonly number[])[]): 
   const texts = prompts.map((prompt) => ({ ids: [...prompt], numPrompt: prompt.length }))
   let open = texts.map((text, slotId) => ({ slotId, text, past: 0 }))
   // Prompts one after the other, then a token of each answer a step.
-  for (const one of open) one.text.ids.push(bestOf(model.run([{ slotId: one.slotId, ids: one.text.ids, past: 0 }])[0]!))
+  for (const one of open)
+    one.text.ids.push(largestId(model.run([{ slotId: one.slotId, ids: one.text.ids, past: 0 }])[0]!))
   for (let n = 1; n < MAX_TOKENS; n++) {
     open = open.filter(({ text }) => !model.eosIds.includes(text.ids.at(-1)!))
     if (open.length === 0) break
     const rows = open.map(({ slotId, text: { ids } }) => ({ slotId, ids: ids.slice(-1), past: ids.length - 1 }))
-    model.run(rows).forEach((logits, i) => void open[i]!.text.ids.push(bestOf(logits)))
+    model.run(rows).forEach((logits, i) => void open[i]!.text.ids.push(largestId(logits)))
   }
   return texts
 }
@@ -156,7 +155,7 @@ function reread(model: BalancedModel, texts: readonly Text[]): { readonly surpri
   let numTokens = 0
   const judge = (logits: Float32Array, id: number): void => {
     surprise += surpriseAt(logits, id)
-    numKept += bestOf(logits) === id ? 1 : 0
+    numKept += largestId(logits) === id ? 1 : 0
     numTokens++
   }
   for (const [slotId, { ids, numPrompt }] of texts.entries())
@@ -173,15 +172,9 @@ function reread(model: BalancedModel, texts: readonly Text[]): { readonly surpri
   return { surprise: surprise / numTokens, kept: numKept / numTokens }
 }
 
-function bestOf(logits: Float32Array): number {
-  let best = 0
-  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
-  return best
-}
-
 /** Returns how unlikely a token is, in nats. */
 function surpriseAt(logits: Float32Array, id: number): number {
-  const most = logits[bestOf(logits)]!
+  const most = logits[largestId(logits)]!
   let sum = 0
   for (const logit of logits) sum += Math.exp(logit - most)
   return most + Math.log(sum) - logits[id]!

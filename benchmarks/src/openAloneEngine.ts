@@ -2,6 +2,7 @@ import { createArena } from "@consilium/kernels"
 import { createTransformer, openPreparedModel } from "@consilium/model"
 import { createBackend } from "./createBackend.ts"
 import type { EngineModel } from "./engineModel.ts"
+import { largestId } from "./largestId.ts"
 import type { SuiteOptions } from "./Suite.ts"
 
 /** What one stream has the engine do. */
@@ -42,7 +43,7 @@ export function openAloneEngine(
       const numRows = promptIds.length
       const slots = [{ slotId, firstRow: 0, numRows, pastLength: 0, wantsLogits: true }]
       transformer.run({ numRows, ids: Int32Array.from(promptIds), slots })
-      say?.(slotId, largest(transformer.logits(0)))
+      say?.(slotId, largestId(transformer.logits(0)))
     }
     const most = Math.max(...streams.map(({ numTokens }) => numTokens))
     for (let numDone = 1; numDone < most; numDone++) {
@@ -55,7 +56,7 @@ export function openAloneEngine(
       const rows = slots.map((slot, firstRow) => ({ ...slot, firstRow }))
       transformer.run({ numRows: rows.length, ids, slots: rows })
       if (say === undefined) continue
-      for (const [row, { slotId }] of slots.entries()) say(slotId, largest(transformer.logits(row)))
+      for (const [row, { slotId }] of slots.entries()) say(slotId, largestId(transformer.logits(row)))
     }
   }
   return {
@@ -73,10 +74,4 @@ export function openAloneEngine(
       prepared.close()
     },
   }
-}
-
-function largest(logits: Float32Array): number {
-  let best = 0
-  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
-  return best
 }

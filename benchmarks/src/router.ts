@@ -45,10 +45,13 @@ export const router: Suite = {
   async *run(options) {
     const data = options.flags.data ?? join(options.root, "../shared/data")
     yield* measureSynthetic(options)
-    if (existsSync(join(data, "banking77/train.csv"))) yield* measureIntents(join(data, "banking77"), options)
-    else options.report(`skipped: no banking77 in ${data}`)
-    if (existsSync(join(data, "model-responses"))) yield* measureCost(join(data, "model-responses"), options)
-    else options.report(`skipped: no model-responses in ${data}`)
+    const lacks = (folder: string, ...files: readonly string[]): boolean => {
+      const missing = files.find((file) => !existsSync(join(data, folder, file)))
+      if (missing !== undefined) options.report(`skipped: no ${join(folder, missing)} in ${data}`)
+      return missing !== undefined
+    }
+    if (!lacks("banking77", "train.csv", "desks.json")) yield* measureIntents(join(data, "banking77"), options)
+    if (!lacks("model-responses", "gsm8k.csv")) yield* measureCost(join(data, "model-responses"), options)
   },
 }
 
@@ -80,6 +83,8 @@ async function* measureIntents(dir: string, options: SuiteOptions): AsyncIterabl
   const { experts, examples } = readExamples([join(dir, "train.csv")], "text", { label: "category" })
   const desks = JSON.parse(readFileSync(join(dir, "desks.json"), "utf8")) as Record<string, readonly string[]>
   const deskOf = experts.map((intent) => Object.values(desks).findIndex((intents) => intents.includes(intent)))
+  const homeless = experts.find((_, e) => deskOf[e] === -1)
+  if (homeless !== undefined) throw new Error(`${dir}/desks.json: expected a desk of ${homeless}, found none`)
   const { held, rest } = splitExamples(examples, stratumOf, HELD_OUT, SEED)
   for (const contender of MODELS) {
     await pause(options, `banking77: training ${contender} on ${rest.length} of ${examples.length}`)

@@ -1,8 +1,8 @@
 import { dirname } from "node:path"
-import { encodeQuestion } from "./encodeQuestion.ts"
+import { createQuestionEncoder } from "./createQuestionEncoder.ts"
 import { describeVariant, MODEL_FLAGS, nameModel, prepareEngineModel } from "./engineModel.ts"
 import { streamChat, type StreamTiming } from "./load/streamChat.ts"
-import { openAloneEngine } from "./openAloneEngine.ts"
+import { type AloneEngine, openAloneEngine } from "./openAloneEngine.ts"
 import { startService } from "./startService.ts"
 import type { Suite } from "./Suite.ts"
 
@@ -34,14 +34,13 @@ export const streams: Suite = {
     const place = { modelDir: model.sourceDir, cacheDir: dirname(model.preparedDir) }
     const dense = flags.dense === undefined ? [] : ["--dense", flags.dense]
     const service = await startService({ ...options, ...place }, ["--context", String(CAPACITY), ...dense])
-    const alone = openAloneEngine(model, options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
-    const workOf = (prompt: string, { numTokens }: StreamTiming) => ({
-      promptIds: encodeQuestion(model.sourceDir, prompt),
-      numTokens,
-    })
+    const encode = createQuestionEncoder(model.sourceDir)
+    const workOf = (prompt: string, { numTokens }: StreamTiming) => ({ promptIds: encode(prompt), numTokens })
     const ask = (prompt: string): Promise<StreamTiming> =>
       streamChat({ url: service.url, model: "default", prompt, maxTokens: MAX_TOKENS, signal })
+    let alone: AloneEngine | undefined
     try {
+      alone = openAloneEngine(model, options, { numStreams: Math.max(...STREAMS), capacity: CAPACITY })
       alone.run([workOf("Hello!", await ask("Hello!"))])
       for (const numStreams of STREAMS) {
         const name = `${numStreams} stream${numStreams === 1 ? "" : "s"}`
@@ -69,7 +68,7 @@ export const streams: Suite = {
         yield { name: `${name}, time to first token`, contender: HTTP, unit: "ms", samples: firsts }
       }
     } finally {
-      alone.close()
+      alone?.close()
       await service.stop()
     }
   },

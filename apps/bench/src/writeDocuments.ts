@@ -1,8 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { BenchRecord } from "./BenchRecord.ts"
 import { costDocument } from "./costDocument.ts"
-import { createRecordReader } from "./createRecordReader.ts"
+import { createRecordReader, findRecord } from "./createRecordReader.ts"
 import { machineOf, renderFigures } from "./renderFigures.ts"
 
 /**
@@ -11,17 +10,10 @@ import { machineOf, renderFigures } from "./renderFigures.ts"
  * @param machine whose figures to show; those that the README shows already unless given
  */
 export function renderDocuments(root: string, machine?: string): Readonly<Record<string, string>> {
-  const read = createRecordReader(join(root, "benchmarks/results"))
-  const readme = renderFigures(readFileSync(join(root, "README.md"), "utf8"), read, machine)
+  const results = join(root, "benchmarks/results")
+  const readme = renderFigures(readFileSync(join(root, "README.md"), "utf8"), createRecordReader(results), machine)
   const shown = machineOf(readme)!
-  const find = (name: string): BenchRecord | undefined => {
-    try {
-      return read(shown, name)
-    } catch {
-      return undefined
-    }
-  }
-  return { "README.md": readme, "docs/cost.md": costDocument(find, shown) }
+  return { "README.md": readme, "docs/cost.md": costDocument((name) => findRecord(results, shown, name), shown) }
 }
 
 /** Writes them. */

@@ -15,7 +15,10 @@ const record: BenchRecord = {
   machine: { cpu: "Some Chip", features: ["avx2"], numCores: 2, memoryGiB: 24, platform: "linux x64" },
   versions: { bun: "1.4.5" },
   options: { threads: 2 },
-  measurements: [{ name: "64 tokens", contender: "onnx", unit: "ms", samples: [1.23456789, 2] }],
+  measurements: [
+    { name: "64 tokens", contender: "onnx", unit: "ms", samples: [1.23456789, 2] },
+    { name: "tokens", unit: "count", samples: [1_234_567] },
+  ],
 }
 
 let dir: string
@@ -28,7 +31,8 @@ test("writeRecord: writes data, table and plot, and the data reads back", () => 
   const path = writeRecord(dir, "layer", record)
   expect(readdirSync(join(dir, "some-chip-avx2-2c")).sort()).toEqual(["layer.json", "layer.md", "layer.svg"])
   const read = JSON.parse(readFileSync(`${path}.json`, "utf8")) as BenchRecord
-  expect(read).toEqual({ ...record, measurements: [{ ...record.measurements[0]!, samples: [1.2346, 2] }] })
+  const [time, count] = record.measurements
+  expect(read).toEqual({ ...record, measurements: [{ ...time!, samples: [1.2346, 2] }, count!] })
   const text = readFileSync(`${path}.md`, "utf8")
   for (const part of [
     "How fast?",

@@ -21,11 +21,13 @@ export function writeRecord(resultsDir: string, name: string, record: BenchRecor
   return path
 }
 
-/** JSON with a line for each measurement's samples, rounded to five digits: no clock here is finer. */
+/** JSON with a line for each measurement's samples, those that are no counts rounded to five digits: no clock here is finer. */
 function encodeRecord(record: BenchRecord): string {
   const lines: string[] = []
   const measurements = record.measurements.map((measurement) => {
-    lines.push(`[${measurement.samples.map((sample) => Number(sample.toPrecision(5))).join(", ")}]`)
+    lines.push(
+      `[${measurement.samples.map((sample) => (Number.isInteger(sample) ? sample : Number(sample.toPrecision(5)))).join(", ")}]`,
+    )
     return { ...measurement, samples: `samples:${lines.length - 1}` }
   })
   const text = JSON.stringify({ ...record, measurements }, undefined, 1)

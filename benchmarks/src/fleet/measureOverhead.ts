@@ -12,7 +12,6 @@ export interface Overhead {
 }
 
 const WARM_UP = 200
-const NUM_EXPERTS = 5
 const WORDS = ["risk", "slogan", "card", "invoice", "holiday"]
 const ANSWER = {
   object: "chat.completion",
@@ -32,7 +31,7 @@ export async function measureOverhead(
   const peer = startFakePeer({ kind: "whole", body: ANSWER })
   const dir = mkdtempSync(join(tmpdir(), "consilium-fleet-overhead-"))
   try {
-    const experts = WORDS.slice(0, NUM_EXPERTS).map(
+    const experts = WORDS.map(
       (word) =>
         `[fleet.experts.${word}]\nkind = "remote"\nurl = "${peer.url}"\nmodel = "m"\ndescription = "all about a ${word}"`,
     )

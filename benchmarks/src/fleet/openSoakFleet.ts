@@ -60,14 +60,15 @@ export async function openSoakFleet(
 }
 
 /** Engines are the service's children. */
-function killOneChild(pid: number, random: () => number): void {
+function killOneChild(pid: number, random: () => number): boolean {
   const found = Bun.spawnSync(["pgrep", "-P", String(pid), "-f", "engine/main.ts"]).stdout.toString()
   const children = found.split("\n").filter(Boolean).map(Number)
   const child = children[Math.floor(random() * children.length)]
-  if (child === undefined) return
+  if (child === undefined) return false
   try {
-    process.kill(child, "SIGKILL")
+    return process.kill(child, "SIGKILL")
   } catch {
     // It has just fallen asleep.
+    return false
   }
 }

@@ -10,8 +10,8 @@ export interface FleetSoakOptions {
   readonly url: string
   readonly adminUrl: string
   readonly peers: Readonly<Record<(typeof REMOTES)[number], FaultyPeer>>
-  /** Kills the engine process of some local expert. */
-  readonly killEngine: () => void
+  /** Kills the engine process of some local expert; returns false where none runs. */
+  readonly killEngine: () => boolean
   readonly numRequests: number
   readonly numClients: number
   readonly seed: number
@@ -46,10 +46,7 @@ export async function runFleetSoak(options: FleetSoakOptions): Promise<FleetSoak
   const client = async (): Promise<void> => {
     while (next < numRequests && !signal.aborted) {
       const number = ++next
-      if (number % KILL_EVERY === 0) {
-        options.killEngine()
-        tally.numKills++
-      }
+      if (number % KILL_EVERY === 0 && options.killEngine()) tally.numKills++
       if (number % REFUSE_EVERY === 0) void refuse(random() < 0.5 ? peers.risk : peers.copy)
       if (number % LOOK_EVERY === 0) tally.wrongs.push(...checkBreakers(await look(options), Date.now()))
       await oneRequest(options, number, random, tally)

@@ -11,7 +11,8 @@ import {
 import type { ExpertTrace, TraceStep } from "@consilium/scheduling"
 import { basename } from "node:path"
 import { createBackend } from "../createBackend.ts"
-import { encodeQuestion } from "../encodeQuestion.ts"
+import { createQuestionEncoder } from "../createQuestionEncoder.ts"
+import { largestId } from "../largestId.ts"
 import type { SuiteOptions } from "../Suite.ts"
 import { moeLayersOf, type RecordedLayer } from "./moeLayersOf.ts"
 
@@ -59,11 +60,12 @@ export async function recordTrace(
       steps.push(readStep(transformer, layers, forecasts, ids.length))
       return transformer.logits(0)
     }
+    const encode = createQuestionEncoder(modelDir)
     for (const question of questions) {
       signal.throwIfAborted()
       // The model blocks this thread: let Ctrl-C in.
       await Bun.sleep(0)
-      answer(run, encodeQuestion(modelDir, question), maxTokens, prepared.config.eosIds)
+      answer(run, encode(question), maxTokens, prepared.config.eosIds)
     }
     const { numExperts, topK } = layers[0]!
     const header = { model: basename(modelDir), numLayers: layers.length, numExperts, topK, hasForecasts: true }
@@ -94,7 +96,7 @@ type Run = (ids: readonly number[], pastLength: number) => Float32Array
 function answer(run: Run, prompt: readonly number[], maxTokens: number, eosIds: readonly number[]): void {
   let logits = run(prompt, 0)
   for (let n = 0; n < maxTokens; n++) {
-    const id = logits.indexOf(logits.reduce((most, logit) => Math.max(most, logit), -Infinity))
+    const id = largestId(logits)
     if (eosIds.includes(id)) return
     logits = run([id], prompt.length + n)
   }

@@ -104,33 +104,43 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const spoiltMs: number[] = []
   const counts = Object.fromEntries(SOAK_KINDS.map((kind) => [kind, 0])) as Record<SoakKind, number>
   const pausesMs = Object.fromEntries(SOAK_KINDS.map((kind) => [kind, [] as number[]])) as Record<SoakKind, number[]>
-  for (const [n, kind] of kinds.entries()) {
-    if (signal.aborted || performance.now() - started > maxMs) break
-    const { layer, expert } = places[Math.floor(random() * places.length)]!
-    for (const times of arrivals) times.splice(0, Math.max(0, times.length - 1))
-    if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer++
-    const numFailures = MAY_CHANGE_TEXT.has(kind) ? await admin.numFailures(layer, expert) : 0
-    const endedBefore = numEnded.slice()
-    await admin.inject(kind, layer, expert)
-    const injectedMs = performance.now()
-    const isSettled = await settle(kind, arrivals, signal)
-    pausesMs[kind].push(longestSilence(arrivals))
-    // The answers that it fell into are ended, and compared, before the next.
-    const hasGoneOn = (): boolean => numEnded.every((count, i) => count > endedBefore[i]!)
-    if (!(isSettled && (await within15s(hasGoneOn, signal)))) losses.push(`after ${kind}: a stream did not go on`)
-    if (MAY_CHANGE_TEXT.has(kind)) {
-      if (!(await admin.untilRepaired(layer, expert, numFailures)))
-        losses.push(`layer ${layer} expert ${expert}: its spoilt bytes were not found`)
-      spoiltMs.push(performance.now() - injectedMs)
-      // Answers that had begun by then may hold what was computed before.
-      state.lastSpoiled = performance.now()
-      state.mayDiffer--
+  try {
+    for (const [n, kind] of kinds.entries()) {
+      if (signal.aborted || performance.now() - started > maxMs) break
+      const { layer, expert } = places[Math.floor(random() * places.length)]!
+      for (const times of arrivals) times.splice(0, Math.max(0, times.length - 1))
+      if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer++
+      const numFailures = MAY_CHANGE_TEXT.has(kind) ? await admin.numFailures(layer, expert) : 0
+      const endedBefore = numEnded.slice()
+      try {
+        await admin.inject(kind, layer, expert)
+      } catch (error) {
+        losses.push(`${kind} was not taken: ${(error as Error).message}`)
+        if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer--
+        continue
+      }
+      const injectedMs = performance.now()
+      const isSettled = await settle(kind, arrivals, signal)
+      pausesMs[kind].push(longestSilence(arrivals))
+      // The answers that it fell into are ended, and compared, before the next.
+      const hasGoneOn = (): boolean => numEnded.every((count, i) => count > endedBefore[i]!)
+      if (!(isSettled && (await within15s(hasGoneOn, signal)))) losses.push(`after ${kind}: a stream did not go on`)
+      if (MAY_CHANGE_TEXT.has(kind)) {
+        if (!(await admin.untilRepaired(layer, expert, numFailures)))
+          losses.push(`layer ${layer} expert ${expert}: its spoilt bytes were not found`)
+        spoiltMs.push(performance.now() - injectedMs)
+        // Answers that had begun by then may hold what was computed before.
+        state.lastSpoiled = performance.now()
+        state.mayDiffer--
+      }
+      counts[kind]++
+      onFault?.(n + 1, kinds.length)
     }
-    counts[kind]++
-    onFault?.(n + 1, kinds.length)
+  } finally {
+    // Streams that nobody ends would ask for ever.
+    state.isOver = true
+    await Promise.all(streams)
   }
-  state.isOver = true
-  await Promise.all(streams)
   return {
     numFaults: counts,
     numAnswers: state.numAnswers,
