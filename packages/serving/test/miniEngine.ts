@@ -60,6 +60,9 @@ export const requestOf = (requestId: string, ids: readonly number[], maxTokens =
   trace: false,
 })
 
+/** Where the model lies, prepared. */
+export const preparedDir = (): string => start.preparedDir
+
 /** Starts an engine in the test's scope. */
 export const engineWith = (
   change: Partial<EngineOptions["start"]> = {},

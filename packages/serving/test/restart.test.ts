@@ -1,7 +1,10 @@
 /** Engines that die, hang or sleep, and those that come after them. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { openPreparedModel } from "@consilium/model"
+import { miniModelDir } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
 import { Effect } from "effect"
+import { closeSync, cpSync, openSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import {
   answerOf,
@@ -10,11 +13,12 @@ import {
   engineWith,
   idsOf,
   pidOf,
+  preparedDir,
   prepareEngine,
   removeEngine,
   requestOf,
 } from "./miniEngine.ts"
-import type { Desired } from "../src/control.ts"
+import { type Desired, NOTHING_DESIRED } from "../src/control.ts"
 
 beforeAll(prepareEngine)
 afterAll(removeEngine)
@@ -116,6 +120,55 @@ describe("Engine: the next one", () => {
         const item = conversation("greeting")
         expect(yield* idsOf(engine, requestOf("first", item.prompt_ids))).toEqual(answerOf(item))
         yield* isIn("asleep")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a model that took long to load has not idled meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const states: string[] = []
+        const engine = yield* engineWith({}, { onState: ({ phase }) => states.push(phase), modelIdleMs: 150 })
+        yield* engine.ready
+        yield* Effect.sleep("30 millis")
+        expect(states.at(-1)).toBe("ready")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "what is desired may be more than an argument holds",
+    () =>
+      Effect.gen(function* () {
+        const away = { layer: 99, expert: 0, version: "original", rung: "reroute", sinceMs: 1, numOpenings: 1 } as const
+        const quarantined = Array.from({ length: 1000 }, () => ({ ...away, reason: "it failed ".repeat(10) }))
+        const engine = yield* engineWith({}, { desired: { ...NOTHING_DESIRED, quarantined } })
+        yield* engine.ready
+        const item = conversation("greeting")
+        expect(yield* idsOf(engine, requestOf("large", item.prompt_ids))).toEqual(answerOf(item))
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "a file that is damaged while the service runs stops no restart: its expert is gone round",
+    () =>
+      Effect.gen(function* () {
+        const dir = join(cacheDir, "damaged")
+        cpSync(preparedDir(), dir, { recursive: true })
+        const engine = yield* engineWith({ preparedDir: dir })
+        yield* engine.ready
+        const prepared = openPreparedModel(dir, miniModelDir())
+        const { offset, bytes } = prepared.layers[2]!.experts[5]!
+        prepared.close()
+        const handle = openSync(prepared.slabsPath, "r+")
+        writeSync(handle, Uint8Array.of(1, 2, 3), 0, 3, offset + bytes - 3)
+        closeSync(handle)
+        yield* engine.kill
+        const item = conversation("finance")
+        const ids = yield* idsOf(engine, requestOf("damaged", item.prompt_ids))
+        expect(ids.length).toBeGreaterThan(0)
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -46,15 +46,13 @@ async function runService(settings: Settings): Promise<number> {
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
-  const wanted = desired.load()
-  desired.prune(wanted)
   const ledger = openCostLedger(settings)
   let stopScaling = (): void => {}
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
       maxQueue: settings["max-queue"],
-      desired: wanted,
+      desired: desired.load(),
       onDesired: desired.save,
       stepDeadlineMs: settings["step-deadline"],
       ...(settings["model-idle"] === undefined ? {} : { modelIdleMs: settings["model-idle"] }),

@@ -9,12 +9,10 @@ const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Desired))
 
 /** What operators want of a model, kept beside its manifest. */
 export interface DesiredFile {
-  /** Returns what was kept; nothing where there is none, or none that can be read. */
+  /** Returns what was kept, and removes old versions of experts that it does not name; nothing where there is none, or none that can be read. */
   load(): Desired
   /** Keeps it, whole or not at all; what goes wrong is said in one line, and the service goes on with what is wanted. */
   save(desired: Desired): void
-  /** Removes versions of experts, as files, that it does not name and that were not brought of late. */
-  prune(desired: Desired): void
   /** Lets the next writes find no room, as a fault. */
   failNext(numWrites: number): void
 }
@@ -23,6 +21,15 @@ export interface DesiredFile {
 export function createDesiredFile(preparedDir: string, say: (line: string) => void): DesiredFile {
   const path = join(preparedDir, FILE)
   let numFailing = 0
+
+  const prune = ({ versions, canary, earlier }: Desired): void => {
+    const names = [versions, canary?.versions ?? [], ...earlier.map((of) => of.versions)].flat()
+    try {
+      pruneVersions(preparedDir, new Set(names.filter((name) => name !== null)), Date.now())
+    } catch (error) {
+      say(`${preparedDir}: versions that nobody wants any more stay (${(error as Error).message})`)
+    }
+  }
 
   return {
     load() {
@@ -33,7 +40,9 @@ export function createDesiredFile(preparedDir: string, say: (line: string) => vo
         return NOTHING_DESIRED
       }
       try {
-        return decode(text)
+        const desired = decode(text)
+        prune(desired)
+        return desired
       } catch (error) {
         say(
           `${path}: expected what operators wanted, found something else (${(error as Error).message}): it is left aside`,
@@ -49,14 +58,6 @@ export function createDesiredFile(preparedDir: string, say: (line: string) => vo
         renameSync(draft, path)
       } catch (error) {
         say(`${path}: cannot be written (${(error as Error).message}): what was asked holds until the service ends`)
-      }
-    },
-    prune({ versions, canary, earlier }) {
-      const names = [versions, canary?.versions ?? [], ...earlier.map((of) => of.versions)].flat()
-      try {
-        pruneVersions(preparedDir, new Set(names.filter((name) => name !== null)), Date.now())
-      } catch (error) {
-        say(`${preparedDir}: versions that nobody wants any more stay (${(error as Error).message})`)
       }
     },
     failNext: (numWrites) => void (numFailing += numWrites),

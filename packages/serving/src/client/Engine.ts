@@ -134,6 +134,9 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
       engine = yield* spawnEngine({ ...start, desired, isTested, isRestart: status !== undefined }, onEvents, main)
       return yield* engine.ended
     }),
+  ).pipe(
+    // No process, or no memory for one.
+    Effect.catchDefect((error) => Effect.succeed(`it could not be started (${(error as Error).message})`)),
   )
 
   /** Ends when somebody asks; at once where somebody has. */

@@ -38,8 +38,9 @@ export const spawnEngine = (
 
 function spawn(start: EngineStart, onEvents: (events: readonly EngineEvent[]) => void, main: string) {
   let complaint = ""
-  const child = Bun.spawn([process.execPath, main, JSON.stringify(start)], {
-    stdio: ["ignore", "ignore", "inherit"],
+  const child = Bun.spawn([process.execPath, main], {
+    // An argument has room for 128 KiB: what is desired may be more.
+    stdio: [new Blob([JSON.stringify(start)]), "ignore", "inherit"],
     serialization: "json",
     ipc(message) {
       let events: readonly EngineEvent[]

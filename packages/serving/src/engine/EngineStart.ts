@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { Desired, RoutingPolicy } from "../control.ts"
 
-/** What an engine process is started with: one JSON argument. */
+/** What an engine process is started with: JSON on its standard input. */
 export const EngineStart = Schema.Struct({
   modelId: Schema.String,
   /** The checkpoint: its config is read again. */

@@ -10,7 +10,8 @@ process.on("SIGINT", () => {})
 process.on("SIGTERM", () => {})
 
 const main = Effect.gen(function* () {
-  const start = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(EngineStart))(process.argv[2])
+  const text = yield* Effect.promise(() => Bun.stdin.text())
+  const start = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(EngineStart))(text)
   let reportedAt = 0
   const loaded = yield* Effect.acquireRelease(
     Effect.tryPromise({

@@ -114,7 +114,8 @@ export function createExpertKeeper(options: ExpertKeeperOptions): ExpertKeeper {
           next[original] = 1
           ranked.push({ original, rank, isNamed: rank < numNamed })
         }
-        for (const expert of twice) next[find(layer, expert)] = 2
+        if (layers.every((of) => of.layer !== layer)) throw new RangeError(`layer ${layer} has no experts`)
+        for (const expert of twice) if (next[find(layer, expert)] === 1) next[find(layer, expert)] = 2
       }
       finish()
       wanted = next

@@ -2,7 +2,7 @@
  * Which version of each expert a request runs. An *epoch* is a choice of versions for all experts; a sequence keeps the one that it began with, so that a swap
  * changes nothing for those who run, and a canary is a second epoch beside the first.
  *
- * A version that some epoch uses lives in a place of its own behind its layer's experts; one that none uses any more is forgotten, and its file kept.
+ * A version that some epoch uses lives in a place of its own behind its layer's experts; one that none uses any more is forgotten, and its file kept until a service starts that nobody wants it of.
  */
 import { createRouting, type Routing } from "@consilium/gating"
 import { hash32 } from "@consilium/tensor"
@@ -112,6 +112,16 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
     clean()
   }
 
+  /** Returns the versions of an epoch that are not active, by original. */
+  const addedTo = (epoch: Epoch): (readonly [number, string])[] =>
+    [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
+
+  /** Makes an epoch everybody's, to be gone back from. */
+  const adopt = (epoch: Epoch, running: Running): void => {
+    history.remember(new Map(addedTo(epoch)).keys(), active.versions)
+    activate(epoch, running, "swapped")
+  }
+
   const report = (): VersionsReport => ({ ...describeVersions(active, canary), earlier: history.list() })
 
   const refuse = (swap: PendingSwap, reason: string): void => {
@@ -123,7 +133,7 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
   /** Verifies the versions of a swap that are all awake, and flips. */
   const flip = (swap: PendingSwap): void => {
     const { epoch, share, running } = swap
-    const added = [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
+    const added = addedTo(epoch)
     const outputChange: (number | null)[] = []
     for (const [original, name] of added) {
       try {
@@ -132,10 +142,8 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         return refuse(swap, `${name}: ${(error as Error).message}`)
       }
     }
-    if (share === undefined) {
-      history.remember(new Map(added).keys(), active.versions)
-      activate(epoch, running, "swapped")
-    } else {
+    if (share === undefined) adopt(epoch, running)
+    else {
       active.numRequests = active.numTokens = 0
       canary = { epoch, share, outputChange }
       clean()
@@ -216,11 +224,8 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
       if (canary === undefined) throw new RangeError("there is no canary")
       const { epoch } = canary
       canary = undefined
-      if (isAccepted) {
-        const added = [...epoch.versions].filter(([original, name]) => active.versions.get(original) !== name)
-        history.remember(new Map(added).keys(), active.versions)
-        activate(epoch, "keep", "swapped")
-      } else clean()
+      if (isAccepted) adopt(epoch, "keep")
+      else clean()
       return report()
     },
     desire({ versions, canary: wanted, earlier }) {

@@ -101,7 +101,7 @@ export function createRebalancer(options: RebalancerOptions): Rebalancer {
 
   /** Returns whether it moved somebody. */
   const rebalance = (layer: ExpertLayer): boolean => {
-    if (isPaging(layer)) return false
+    if (isPaging(layer) || !residency.hasRoom()) return false
     const described = domains.describe(layer)
     const { instances, placement } = described
     const perDomain = placement.expertIds.length / placement.numDomains

@@ -26,6 +26,8 @@ export interface Residency {
   readonly counters: ResidencyCounters
   /** Bytes that awake and waking experts hold. */
   readonly usedBytes: number
+  /** Whether the budget allows one more copy. */
+  hasRoom(): boolean
   /** Reads under way that nobody waits for. */
   readonly numAhead: number
   /** Makes a second copy of an awake instance's bytes, in memory of its own; false where there is no room, or nothing to copy. */

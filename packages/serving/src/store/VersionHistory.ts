@@ -60,11 +60,12 @@ export function createVersionHistory(table: ExpertTable): VersionHistory {
           const version = name === null ? { layer, expert } : parseExpertVersion(name)
           return version?.layer === layer && version.expert === expert
         })
-        if (original !== undefined && fits)
-          history.set(
-            original,
-            versions.map((name) => name ?? undefined),
-          )
+        if (original === undefined || !fits || versions.length === 0) continue
+        const kept = versions.slice(-MOST_EARLIER)
+        history.set(
+          original,
+          kept.map((name) => name ?? undefined),
+        )
       }
     },
   }

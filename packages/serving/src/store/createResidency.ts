@@ -185,6 +185,7 @@ export function createResidency({
     get usedBytes() {
       return usedBytes()
     },
+    hasRoom,
     get numAhead() {
       return ahead.size
     },

@@ -116,8 +116,10 @@ export function createTender({ store, load, health, keeper, probe, idleMs, nowMs
   const replicate = (): boolean => {
     let hasCopied = false
     for (const { first, numExperts } of table.layers) {
-      const busiest = Array.from({ length: numExperts }, (_, e) => first + e)
-        .toSorted((a, b) => load.tokensPerSec(b) - load.tokensPerSec(a) || a - b)
+      const experts = Array.from({ length: numExperts }, (_, e) => first + e)
+      const loads = replicasPerLayer === 0 ? [] : experts.map(load.tokensPerSec)
+      const busiest = experts
+        .toSorted((a, b) => (loads[b - first] ?? 0) - (loads[a - first] ?? 0))
         .map((instance, rank) => ({ instance, isHot: rank < replicasPerLayer || keeper.copies(instance) > 1 }))
       for (const { instance, isHot } of busiest) if (!isHot) residency.dropReplica(instance)
       const missing = busiest.find(

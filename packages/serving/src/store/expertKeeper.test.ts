@@ -47,6 +47,32 @@ function runToken({ transformer }: Opened, id: number): number[][] {
 }
 
 describe("ExpertKeeper", () => {
+  test("who an earlier plan kept, and this one does not, makes room for those that run", () => {
+    const needed = withModel({ numAwake: 12 }, (opened) => runToken(opened, 5))
+    const free = (layer: number): number[] => range(NUM_EXPERTS).filter((e) => !needed[layer]!.includes(e))
+    const [former, present] = [free(3).slice(0, 2), free(5).slice(0, 1)]
+    withModel({ numAwake: 12 }, (opened) => {
+      void keep(opened, { 3: former })
+      settleAll(opened)
+      void keep(opened, { 5: present })
+      settleAll(opened)
+      expect(awakeIn(opened, 3)).toEqual(former)
+      runToken(opened, 5)
+      expect(awakeIn(opened, 5)).toContain(present[0]!)
+      for (const expert of former) expect(awakeIn(opened, 3)).not.toContain(expert)
+    })
+  })
+
+  test("a layer without experts is refused, before anything has changed; a second copy is only of who is kept", () =>
+    withModel({ numAwake: 20 }, (opened) => {
+      void keep(opened, { 3: [7] }, [6, 7])
+      expect(() => keep(opened, { 99: [] })).toThrow("layer 99 has no experts")
+      settleAll(opened)
+      const { keeper, store } = opened.experts!
+      expect(awakeIn(opened, 3)).toEqual([7])
+      expect([6, 7].map((e) => keeper.copies(instanceOf(store.table, 3, e)!))).toEqual([0, 2])
+    }))
+
   test("experts that sleep are awake after the command, before anybody used them, and answers stay", () => {
     const { logits } = withModel({}, runPrompt)
     withModel({ numAwake: 20 }, (opened) => {

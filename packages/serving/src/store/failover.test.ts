@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, mock, spyOn, test } from "bun:te
 import { rmSync } from "node:fs"
 import { type ExpertChange, type FaultKind, NOTHING_DESIRED, type Quarantined } from "../control.ts"
 import { cacheDir, type Opened, prepareMini, PROMPT, runPrompt, withModel } from "../../test/openMini.ts"
+import { instanceOf, STATE } from "./ExpertTable.ts"
 import { ExpertFault } from "./ExpertFault.ts"
 
 beforeAll(prepareMini)
@@ -221,11 +222,11 @@ describe("failover", () => {
 
     clock.ms += 100_000
     const others = [
-      { ...first!, layer: 99 },
-      { ...first!, expert: 700 },
-      { ...first!, version: "4-0-0123456789abcdef" },
+      { ...first!, layer: 99, numOpenings: 7 },
+      { ...first!, expert: 700, numOpenings: 8 },
+      { ...first!, version: "4-0-0123456789abcdef", numOpenings: 9 },
     ]
-    const desired = { ...NOTHING_DESIRED, quarantined: [...others, { ...first!, numOpenings: 3 }] }
+    const desired = { ...NOTHING_DESIRED, quarantined: [{ ...first!, numOpenings: 3 }, ...others] }
     withModel({ numAwake: 48, options }, (opened) => {
       const { desire, tend } = opened.experts!
       desire(desired)
@@ -242,6 +243,15 @@ describe("failover", () => {
     withModel({ numAwake: 48, options: { ...options, allowsOtherText: false } }, (opened) => {
       opened.experts!.desire(desired)
       expect(stateOf(opened, 4, expert)).toBe("awake")
+    })
+    // Awake on the engine's own backend until then.
+    withModel({ numAwake: 48, options }, (opened) => {
+      const { desire, store } = opened.experts!
+      const { table } = store
+      desire({ ...NOTHING_DESIRED, quarantined: [{ ...first!, rung: "backend" }] })
+      const instance = instanceOf(table, 4, expert)!
+      expect([table.states[instance], table.slabs[instance]]).toEqual([STATE.asleep, undefined])
+      expect(runPrompt(opened, 0).rungs).toEqual([{ layer: 4, expertId: expert, rung: "backend" }])
     })
   })
 
