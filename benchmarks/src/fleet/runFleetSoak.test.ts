@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { runnableBackends } from "../createBackend.ts"
+import { miniOptions } from "../../test/miniOptions.ts"
 import { openSoakFleet } from "./openSoakFleet.ts"
 import { runFleetSoak } from "./runFleetSoak.ts"
 
@@ -11,17 +11,7 @@ const NUM_REQUESTS = 400
 
 test(`${NUM_REQUESTS} requests to three local and two failing remote experts end once each, in time; the full form is \`bun run bench fleet\``, async () => {
   const cacheDir = mkdtempSync(join(tmpdir(), "consilium-fleet-cache-"))
-  const root = join(import.meta.dir, "../../..")
-  const backend = runnableBackends().includes("x64") ? "x64" : "onnx"
-  const options = {
-    root,
-    modelDir: join(root, "models/consilium-mini"),
-    cacheDir,
-    format: "int8",
-    backend,
-    numThreads: 1,
-  } as const
-  const fleet = await openSoakFleet(options, SEED)
+  const fleet = await openSoakFleet(miniOptions(cacheDir, 1), SEED)
   try {
     const result = await runFleetSoak({
       ...fleet,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, startService } from "../startService.ts"
-import { runnableBackends } from "../createBackend.ts"
+import { miniOptions } from "../../test/miniOptions.ts"
 import { runSoak, SOAK_KINDS } from "./runSoak.ts"
 
 const SOAK_MS = 60_000
@@ -12,19 +12,9 @@ test(
   "8 streams lose no request and no token to faults of every kind, and see none twice; the full form is `bun run bench soak`",
   async () => {
     const cacheDir = mkdtempSync(join(tmpdir(), "consilium-soak-"))
-    const root = join(import.meta.dir, "../../..")
     const adminPort = freePort()
-    const backend = runnableBackends().includes("x64") ? "x64" : "onnx"
-    const options = {
-      root,
-      modelDir: join(root, "models/consilium-mini"),
-      cacheDir,
-      format: "int8",
-      backend,
-      numThreads: 2,
-    } as const
     const further = ["--admin-port", String(adminPort), "--enable-faults", "--step-deadline", "1s"]
-    const service = await startService(options, further)
+    const service = await startService(miniOptions(cacheDir, 2), further)
     try {
       const { losses, leaks, numFaults, numAnswers, numCompared } = await runSoak({
         url: service.url,
