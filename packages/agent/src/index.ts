@@ -1,0 +1,12 @@
+export type { KnowledgeBase, Passage } from "./knowledge/KnowledgeBase.ts"
+export type { AgentMemory, MemoryScope, Recalled, RecallRequest } from "./memory/AgentMemory.ts"
+export {
+  type AgentModel,
+  AgentModelError,
+  type ModelReply,
+  type ModelTurn,
+  type ModelUsage,
+} from "./model/AgentModel.ts"
+export type { AgentConfig, RunLimits } from "./run/AgentConfig.ts"
+export type { AgentEvent, CallOutcome, RunEnd } from "./run/AgentEvent.ts"
+export { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./tools/AgentTool.ts"
