@@ -28,7 +28,7 @@ interface FleetAnswer {
 }
 
 /** An expert as operators see it. */
-interface ExpertState extends ExpertHealthReport {
+export interface ExpertState extends ExpertHealthReport {
   readonly name: string
   readonly kind: ExpertConfig["kind"]
   readonly domain: string

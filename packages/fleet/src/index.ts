@@ -22,7 +22,7 @@ export type { ExpertConfig, FleetConfig, LocalExpertConfig } from "./config/Flee
 export { parseFleet } from "./config/parseFleet.ts"
 export { FleetConfigError } from "./config/TableReader.ts"
 export { createPurse } from "./answer/Purse.ts"
-export { Fleet, type FleetApi } from "./Fleet.ts"
+export { type ExpertState, Fleet, type FleetApi } from "./Fleet.ts"
 export { FleetError } from "./FleetError.ts"
 export type { FleetReport } from "./FleetReport.ts"
 export { CONSULT_KINDS, type ConsultKind } from "./Consult.ts"

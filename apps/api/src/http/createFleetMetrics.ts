@@ -1,4 +1,4 @@
-import type { FleetApi, FleetReport } from "@consilium/fleet"
+import type { ExpertState, FleetApi, FleetReport } from "@consilium/fleet"
 import { Effect } from "effect"
 import { Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { AnswerTiming } from "./AnswerClock.ts"
@@ -64,5 +64,3 @@ export function createFleetMetrics(fleet: FleetApi): FleetMetrics {
     text: () => registry.metrics(),
   }
 }
-
-type ExpertState = FleetApi["state"] extends Effect.Effect<readonly (infer T)[]> ? T : never
