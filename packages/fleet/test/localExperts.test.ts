@@ -1,7 +1,6 @@
 /** Local experts as engine processes of the embedded model, within one memory. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { ensurePrepared } from "@consilium/model"
-import { loadModelText } from "@consilium/serving"
 import { miniModelDir } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
 import { startFakePeer } from "@consilium/testing/peer"
@@ -12,11 +11,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { FleetApi, LocalModel } from "../src/index.ts"
 import { openFleet } from "./fleetOf.ts"
+import { ENGINE_BYTES, localModelOf } from "./localModelOf.ts"
 import { requestOf } from "./requestOf.ts"
 
-const ENGINE_BYTES = 2 ** 29
 const cacheDir = mkdtempSync(join(tmpdir(), "consilium-fleet-"))
-const text = loadModelText(miniModelDir())
 let preparedDir = ""
 beforeAll(async () => {
   const options = { sourceDir: miniModelDir(), format: "int8" as const, cacheDir, onProgress: () => {} }
@@ -24,29 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
 
-const localOf = (name: string): LocalModel => ({
-  name,
-  text,
-  options: {
-    maxQueue: 16,
-    start: {
-      modelId: name,
-      sourceDir: miniModelDir(),
-      preparedDir,
-      backend: "auto",
-      numThreads: 1,
-      numSlots: 2,
-      contextLength: 512,
-      memoryBytes: ENGINE_BYTES,
-      maxWaiting: 16,
-      debug: 0,
-      enablesFaults: false,
-      expertIdleMs: null,
-      allowsOtherText: true,
-      routing: { mode: "exact" },
-    },
-  },
-})
+const localOf = (name: string): LocalModel => localModelOf(name, preparedDir)
 
 const TOML = '[fleet.experts.a]\nkind = "local"\nmodel = "x"\n[fleet.experts.b]\nkind = "local"\nmodel = "x"\n'
 const QUESTION = "I lost my credit card, what should I do?"

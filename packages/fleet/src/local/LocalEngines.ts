@@ -88,16 +88,16 @@ export const openLocalEngines = Effect.fnUntraced(function* (
     }
   })
 
-  /** Takes a place among those that are awake; held until the answer ends. */
-  const acquire = Effect.fnUntraced(function* (local: Local): Effect.fn.Return<void, ExpertFailure> {
-    yield* Effect.interruptible(turn.take(1))
+  /** Takes a place among those that are awake; from when `hear` is told on, it is held until `release`. */
+  const acquire = (local: Local, hear: () => void): Effect.Effect<void, ExpertFailure> => {
     const take = Effect.suspend(() => {
+      hear()
       local.isAwake = true
       local.numAnswering++
       return local.engine.rouse
     })
-    yield* Effect.ensuring(Effect.andThen(Effect.interruptible(makeRoom(local)), take), turn.release(1))
-  })
+    return turn.withPermit(Effect.andThen(makeRoom(local), Effect.uninterruptible(take)))
+  }
   const release = (local: Local) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       local.numAnswering--
@@ -110,12 +110,15 @@ export const openLocalEngines = Effect.fnUntraced(function* (
     report: (name) => ({ memoryBytes: locals.get(name)!.bytes, isAwake: locals.get(name)!.isAwake }),
     withAwake: (name, use) => {
       const local = locals.get(name)!
-      local.numRequests++
-      return Effect.acquireUseRelease(
-        acquire(local),
-        () => use(local.engine),
-        () => release(local),
-      )
+      return Effect.suspend(() => {
+        local.numRequests++
+        let isHeld = false
+        // Who waits may leave at any time, so that what it had got by then is what has to be given back.
+        return acquire(local, () => (isHeld = true)).pipe(
+          Effect.andThen(Effect.suspend(() => use(local.engine))),
+          Effect.ensuring(Effect.suspend(() => (isHeld ? release(local) : Effect.void))),
+        )
+      })
     },
     takeNumRequests: (name) => {
       const local = locals.get(name)!
