@@ -3,8 +3,8 @@ import { type Accounts, createAccounts, openLedger, parseBudgets } from "@consil
 import { itEffect } from "@consilium/testing/effect"
 import { startFakePeer } from "@consilium/testing/peer"
 import { afterAll, beforeEach, describe, expect } from "bun:test"
-import { Effect, Fiber } from "effect"
-import { createPurse } from "../src/answer/Purse.ts"
+import { Effect, Fiber, References } from "effect"
+import { createPurse, type Purse } from "../src/answer/Purse.ts"
 import { openFleet, tableRouter } from "./fleetOf.ts"
 import { requestOf } from "./requestOf.ts"
 
@@ -84,6 +84,30 @@ describe("accounts of a fleet", () => {
       expect(error.message).toContain(
         "domain sport: 0.0000 USD spent and 0.0000 reserved of 0 (soft), 0 (hard) this day",
       )
+    }),
+  )
+
+  itEffect("whoever leaves, wherever its request is then, leaves nothing put aside", () =>
+    Effect.gen(function* () {
+      const fleet = yield* openFleet(TOML, { router })
+      let numOpen = 0
+      const purse: Purse = {
+        warnings: [],
+        refusedBy: undefined,
+        allows: () => true,
+        reserve: () => {
+          numOpen++
+          return { settle: () => void numOpen-- }
+        },
+      }
+      const asking = fleet.answer(requestOf("risky", { purse }), () => {})
+      for (let ops = 5; ops <= 40; ops++)
+        for (let turns = 0; turns <= 12; turns++) {
+          const leaving = yield* Effect.forkChild(Effect.provideService(asking, References.MaxOpsBeforeYield, ops))
+          for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(leaving)
+          expect(numOpen, `left after ${turns} turns of ${ops} operations`).toBe(0)
+        }
     }),
   )
 })

@@ -87,6 +87,15 @@ interface AttemptScope {
   readonly purse: Purse | undefined
 }
 
+/** What has to be ended, however the attempt ends. */
+interface Begun {
+  readonly admitted: AdmittedAttempt
+  /** Undefined where nobody keeps accounts. */
+  readonly paid: ReturnType<Purse["reserve"]>
+}
+
+const UNPAID = new ExpertFailure({ kind: "unavailable", message: "a budget does not allow it any more" })
+
 type AttemptResult = Result.Result<Attempted, ExpertFailure>
 
 /** One attempt, written down in the expert's health, in the log and in the ledger however it ends, by a defect too. */
@@ -99,19 +108,18 @@ const attempt = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AttemptResult> {
   const clock = yield* Clock.Clock
   const { config, expert } = members[place]!
-  const paid = purse?.reserve(config, mostUsd)
-  // Between the plan and now somebody else has spent it.
-  if (purse !== undefined && paid === undefined) {
-    const failure = new ExpertFailure({ kind: "unavailable", message: "a budget does not allow it any more" })
-    log.add({ expert: config.name, ...outcomeOf(Result.fail(failure)), ms: 0, ...NO_TOKENS, costUsd: 0 })
-    return Result.fail(failure)
-  }
   let saidTokens = 0
   const count = (event: SaidEvent): void => {
     if (event.type === "text") saidTokens += estimateTokens(event.text)
     say(event)
   }
-  const note = (admitted: AdmittedAttempt, exit: Exit.Exit<AttemptResult>): void => {
+  const begin = (): Begun | undefined => {
+    const paid = purse?.reserve(config, mostUsd)
+    // Between the plan and now somebody else has spent it.
+    if (purse !== undefined && paid === undefined) return undefined
+    return { admitted: health.admit(place, beganMs), paid }
+  }
+  const note = ({ admitted, paid }: Begun, exit: Exit.Exit<AttemptResult>): void => {
     const nowMs = clock.currentTimeMillisUnsafe()
     const outcome = Exit.isFailure(exit) ? undefined : exit.value
     if (outcome === undefined) admitted.abandoned()
@@ -132,9 +140,16 @@ const attempt = Effect.fnUntraced(function* (
   }
   const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
   return yield* Effect.acquireUseRelease(
-    Effect.sync(() => health.admit(place, beganMs)),
-    () => Effect.result(runAttempt(expert, request, timeoutMs, count)),
-    (admitted, exit) => Effect.sync(() => note(admitted, exit)),
+    Effect.sync(begin),
+    (begun) =>
+      begun === undefined
+        ? Effect.succeed(Result.fail(UNPAID))
+        : Effect.result(runAttempt(expert, request, timeoutMs, count)),
+    (begun, exit) =>
+      Effect.sync(() => {
+        if (begun !== undefined) return note(begun, exit)
+        log.add({ expert: config.name, ...outcomeOf(Result.fail(UNPAID)), ms: 0, ...NO_TOKENS, costUsd: 0 })
+      }),
   )
 })
 
