@@ -145,6 +145,17 @@ describe("failover", () => {
         "risk2 timeout",
         "copy timeout",
       ])
+      // The last one had 40 ms of its 100: what would have come then, nobody knows.
+      expect((yield* fleet.state).map(({ breaker }) => breaker.numFailures)).toEqual([1, 1, 0, 0])
+    }),
+  )
+
+  itEffect("one that is silent for the whole of a deadline failed, however much more time the table gives it", () =>
+    Effect.gen(function* () {
+      const fleet = yield* fleetWith('timeout = "200ms"\ndeadline = "200ms"')
+      for (const name of names) peers[name].does({ kind: "hang" })
+      yield* Effect.flip(whileTimePasses(ask(fleet, "both")))
+      expect((yield* fleet.state).map(({ breaker }) => breaker.numFailures)).toEqual([1, 0, 0, 0])
     }),
   )
 

@@ -13,6 +13,9 @@ import { type Attempted, type Finish, runAttempt, type SaidEvent } from "./runAt
 /** So much before the deadline an attempt is given up, so that the deadline finds its failure written down. */
 export const LAST_MS = 10
 
+/** An attempt that had so much of the deadline had its time, though its expert's own is longer: no other will ever have more. */
+const WHOLE_SHARE = 0.9
+
 interface AttemptScope {
   readonly log: AnswerLog
   readonly beganMs: number
@@ -35,7 +38,7 @@ type AttemptResult = Result.Result<Attempted, ExpertFailure>
 
 /** Makes one attempt, written down in the expert's health, in the log and in the ledger however it ends, by a defect too. */
 export const tryExpert = Effect.fnUntraced(function* (
-  { members, health }: FleetCore,
+  { members, health, config: { deadlineMs } }: FleetCore,
   place: number,
   request: ExpertRequest,
   { log, beganMs, promptTokens, mostUsd, purse }: AttemptScope,
@@ -48,6 +51,8 @@ export const tryExpert = Effect.fnUntraced(function* (
     if (event.type === "text") saidTokens += estimateTokens(event.text)
     say(event)
   }
+  const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
+  const isCut = timeoutMs < Math.min(config.timeoutMs, WHOLE_SHARE * deadlineMs)
   const begin = (): Begun | undefined => {
     const paid = purse?.reserve(config, mostUsd)
     // Between the plan and now somebody else has spent it.
@@ -57,9 +62,7 @@ export const tryExpert = Effect.fnUntraced(function* (
   const note = ({ admitted, paid }: Begun, exit: Exit.Exit<AttemptResult>): void => {
     const nowMs = clock.currentTimeMillisUnsafe()
     const outcome = Exit.isFailure(exit) ? undefined : exit.value
-    if (outcome === undefined) admitted.abandoned()
-    else if (Result.isFailure(outcome)) admitted.failed(outcome.failure, nowMs)
-    else admitted.succeeded(outcome.success.ttftMs, nowMs)
+    judge(admitted, outcome, isCut, nowMs)
     // What an attempt without an end has cost, by what was said.
     const said = { promptTokens: saidTokens === 0 ? 0 : promptTokens, cachedTokens: 0, generatedTokens: saidTokens }
     const tokens = outcome !== undefined && Result.isSuccess(outcome) ? tokensOf(outcome.success.finishes) : said
@@ -73,7 +76,6 @@ export const tryExpert = Effect.fnUntraced(function* (
     log.add(record)
     paid?.settle(record, nowMs)
   }
-  const timeoutMs = Math.min(config.timeoutMs, log.deadlineMs - beganMs - LAST_MS)
   return yield* Effect.acquireUseRelease(
     Effect.sync(begin),
     (begun) =>
@@ -87,6 +89,15 @@ export const tryExpert = Effect.fnUntraced(function* (
       }),
   )
 })
+
+/** Tells the expert's health. @param isCut others had used up the time that is its own: given up early, it may be as well as ever */
+function judge(admitted: AdmittedAttempt, result: AttemptResult | undefined, isCut: boolean, nowMs: number): void {
+  if (result === undefined) return admitted.abandoned()
+  if (Result.isSuccess(result)) return admitted.succeeded(result.success.ttftMs, nowMs)
+  const { failure } = result
+  if (isCut && failure.kind === "timeout") return admitted.abandoned()
+  admitted.failed(failure, nowMs)
+}
 
 /** @param result undefined where it was interrupted */
 function outcomeOf(result: AttemptResult | undefined): Pick<AttemptRecord, "outcome" | "message" | "ttftMs"> {
