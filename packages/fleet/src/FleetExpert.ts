@@ -13,6 +13,11 @@ export interface FleetExpert {
    * Answers a conversation, or goes on after `request.prefix`. Interrupting it ends the work, wherever it is done.
    *
    * @param say called plainly with each event as it comes; `finish` comes once per choice, last
+   * @param begin called plainly when it sets to work: until then it waits for memory that others hold
    */
-  readonly answer: (request: ExpertRequest, say: (event: CompletionEvent) => void) => Effect.Effect<void, ExpertFailure>
+  readonly answer: (
+    request: ExpertRequest,
+    say: (event: CompletionEvent) => void,
+    begin: () => void,
+  ) => Effect.Effect<void, ExpertFailure>
 }

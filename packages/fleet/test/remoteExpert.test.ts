@@ -21,7 +21,11 @@ async function ask(behaviour: PeerBehaviour, change: Parameters<typeof requestOf
   const events: CompletionEvent[] = []
   const expert = createRemoteExpert(config, "secret")
   const request = { ...requestOf("Hi", change), prefix: "" }
-  const result = await Effect.runPromise(Effect.result(expert.answer(request, (event) => void events.push(event))))
+  let hasBegun = false
+  const say = (said: CompletionEvent): void => void events.push(said)
+  const result = await Effect.runPromise(Effect.result(expert.answer(request, say, () => (hasBegun = true))))
+  // It waits for no memory.
+  expect(hasBegun).toBe(true)
   const text = events.map((event) => (event.type === "text" ? event.text : "")).join("")
   return { failure: Result.isFailure(result) ? result.failure : undefined, events, text }
 }
@@ -150,8 +154,14 @@ describe("a remote expert", () => {
     peer.does({ kind: "hang", pieces: ["Hel"] })
     const before = peer.numAbandoned
     const heard = Promise.withResolvers<void>()
+    const expert = createRemoteExpert(configOf(), undefined)
+    const request = { ...requestOf("Hi"), prefix: "" }
     const answering = Effect.runFork(
-      createRemoteExpert(configOf(), undefined).answer({ ...requestOf("Hi"), prefix: "" }, () => heard.resolve()),
+      expert.answer(
+        request,
+        () => heard.resolve(),
+        () => {},
+      ),
     )
     await heard.promise
     const exit = await Effect.runPromise(Effect.andThen(Fiber.interrupt(answering), Fiber.await(answering)))

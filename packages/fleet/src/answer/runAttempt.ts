@@ -18,6 +18,8 @@ export interface Attempted {
 /**
  * Runs one attempt: it may take as long as it says something at least every `timeoutMs`.
  *
+ * Waiting for memory takes as long at most, and is no silence: it fails as `unavailable`, since others hold the memory.
+ *
  * Once it has ended, by a timeout too, nothing of it is heard any more.
  */
 export const runAttempt = Effect.fnUntraced(function* (
@@ -31,6 +33,7 @@ export const runAttempt = Effect.fnUntraced(function* (
   const finishes: Finish[] = []
   let heardMs = beganMs
   let firstMs: number | undefined
+  let hasBegun = false
   let isOpen = true
   const hear = (event: CompletionEvent): void => {
     if (!isOpen) return
@@ -39,17 +42,22 @@ export const runAttempt = Effect.fnUntraced(function* (
     firstMs ??= heardMs
     say(event)
   }
+  const begin = (): void => {
+    hasBegun = true
+    heardMs = clock.currentTimeMillisUnsafe()
+  }
   const untilSilent = Effect.gen(function* () {
     for (;;) {
       const leftMs = heardMs + timeoutMs - clock.currentTimeMillisUnsafe()
       if (leftMs <= 0) {
-        const message = `nothing was said for ${timeoutMs} ms`
-        return yield* new ExpertFailure({ kind: "timeout", message })
+        return yield* hasBegun
+          ? new ExpertFailure({ kind: "timeout", message: `nothing was said for ${timeoutMs} ms` })
+          : new ExpertFailure({ kind: "unavailable", message: `its memory was not free within ${timeoutMs} ms` })
       }
       yield* Effect.sleep(leftMs)
     }
   })
-  yield* Effect.raceFirst(expert.answer(request, hear), untilSilent).pipe(
+  yield* Effect.raceFirst(expert.answer(request, hear, begin), untilSilent).pipe(
     Effect.ensuring(Effect.sync(() => (isOpen = false))),
   )
   if (finishes.length !== request.numChoices) {

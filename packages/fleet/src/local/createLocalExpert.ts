@@ -26,9 +26,10 @@ export function createLocalExpert(
   return {
     continues: true,
     backend: () => backend,
-    answer: ({ messages, tools, prefix, maxTokens, ...request }, say) =>
+    answer: ({ messages, tools, prefix, maxTokens, ...request }, say, begin) =>
       engines.withAwake(name, (engine) =>
         Effect.gen(function* () {
+          begin()
           ;({ backend } = yield* engine.ready)
           yield* complete(
             {

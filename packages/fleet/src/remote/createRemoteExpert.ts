@@ -25,9 +25,12 @@ export function createRemoteExpert(config: RemoteExpertConfig, key: string | und
   return {
     continues: config.continues,
     backend: () => "remote",
-    answer: (request, say) =>
+    answer: (request, say, begin) =>
       Effect.tryPromise({
-        try: (signal) => converse(config, key, request, say, signal),
+        try: (signal) => {
+          begin()
+          return converse(config, key, request, say, signal)
+        },
         catch: (error) => asFailure(error),
       }),
   }
