@@ -1,6 +1,5 @@
-import { createArena, createReferenceBackend } from "@consilium/kernels"
+import { type Arena, type Backend, createArena, createReferenceBackend } from "@consilium/kernels"
 import { computeLogits, openPreparedModel, writeSafetensors } from "@consilium/model"
-import { createOnnxBackend } from "@consilium/onnx"
 import { cpus } from "node:os"
 import { type Command, UsageError } from "./Command.ts"
 import { locateModel, prepare } from "./openModel.ts"
@@ -38,7 +37,7 @@ export const logitsCommand: Command = {
     const backend =
       settings.backend === "reference"
         ? createReferenceBackend(arena)
-        : createOnnxBackend(arena, { numThreads: settings.threads ?? cpus().length })
+        : await openOnnxBackend(arena, settings.threads ?? cpus().length)
     try {
       checkIds(prompts, prepared.config.vocabSize)
       console.error(
@@ -56,6 +55,12 @@ export const logitsCommand: Command = {
       prepared.close()
     }
   },
+}
+
+/** Every other command does without the library, whose native code takes a while to load. */
+async function openOnnxBackend(arena: Arena, numThreads: number): Promise<Backend> {
+  const { createOnnxBackend } = await import("@consilium/onnx")
+  return createOnnxBackend(arena, { numThreads })
 }
 
 function parseIds(text: string): number[] {
