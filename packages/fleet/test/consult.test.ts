@@ -128,17 +128,26 @@ describe("consultation", () => {
       const { text, report } = yield* ask(yield* fleetWith, "vote")
       expect(text).toBe("by lead")
       expect(report.consultation).toMatchObject({ answered: [], isPartial: true })
+      // Nobody who has failed is asked once more.
+      expect(report.attempts.map(({ expert }) => expert).sort()).toEqual(["a", "b", "c", "lead"])
+      peers.lead.does({ kind: "status", status: 500 })
+      const failed = yield* Effect.flip(ask(yield* fleetWith, "vote"))
+      expect([failed.code, failed.attempts.length]).toEqual(["all-failed", 4])
       for (const name of names) peers[name].does({ kind: "hang" })
       const error = yield* Effect.flip(whileTimePasses(ask(yield* fleetWith, "synthesis")))
       expect(error.code).toBe("deadline")
     }),
   )
 
-  itEffect("a budget asks fewer", () =>
+  itEffect("a budget asks fewer; where it pays for nobody beside the judge, one answers", () =>
     Effect.gen(function* () {
       // An answer of 10 tokens is estimated at 0.001 dollars; one of these is the judge's.
       const { report } = yield* ask(yield* fleetWith, "vote", { maxTokens: 10, budgetUsd: 0.0031 })
       expect(report.consultation!.answered).toEqual(["a", "b"])
+      const poor = yield* ask(yield* fleetWith, "vote", { maxTokens: 10, budgetUsd: 0.0015 })
+      expect(poor.report.attempts.map(({ expert }) => expert)).toEqual(["a"])
+      const refused = yield* Effect.flip(ask(yield* fleetWith, "vote", { maxTokens: 10, budgetUsd: 0 }))
+      expect([refused.code, refused.attempts]).toEqual(["over-budget", []])
     }),
   )
 })

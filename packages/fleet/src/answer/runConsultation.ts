@@ -47,7 +47,8 @@ export const runConsultation = Effect.fnUntraced(function* (
   }
   // Nobody answered: the others of the fleet are tried, one after the other.
   if (proposals.length === 0) {
-    const answered = yield* runFailover(core, call, request, log, say)
+    const tried = proposers.filter((place) => log.attempts.some(({ expert }) => expert === nameOf(place)))
+    const answered = yield* runFailover(core, call, request, log, say, tried)
     return { ...answered, consultation: reportOf(`none of those asked answered: ${nameOf(answered.place)} did, alone`) }
   }
   const decide = proposals.length === 1 ? alone : DECISIONS[kind]

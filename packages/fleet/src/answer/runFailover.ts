@@ -28,6 +28,8 @@ export type Say = (event: SaidEvent, expert: string) => void
  *
  * Where text leaves as it comes, a failure after the first text is the end, unless the standby can go on with it. Otherwise an attempt's text is
  * held back until it has ended, so that no client ever sees two answers.
+ *
+ * @param triedBefore places of who was asked for this answer already, an attempt of the log each: nobody is asked twice
  */
 export const runFailover = Effect.fnUntraced(function* (
   core: FleetCore,
@@ -35,9 +37,10 @@ export const runFailover = Effect.fnUntraced(function* (
   request: FleetRequest,
   log: AnswerLog,
   say: Say,
+  triedBefore: readonly number[] = [],
 ): Effect.fn.Return<Answered, FleetError> {
   const clock = yield* Clock.Clock
-  const tried: number[] = []
+  const tried = [...triedBefore]
   const sent = createSent()
   for (;;) {
     const beganMs = clock.currentTimeMillisUnsafe()
