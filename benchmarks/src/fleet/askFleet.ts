@@ -1,5 +1,13 @@
 /** One request to a fleet, as its client sees it. */
 
+/** What a reply says of its consultation. */
+interface Consultation {
+  readonly kind: string
+  readonly answered: readonly string[]
+  readonly missing: readonly string[]
+  readonly isPartial: boolean
+}
+
 export interface FleetReply {
   readonly status: number
   readonly text: string
@@ -8,7 +16,7 @@ export interface FleetReply {
   readonly errorCode: string | undefined
   readonly expert: string | undefined
   readonly attempts: readonly { readonly expert: string; readonly outcome: string }[]
-  readonly isConsulted: boolean
+  readonly consultation: Consultation | undefined
   /** Its client left before it ended. */
   readonly hasLeft: boolean
   readonly ms: number
@@ -24,7 +32,7 @@ interface Part {
   readonly consilium?: {
     readonly expert?: string
     readonly attempts?: FleetReply["attempts"]
-    readonly consultation?: object
+    readonly consultation?: Consultation
   }
 }
 
@@ -56,7 +64,7 @@ export async function askFleet(url: string, body: object, signal: AbortSignal): 
     errorCode: parts.findLast((part) => part.error !== undefined)?.error?.code,
     expert: consilium?.expert,
     attempts: consilium?.attempts ?? [],
-    isConsulted: consilium?.consultation !== undefined,
+    consultation: consilium?.consultation,
     hasLeft,
     ms: performance.now() - began,
   }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test"
 import type { FleetReply } from "./askFleet.ts"
 import { checkBreakers } from "./checkBreakers.ts"
-import { checkReply } from "./checkReply.ts"
+import { type AskedFleet, checkReply } from "./checkReply.ts"
 import { answerOf } from "./createFaultyPeer.ts"
 import { BREAKER } from "./fleetToml.ts"
 
+const ASKED: AskedFleet = { number: 7, isStream: false, consult: undefined }
 const whole = answerOf("risk", 7)
 const good: FleetReply = {
   status: 200,
@@ -13,7 +14,7 @@ const good: FleetReply = {
   errorCode: undefined,
   expert: "risk",
   attempts: [{ expert: "risk", outcome: "answered" }],
-  isConsulted: false,
+  consultation: undefined,
   hasLeft: false,
   ms: 10,
 }
@@ -37,10 +38,12 @@ const half = "<risk 7.0> <risk 7.1> "
 
 describe("checkReply", () => {
   test("one whole answer and one clear error are right", () => {
-    expect(checkReply(7, false, good)).toEqual([])
-    expect(checkReply(7, false, error)).toEqual([])
-    expect(checkReply(7, true, { ...good, ...byDesk, text: `${half}and so on` })).toEqual([])
-    expect(checkReply(7, true, { ...error, status: 200, text: half, attempts: [byDesk.attempts[0]!] })).toEqual([])
+    expect(checkReply(ASKED, good)).toEqual([])
+    expect(checkReply(ASKED, error)).toEqual([])
+    expect(checkReply({ ...ASKED, isStream: true }, { ...good, ...byDesk, text: `${half}and so on` })).toEqual([])
+    expect(
+      checkReply({ ...ASKED, isStream: true }, { ...error, status: 200, text: half, attempts: [byDesk.attempts[0]!] }),
+    ).toEqual([])
   })
 
   const wrong: readonly (readonly [string, boolean, Partial<FleetReply>])[] = [
@@ -57,7 +60,37 @@ describe("checkReply", () => {
     ["ended by an unknown error", false, { ...error, errorCode: "internal_error", status: 500 }],
   ]
   test.each(wrong)("a reply that is %s is not", (_, isStream, change) => {
-    expect(checkReply(7, isStream, { ...good, ...change })).not.toEqual([])
+    expect(checkReply({ ...ASKED, isStream }, { ...good, ...change })).not.toEqual([])
+  })
+
+  const consulted: FleetReply = {
+    ...good,
+    attempts: ["risk", "copy", "risk"].map((expert) => ({ expert, outcome: "answered" })),
+    consultation: { kind: "best-of", answered: ["risk", "copy"], missing: [], isPartial: false },
+  }
+  const BEST_OF: AskedFleet = { ...ASKED, consult: "best-of" }
+  test("a consultation whose judge was heard too is right, and so is one that broke off", () => {
+    expect(checkReply(BEST_OF, consulted)).toEqual([])
+    expect(checkReply(BEST_OF, { ...error, attempts: consulted.attempts })).toEqual([])
+    const alone = { kind: "synthesis", answered: [], missing: ["copy", "near"], isPartial: true }
+    expect(checkReply({ ...ASKED, consult: "synthesis" }, { ...good, consultation: alone })).toEqual([])
+  })
+
+  const heard = consulted.consultation!
+  const wrongly: readonly (readonly [string, AskedFleet["consult"], Partial<FleetReply>])[] = [
+    ["with someone asked a third time", "best-of", { attempts: [...consulted.attempts, ...good.attempts] }],
+    ["a vote with someone asked twice", "vote", { consultation: { ...heard, kind: "vote" } }],
+    ["another kind", "synthesis", {}],
+    ["without a word of it", "best-of", { consultation: undefined }],
+    ["someone heard who failed", "best-of", { attempts: good.attempts }],
+    ["of more than were wanted", "best-of", { consultation: { ...heard, missing: ["near"], isPartial: true } }],
+    ["whole with someone missing", "best-of", { consultation: { ...heard, answered: ["risk"], missing: ["copy"] } }],
+    ["not the chosen one's words", "best-of", { text: answerOf("copy", 7) }],
+    ["half the chosen one's words", "best-of", { text: half }],
+    ["the words of one who was not heard", "best-of", { consultation: { ...heard, answered: ["copy"] } }],
+  ]
+  test.each(wrongly)("a consultation that is %s is not", (_, consult, change) => {
+    expect(checkReply({ ...ASKED, consult }, { ...consulted, ...change })).not.toEqual([])
   })
 })
 

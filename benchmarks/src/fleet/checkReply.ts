@@ -1,6 +1,18 @@
-import { DEADLINE_MS, REMOTES } from "./fleetToml.ts"
+import type { ConsultKind } from "@consilium/fleet"
+import { DEADLINE_MS, LOCALS, REMOTES } from "./fleetToml.ts"
 import { answerOf } from "./createFaultyPeer.ts"
 import type { FleetReply } from "./askFleet.ts"
+
+/** What a client asked for. */
+export interface AskedFleet {
+  readonly number: number
+  readonly isStream: boolean
+  /** Of a consultation; undefined where one expert is asked. */
+  readonly consult: ConsultKind | undefined
+}
+
+/** Experts that each consultation asks. */
+export const NUM_CONSULTED = 2
 
 /** The process is shared: an end may be noticed so much after it came. */
 const SLACK_MS = 1500
@@ -8,9 +20,12 @@ const SLACK_MS = 1500
 const CLEAR_ERRORS = ["experts_failed", "experts_cooling_down", "experts_busy", "deadline_exceeded", "invalid_value"]
 
 /** Returns what is wrong with a reply, one line each: nothing where it is one whole answer, or one clear error, in time. */
-export function checkReply(number: number, isStream: boolean, reply: FleetReply): string[] {
-  const wrongs = [...checkEnd(reply), ...checkAttempts(reply), ...checkText(number, isStream, reply)]
-  return wrongs.map((wrong) => `#${number}${isStream ? ", a stream" : ""}: ${wrong}`)
+export function checkReply(asked: AskedFleet, reply: FleetReply): string[] {
+  const { number, isStream, consult } = asked
+  const wrongs = checkEnd(reply)
+  if (!reply.hasLeft) wrongs.push(...checkAttempts(asked, reply), ...checkText(asked, reply))
+  if (consult !== undefined && !reply.hasLeft) wrongs.push(...checkConsultation(consult, reply))
+  return wrongs.map((wrong) => `#${number}${isStream ? ", a stream" : ""}${consult ? `, a ${consult}` : ""}: ${wrong}`)
 }
 
 function checkEnd({ hasLeft, ms, status, errorCode, numEnds }: FleetReply): string[] {
@@ -23,23 +38,43 @@ function checkEnd({ hasLeft, ms, status, errorCode, numEnds }: FleetReply): stri
   return wrongs
 }
 
-/** Nobody is asked twice, and nobody after an answer. */
-function checkAttempts({ hasLeft, isConsulted, attempts, expert, errorCode }: FleetReply): string[] {
-  if (hasLeft || isConsulted) return []
+/** Nobody is asked twice, but for whoever decides after it was heard; nobody after an answer. */
+function checkAttempts({ consult }: AskedFleet, { attempts, expert, errorCode }: FleetReply): string[] {
   const wrongs: string[] = []
   const asked = attempts.map((attempt) => attempt.expert)
-  if (new Set(asked).size < asked.length) wrongs.push(`asked twice: ${asked.join(", ")}`)
-  const numAnswered = attempts.filter(({ outcome }) => outcome === "answered").length
-  if (numAnswered !== (errorCode === undefined ? 1 : 0)) wrongs.push(`${numAnswered} attempts answered`)
-  if (errorCode === undefined && attempts.at(-1)?.expert !== expert) wrongs.push(`${expert} is not who was asked last`)
+  const most = consult === "best-of" || consult === "synthesis" ? 2 : 1
+  const often = [...new Set(asked)].filter((name) => asked.filter((other) => other === name).length > most)
+  if (often.length > 0) wrongs.push(`asked too often: ${often.join(", ")} of ${asked.join(", ")}`)
+  const answered = attempts.filter(({ outcome }) => outcome === "answered").map((attempt) => attempt.expert)
+  if (errorCode === undefined && !answered.includes(expert!)) wrongs.push(`${expert} never answered`)
+  if (consult !== undefined) return wrongs
+  if (answered.length !== (errorCode === undefined ? 1 : 0)) wrongs.push(`${answered.length} attempts answered`)
+  if (errorCode === undefined && asked.at(-1) !== expert) wrongs.push(`${expert} is not who was asked last`)
+  return wrongs
+}
+
+/** It says of all who were asked whether they were heard, and makes its answer of theirs. */
+function checkConsultation(kind: ConsultKind, { consultation, attempts, expert, errorCode }: FleetReply): string[] {
+  if (errorCode !== undefined) return []
+  if (consultation === undefined) return ["an answer that says nothing of its consultation"]
+  const { answered, missing, isPartial } = consultation
+  const wrongs: string[] = []
+  if (consultation.kind !== kind) wrongs.push(`a ${consultation.kind} instead`)
+  const asked = [...answered, ...missing]
+  if (new Set(asked).size < asked.length || asked.length > NUM_CONSULTED) wrongs.push(`asked ${asked.join(", ")}`)
+  if (isPartial !== missing.length > 0) wrongs.push(`${missing.length} missing, isPartial ${isPartial}`)
+  const silent = answered.filter((name) => !attempts.some((one) => one.expert === name && one.outcome === "answered"))
+  if (silent.length > 0) wrongs.push(`${silent.join(", ")} heard without an answer`)
+  if (kind !== "synthesis" && answered.length > 0 && !answered.includes(expert!))
+    wrongs.push(`the answer of ${expert}, who was not heard`)
   return wrongs
 }
 
 /** A remote expert's words stand in its answer once, in order; what is not streamed is one whole answer. */
-function checkText(number: number, isStream: boolean, reply: FleetReply): string[] {
-  const { text, expert, errorCode, isConsulted, hasLeft } = reply
-  if (hasLeft || isConsulted) return []
+function checkText({ number, isStream, consult }: AskedFleet, { text, expert, errorCode }: FleetReply): string[] {
   if (!isStream && errorCode !== undefined) return text === "" ? [] : ["text beside an error"]
+  // A local lead has read the words of others, and may repeat them.
+  if (consult === "synthesis" && LOCALS.some((name) => name === expert)) return []
   for (const name of REMOTES) {
     const whole = answerOf(name, number)
     if (expert === name && errorCode === undefined && text !== whole)

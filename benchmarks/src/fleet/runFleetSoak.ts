@@ -1,8 +1,9 @@
 /** A fleet under random failures: every request ends with one answer or one clear error, in time. */
+import { CONSULT_KINDS, type ConsultKind } from "@consilium/fleet"
 import { createRandom } from "@consilium/tensor"
 import { askFleet, type FleetReply } from "./askFleet.ts"
 import { checkBreakers, type ExpertState } from "./checkBreakers.ts"
-import { checkReply } from "./checkReply.ts"
+import { type AskedFleet, checkReply, NUM_CONSULTED } from "./checkReply.ts"
 import type { FaultyPeer } from "./createFaultyPeer.ts"
 import type { REMOTES } from "./fleetToml.ts"
 
@@ -80,31 +81,38 @@ async function oneRequest(
 ): Promise<void> {
   const isStream = random() < 0.5
   const leaving = random() < 0.05 ? AbortSignal.timeout(20 + random() * 400) : undefined
-  const body = { ...drawRequest(number, random), stream: isStream, max_tokens: 12, temperature: 0 }
+  const drawn = drawRequest(number, random)
+  const body = { ...drawn, stream: isStream, max_tokens: 12, temperature: 0 }
   const reply = await askFleet(url, body, leaving === undefined ? signal : AbortSignal.any([signal, leaving])).catch(
     (error: Error) => void tally.wrongs.push(`#${number}: ${error.message}`),
   )
-  if (reply !== undefined) count(tally, number, isStream, reply)
+  if (reply !== undefined) count(tally, { number, isStream, consult: drawn.consilium?.consult }, reply)
 }
 
-function count(tally: ReturnType<typeof createTally>, number: number, isStream: boolean, reply: FleetReply): void {
-  const { hasLeft, errorCode, attempts, isConsulted, ms } = reply
-  tally.wrongs.push(...checkReply(number, isStream, reply))
+function count(tally: ReturnType<typeof createTally>, asked: AskedFleet, reply: FleetReply): void {
+  const { hasLeft, errorCode, attempts, consultation, ms } = reply
+  tally.wrongs.push(...checkReply(asked, reply))
   if (hasLeft) return void tally.numLeft++
   tally.ms.push(ms)
   if (errorCode !== undefined) return void (tally.numErrors[errorCode] = (tally.numErrors[errorCode] ?? 0) + 1)
   tally.numAnswers++
-  if (isConsulted) return void tally.numConsulted++
+  if (consultation !== undefined) return void tally.numConsulted++
   if (attempts.length > 1) tally.numFailedOver++
   // It begins with the words of one who failed.
   const begun = /^<(\w+) /.exec(reply.text)?.[1]
   if (begun !== undefined && begun !== reply.expert) tally.numContinued++
 }
 
+interface DrawnRequest {
+  readonly model: string
+  readonly messages: readonly object[]
+  readonly consilium?: { readonly consult: ConsultKind; readonly experts: number }
+}
+
 /** Somebody for everyone: by rule, by name, by share, in consultation. */
-function drawRequest(number: number, random: () => number): object {
+function drawRequest(number: number, random: () => number): DrawnRequest {
   const draw = random()
-  const ask = (model: string, words: string, rest: object = {}): object => ({
+  const ask = (model: string, words: string, rest: Pick<DrawnRequest, "consilium"> = {}): DrawnRequest => ({
     model,
     messages: [{ role: "user", content: `#${number} ${words}` }],
     ...rest,
@@ -116,8 +124,8 @@ function drawRequest(number: number, random: () => number): object {
   if (draw < 0.85) return ask(random() < 0.5 ? "risk" : "copy", "You, please")
   if (draw < 0.93) return ask("near", "When are you open?")
   if (draw < 0.95) return ask("rare", "What do the archives say?")
-  const consult = ["vote", "best-of", "synthesis"][Math.floor(random() * 3)]
-  return ask("auto", "What is our risk?", { consilium: { consult, experts: 2 } })
+  const consult = CONSULT_KINDS[Math.floor(random() * CONSULT_KINDS.length)]!
+  return ask("auto", "What is our risk?", { consilium: { consult, experts: NUM_CONSULTED } })
 }
 
 async function refuse(peer: FaultyPeer): Promise<void> {
