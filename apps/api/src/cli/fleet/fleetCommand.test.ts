@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -56,6 +56,17 @@ test("fleet train: learns from a cheap and a strong expert's results, and draws 
   expect(out).toMatch(/random +APGR 0\.500/)
   expect(out).toMatch(/oracle +APGR 0\.7/)
   expect(readFileSync(join(dir, "p.svg"), "utf8")).toContain("requests for large")
+}, 60_000)
+
+test("fleet train: writes no file that could not be read again, and one of the largest seed can", () => {
+  const longName = "l".repeat(300)
+  const rows = Array.from({ length: 40 }, (_, i) => `hello ${i},${i % 2 === 0 ? longName : "cards"}`)
+  writeFileSync(join(dir, "long.csv"), ["text,label", ...rows].join("\n"))
+  const refused = run("train", "long.csv", "--kind", "linear")
+  expect([refused.exitCode, existsSync(join(dir, "long.router"))]).toEqual([1, false])
+  expect(refused.error).toContain("long.router: expected 2 experts or more by different names")
+  expect(run("train", "desks.csv", "--kind", "linear", "--seed", "999999999", "--out", "s.router").exitCode).toBe(0)
+  expect(run("evaluate", "s.router", "desks.csv").exitCode).toBe(0)
 }, 60_000)
 
 test("fleet: what cannot be is said in one line", () => {

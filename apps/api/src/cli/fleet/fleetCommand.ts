@@ -74,9 +74,9 @@ function train(paths: readonly string[], option: Option): number {
   })
   const bytes = encodeRouter(weights)
   const out = option("out") ?? `${basename(paths[0]!, ".csv")}.router`
-  writeFileSync(out, bytes)
-  // What is judged is what the file holds.
+  // What is judged is what the file holds; and what cannot be read again is not written.
   const kept = decodeRouter(bytes, out)
+  writeFileSync(out, bytes)
   judge(kept.tradeOff === undefined ? createLearnedRouter(kept) : createCostRouter(kept), held, option)
   console.log(`${out}: ${readableBytes(bytes.length)}`)
   return 0

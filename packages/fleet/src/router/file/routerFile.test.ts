@@ -68,9 +68,17 @@ test("file: a header that lies is refused before anything is allocated", () => {
     [{ temperature: null }, "a temperature above 0"],
     [{ hasTradeOff: true }, "two experts of a trade-off"],
     [{ seed: "1" }, "seed, a whole number"],
+    [{ seed: -1 }, "seed, a whole number"],
+    [{ seed: 0.5 }, "seed, a whole number"],
+    [{ seed: 2 ** 53 }, "seed, a whole number"],
   ]
   for (const [change, expected] of lies)
     expect(() => decodeRouter(withHeader(change), "lies.router"), JSON.stringify(change)).toThrow(expected)
+})
+
+test("file: any seed that a router can be trained with is read again", () => {
+  const seed = Number.MAX_SAFE_INTEGER
+  expect(decodeRouter(withHeader({ seed }), "seed.router").features.seed).toBe(seed)
 })
 
 test("file: no file, no router and another version are told apart", () => {
