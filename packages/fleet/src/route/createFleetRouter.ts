@@ -1,5 +1,5 @@
 import type { ExpertConfig } from "../config/FleetConfig.ts"
-import { createCorrectedRouter, learn } from "../router/feedback/learn.ts"
+import { type CorrectedRouter, createCorrectedRouter, learn } from "../router/feedback/learn.ts"
 import type { LearnedRouter } from "../router/learned/createLearnedRouter.ts"
 import { gainOf, rankOfGain } from "../router/learned/measureTradeOff.ts"
 import type { RequestRouter, RoutedRequest, RouterFile } from "../router/RequestRouter.ts"
@@ -41,16 +41,17 @@ export function createFleetRouter(
   const untaught = { file: undefined, numTaught: () => 0 }
   if (given === undefined) return { kind: "words", chooser: createWordRouter(experts), ...untaught }
   if (!isLearned(given)) return { kind: "own", chooser: given, ...untaught }
-  let taught = createCorrectedRouter(given)
+  let taught: CorrectedRouter | undefined
   let numTaught = 0
   const teach: FleetRouter["teach"] = (request, expert, reward) => {
-    const scoreOf = (): number => taught.score(request)[taught.experts.indexOf(expert)] ?? 0
-    const before = scoreOf()
-    taught = learn(taught, request, expert, reward)
+    const read = given.read(request)
+    const place = given.experts.indexOf(expert)
+    const untaught = taught ?? createCorrectedRouter(given)
+    taught = learn(untaught, read, expert, reward)
     numTaught++
-    return { before, after: scoreOf() }
+    return { before: untaught.scoreRead(read)[place]!, after: taught.scoreRead(read)[place]! }
   }
-  const score: RequestRouter["score"] = (request) => taught.score(request)
+  const score: RequestRouter["score"] = (request) => (taught ?? given).score(request)
   const learning = { file: given.file, numTaught: () => numTaught, teach }
   const { tradeOff } = given.weights
   if (tradeOff === undefined) return { kind: "choose", chooser: { experts: given.experts, score }, ...learning }

@@ -2,8 +2,9 @@
 import { linearLogits } from "@consilium/gating"
 import { hash32 } from "@consilium/tensor"
 import type { LearnedRouter } from "../learned/createLearnedRouter.ts"
+import type { ReadRequest } from "../learned/createScorer.ts"
 import { scoresOf } from "../learned/scoresOf.ts"
-import type { RequestRouter, RoutedRequest } from "../RequestRouter.ts"
+import type { RequestRouter } from "../RequestRouter.ts"
 import { RouterError } from "../RouterError.ts"
 
 /** Weights `[E, S]` of a linear router over a request's sketch, added to the trained one's logits. All 0 means: as trained. */
@@ -15,6 +16,8 @@ interface RouterCorrection {
 export interface CorrectedRouter extends RequestRouter {
   readonly trained: LearnedRouter
   readonly correction: RouterCorrection
+  /** Scores a request that has been read: the same as `score`. */
+  scoreRead(read: ReadRequest): Float32Array
 }
 
 /** Bounds of what feedback can do. */
@@ -49,18 +52,20 @@ export function createCorrectedRouter(
   if (weight.length !== expected || !weight.every(Number.isFinite))
     throw new RouterError(`expected a correction of ${expected} finite numbers, found one of ${weight.length}`)
   const correction: RouterCorrection = { weight }
+  const scoreRead = (read: ReadRequest): Float32Array => {
+    const logits = trained.logits(read)
+    const moved = new Float32Array(experts.length)
+    linearLogits(moved, sketchOf(trained, read), 1, { kind: "linear", weight }, experts.length)
+    for (let e = 0; e < logits.length; e++) logits[e]! += moved[e]!
+    return scoresOf(logits, weights.output, 1)
+  }
   return {
     experts,
     ...(embeddingSize !== undefined && { embeddingSize }),
     trained,
     correction,
-    score(request) {
-      const logits = trained.logits(request)
-      const moved = new Float32Array(experts.length)
-      linearLogits(moved, sketchOf(trained, request), 1, { kind: "linear", weight }, experts.length)
-      for (let e = 0; e < logits.length; e++) logits[e]! += moved[e]!
-      return scoresOf(logits, weights.output, 1)
-    },
+    scoreRead,
+    score: (request) => scoreRead(trained.read(request)),
     explain: (request) => trained.explain?.(request) ?? "",
   }
 }
@@ -71,13 +76,14 @@ export function createCorrectedRouter(
  * One step of the gradient bandit, `Δw_e = rate · reward · (1[e = chosen] − p_e) · x`, no longer than `maxStep`; the correction decays towards the trained
  * weights and is never farther from them than `maxDistance`. Pure: `router` stays as it is, and the same feedback gives the same router.
  *
+ * @param read by the trained router
  * @param reward −1 (bad) to 1 (good); beyond is cut
  * @throws RouterError on an expert that the router does not know, or a reward that is no number
  * @see Sutton and Barto, Reinforcement Learning, 2nd edition, §2.8
  */
 export function learn(
   router: CorrectedRouter,
-  request: RoutedRequest,
+  read: ReadRequest,
   expert: string,
   reward: number,
   bounds: FeedbackBounds = FEEDBACK_BOUNDS,
@@ -86,8 +92,8 @@ export function learn(
   const chosen = experts.indexOf(expert)
   if (chosen < 0) throw new RouterError(`expected one of ${experts.join(", ")}, found ${JSON.stringify(expert)}`)
   if (Number.isNaN(reward)) throw new RouterError("expected a reward from -1 to 1, found NaN")
-  const x = sketchOf(trained, request)
-  const scores = router.score(request)
+  const x = sketchOf(trained, read)
+  const scores = router.scoreRead(read)
   const slope = scores.map((score, e) => (e === chosen ? 1 : 0) - score)
   if (trained.weights.output === "sigmoid") for (let e = 0; e < slope.length; e++) if (e !== chosen) slope[e] = 0
   const wanted = bounds.rate * Math.min(1, Math.max(-1, reward))
@@ -114,8 +120,8 @@ export function normOf(values: Float32Array): number {
 }
 
 /** Folds a request's features into `[S]`. @see Weinberger et al., Feature Hashing, arXiv:0902.2206 */
-function sketchOf({ features, weights }: LearnedRouter, request: RoutedRequest): Float32Array {
-  const { ids, values } = features(request)
+function sketchOf({ weights }: LearnedRouter, { row }: ReadRequest): Float32Array {
+  const { ids, values } = row
   const { hashes } = weights.features
   const sketch = new Float32Array(SKETCH_SIZE)
   for (let i = 0; i < ids.length; i++) {

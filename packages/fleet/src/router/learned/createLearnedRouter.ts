@@ -1,7 +1,6 @@
 import { wordsOf } from "../features/hashGrams.ts"
 import type { RequestRouter, RoutedRequest } from "../RequestRouter.ts"
-import { createScorer } from "./createScorer.ts"
-import type { FeatureRow } from "../features/FeatureTable.ts"
+import { createScorer, type ReadRequest } from "./createScorer.ts"
 import type { RouterWeights } from "./RouterWeights.ts"
 import { scoresOf } from "./scoresOf.ts"
 
@@ -9,9 +8,9 @@ import { scoresOf } from "./scoresOf.ts"
 export interface LearnedRouter extends RequestRouter {
   readonly weights: RouterWeights
   /** Everything of a request that it looks at. */
-  features(request: RoutedRequest): FeatureRow
+  read(request: RoutedRequest): ReadRequest
   /** Logits over the temperature, `[E]`, as gating's `route` takes them: a softmax makes scores of them. */
-  logits(request: RoutedRequest): Float32Array
+  logits(read: ReadRequest): Float32Array
 }
 
 /** Words that an explanation tries to leave out. */
@@ -21,15 +20,15 @@ const MOST_NAMED = 3
 /** Makes a router of trained weights. Scores are probabilities; nothing is kept between requests. */
 export function createLearnedRouter(weights: RouterWeights): LearnedRouter {
   const { experts, output, embeddingSize, temperature } = weights
-  const { features, logits } = createScorer(weights)
-  const score = (request: RoutedRequest): Float32Array => scoresOf(logits(request), output, temperature)
+  const { read, logits } = createScorer(weights)
+  const score = (request: RoutedRequest): Float32Array => scoresOf(logits(read(request)), output, temperature)
   return {
     weights,
-    features,
+    read,
     experts,
     ...(embeddingSize > 0 && { embeddingSize }),
     score,
-    logits: (request) => logits(request).map((logit) => logit / temperature),
+    logits: (seen) => logits(seen).map((logit) => logit / temperature),
     explain: (request) => explain(request, experts, score),
   }
 }

@@ -4,24 +4,32 @@ import { type RoutedRequest, taskOf } from "../RequestRouter.ts"
 import { createRouterScratch, requestLogits } from "./requestLogits.ts"
 import type { RouterWeights } from "./RouterWeights.ts"
 
+/** A request as a router reads it: everything of it that it looks at. */
+export interface ReadRequest {
+  readonly row: FeatureRow
+  readonly taskId: number
+}
+
 /** A router's way from a request to logits, with the buffers that it needs. */
 export interface Scorer {
-  features(request: RoutedRequest): FeatureRow
+  /** What takes most of the time: read once, score as often as is wanted. */
+  read(request: RoutedRequest): ReadRequest
   /** Before the temperature, `[E]`. */
-  logits(request: RoutedRequest): Float32Array
+  logits(read: ReadRequest): Float32Array
 }
 
 /** Prepares weights for scoring. */
 export function createScorer(weights: RouterWeights): Scorer {
   const featurize = createFeaturizer(weights.features)
   const scratch = createRouterScratch(weights)
-  const features = (request: RoutedRequest): FeatureRow =>
-    requestFeatures(request, featurize, weights.features.hashes.length, weights.embeddingSize)
   return {
-    features,
-    logits(request) {
+    read: (request) => ({
+      row: requestFeatures(request, featurize, weights.features.hashes.length, weights.embeddingSize),
+      taskId: taskOf(request),
+    }),
+    logits({ row, taskId }) {
       const out = new Float32Array(weights.experts.length)
-      requestLogits(out, features(request), taskOf(request), weights, scratch)
+      requestLogits(out, row, taskId, weights, scratch)
       return out
     },
   }

@@ -148,7 +148,7 @@ test("route: gating chooses among experts by a router's logits, with the router'
   const options = { availability: Uint8Array.of(1, 1, 1) }
   const { expertIds, weights } = route(
     createRouting(1, 2),
-    router.logits(request),
+    router.logits(router.read(request)),
     1,
     config,
     createRouteScratch(3),

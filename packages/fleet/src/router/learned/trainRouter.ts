@@ -59,8 +59,8 @@ export function trainRouter(
   if (held.length === 0 && task === "choose") return train(examples, "all examples")
   if (held.length === 0) throw new RouterError("expected ten examples or more, found too few to set thresholds by")
   const judged = train(rest, "without the validation part")
-  const { logits: judge } = createScorer(judged)
-  const logits = held.map(({ request }) => judge(request))
+  const judge = createScorer(judged)
+  const logits = held.map(({ request }) => judge.logits(judge.read(request)))
   const targets = held.map((example) => example.targets)
   const temperature = fitTemperature(logits, targets, plan.output)
   if (task === "choose") return { ...train(examples, "all examples"), temperature }
