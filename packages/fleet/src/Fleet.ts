@@ -17,7 +17,7 @@ import type { ExpertHealthReport } from "./health/FleetHealth.ts"
 import { createImageReader, type ReadImages } from "./image/createImageReader.ts"
 import { keepReady } from "./local/keepReady.ts"
 import { type LocalEngines, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
-import { reportRouting, type RouterReport } from "./route/createRouting.ts"
+import { reportRouting, type RouterReport } from "./route/createFleetRouting.ts"
 import { routeRequest } from "./route/routeRequest.ts"
 import { type RouterSwap, swapRouter } from "./route/swapRouter.ts"
 

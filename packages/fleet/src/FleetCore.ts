@@ -2,7 +2,7 @@ import type { AnswerMemory } from "./answer/AnswerMemory.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
 import type { FleetExpert } from "./FleetExpert.ts"
 import type { FleetHealth } from "./health/FleetHealth.ts"
-import type { FleetRouting } from "./route/createRouting.ts"
+import type { FleetRouting } from "./route/createFleetRouting.ts"
 
 /** An expert that answers: its table, and what runs it. */
 export interface Member {

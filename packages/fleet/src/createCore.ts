@@ -6,7 +6,7 @@ import { createFleetHealth } from "./health/FleetHealth.ts"
 import { createLocalExpert } from "./local/createLocalExpert.ts"
 import type { LocalEngines, LocalModel } from "./local/LocalEngines.ts"
 import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
-import { createRouting } from "./route/createRouting.ts"
+import { createFleetRouting } from "./route/createFleetRouting.ts"
 
 /** Opens what the stages of a request work with. */
 export function createCore(
@@ -20,7 +20,7 @@ export function createCore(
   })
   const answering = members.map((member) => member.config)
   return {
-    ...createRouting(answering, router, nowMs),
+    ...createFleetRouting(answering, router, nowMs),
     config,
     members,
     health: createFleetHealth(

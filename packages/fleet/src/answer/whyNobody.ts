@@ -32,7 +32,7 @@ export function deadlineError({ config }: Pick<FleetCore, "config">, { attempts 
 
 const DEADLINE_SLACK_MS = 15
 
-function afterAttempts({ members, health }: FleetCore, { tried, log, nowMs, hasSent }: Situation): FleetError {
+function afterAttempts({ health }: FleetCore, { tried, log, nowMs, hasSent }: Situation): FleetError {
   const { attempts } = log
   const outcomes = attempts.slice(-tried.length).map(({ outcome }) => outcome)
   if (outcomes.every((outcome) => outcome === "bad-request"))
@@ -41,13 +41,12 @@ function afterAttempts({ members, health }: FleetCore, { tried, log, nowMs, hasS
     ? `The answer broke off, and nobody could go on with it${triedWords(attempts)}.`
     : `Nobody could answer${triedWords(attempts)}.`
   const code = outcomes.every((outcome) => outcome === "rate-limited") ? "busy" : "all-failed"
-  const places = tried.filter((place) => members[place] !== undefined)
   return new FleetError({
     code,
     message,
     attempts,
     ...retryAfter(
-      places.map((place) => health.hindrance(place, nowMs)?.untilMs),
+      tried.map((place) => health.hindrance(place, nowMs)?.untilMs),
       nowMs,
     ),
   })

@@ -1,3 +1,4 @@
+import { softmax } from "@consilium/tensor"
 import type { Subprocess } from "bun"
 import { Effect, type Scope } from "effect"
 import { join } from "node:path"
@@ -98,8 +99,7 @@ function isScores(value: unknown, length: number): value is readonly number[] {
 function asProbabilities(scores: readonly number[]): readonly number[] {
   const sum = scores.reduce((total, score) => total + score, 0)
   if (Math.abs(sum - 1) < 1e-3 && scores.every((score) => score >= 0)) return scores
-  const most = Math.max(...scores)
-  const raised = scores.map((score) => Math.exp(score - most))
-  const all = raised.reduce((total, score) => total + score, 0)
-  return raised.map((score) => score / all)
+  const probabilities = Float32Array.from(scores)
+  softmax(probabilities, probabilities)
+  return [...probabilities]
 }

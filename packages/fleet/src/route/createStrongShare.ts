@@ -1,4 +1,4 @@
-import { hash32 } from "@consilium/tensor"
+import { hashText } from "../router/features/hashGrams.ts"
 
 /** Shares requests out between a strong and a cheap expert, so that the strong one gets a wanted part of them: those that want it most. */
 export interface StrongShare {
@@ -15,6 +15,7 @@ export interface StrongShare {
 const WINDOW = 512
 /** Before so many, a margin says little about its rank: the request's own hash decides with it. */
 const WARM_UP = 32
+const HASH_SEED = 1
 
 /**
  * The threshold is the margin's rank among the latest requests, whatever the router's scale: a share of 0.3 takes the top 30 %.
@@ -28,7 +29,7 @@ export function createStrongShare(): StrongShare {
   let next = 0
   return {
     takes(margin, share, text) {
-      const draw = hashOf(text) / 2 ** 32
+      const draw = hashText(text, HASH_SEED) / 2 ** 32
       let below = 0
       let equal = 0
       for (const other of margins) {
@@ -43,10 +44,4 @@ export function createStrongShare(): StrongShare {
       return share >= 1 || rank > 1 - share
     },
   }
-}
-
-function hashOf(text: string): number {
-  let hash = 1
-  for (let i = 0; i < Math.min(text.length, 2000); i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return hash32(hash >>> 0)
 }

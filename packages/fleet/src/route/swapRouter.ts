@@ -2,7 +2,7 @@ import { FleetConfigError } from "../config/TableReader.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import { RouterError } from "../router/RouterError.ts"
-import { createRouting, type FleetRouting, reportRouting, type RouterReport } from "./createRouting.ts"
+import { createFleetRouting, type FleetRouting, reportRouting, type RouterReport } from "./createFleetRouting.ts"
 import { loadFleetRouter } from "./loadFleetRouter.ts"
 
 /** What a new router came to, for operators. */
@@ -23,7 +23,7 @@ export function swapRouter(
   core: FleetCore,
   nowMs: number,
 ): { readonly routing: FleetRouting; readonly swap: RouterSwap } {
-  const routing = createRouting(
+  const routing = createFleetRouting(
     core.members.map(({ config }) => config),
     read(core),
     nowMs,

@@ -9,8 +9,8 @@ import {
   type RouterExample,
 } from "@consilium/fleet"
 
-/** What a person reads of a router, and sees. */
-export interface RouterReport {
+/** What a person reads of a router that was judged, and sees. */
+export interface PrintedJudgement {
   readonly lines: readonly string[]
   readonly svg: string
 }
@@ -20,11 +20,11 @@ const BOOTSTRAP_SEED = 1
 const percent = (part: number): string => `${(100 * part).toFixed(1)} %`
 
 /** Judges a router by examples, and says what came of it. */
-export function reportRouter(router: LearnedRouter | CostRouter, examples: readonly RouterExample[]): RouterReport {
+export function reportRouter(router: LearnedRouter | CostRouter, examples: readonly RouterExample[]): PrintedJudgement {
   return "gain" in router ? reportCost(router, examples) : reportChoice(router, examples)
 }
 
-function reportChoice(router: LearnedRouter, examples: readonly RouterExample[]): RouterReport {
+function reportChoice(router: LearnedRouter, examples: readonly RouterExample[]): PrintedJudgement {
   const { accuracy, accuracyInterval, topThree, calibrationError, confusions, bins } = judgeRouter(router, examples)
   const points = bins
     .filter(({ count }) => count > 0)
@@ -55,7 +55,7 @@ function reportChoice(router: LearnedRouter, examples: readonly RouterExample[])
   }
 }
 
-function reportCost(router: CostRouter, examples: readonly RouterExample[]): RouterReport {
+function reportCost(router: CostRouter, examples: readonly RouterExample[]): PrintedJudgement {
   const judgement = judgeOutcomes(outcomesOf(router, examples), examples, BOOTSTRAP_SEED)
   const { rows, apgrInterval } = judgement
   const qualities = rows.flatMap(({ quality }) => [...quality])

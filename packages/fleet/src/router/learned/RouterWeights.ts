@@ -29,6 +29,9 @@ export interface RouterWeights {
   readonly tradeOff?: TradeOff
 }
 
+/** The layers of a router: what training moves. */
+export type RouterLayers = Pick<RouterWeights, "bag" | "bagBias" | "head">
+
 /** The second layer of an MLP. */
 export interface RouterHead {
   /** `[numTasks, R]` */
@@ -46,6 +49,6 @@ export interface TradeOff {
 }
 
 /** The width of the hidden state, which is the number of experts without a head. */
-export function hiddenWidth({ bagBias }: Pick<RouterWeights, "bagBias">): number {
+export function hiddenWidth({ bagBias }: Pick<RouterLayers, "bagBias">): number {
   return bagBias.length
 }

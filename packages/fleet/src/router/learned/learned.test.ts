@@ -8,7 +8,8 @@ import { createLearnedRouter } from "./createLearnedRouter.ts"
 import { fitTemperature, meanLoss } from "./fitTemperature.ts"
 import { createRouterScratch, requestLogits, requestLogitsPlain } from "./requestLogits.ts"
 import { scoresOf } from "./scoresOf.ts"
-import { joinLayers, type Layers, trainLayers, type TrainingPlan } from "./trainLayers.ts"
+import type { RouterLayers } from "./RouterWeights.ts"
+import { joinLayers, trainLayers, type TrainingPlan } from "./trainLayers.ts"
 import { type RouterTraining, trainRouter } from "./trainRouter.ts"
 
 const PLAN: TrainingPlan = {
@@ -30,7 +31,7 @@ const training = (change: Partial<RouterTraining> = {}): RouterTraining => ({
 })
 
 /** Layers with random numbers everywhere, task embeddings too. */
-function randomLayers(hiddenWidth: number, seed: number): Layers {
+function randomLayers(hiddenWidth: number, seed: number): RouterLayers {
   const layers = trainLayers([], SIZES, { ...PLAN, hiddenWidth }, seed)
   const random = createRandom(seed)
   const parts = [layers.bag, layers.bagBias, layers.head?.taskEmbedding, layers.head?.output.bias]
@@ -65,7 +66,7 @@ test("joined routers: logits are the mean of theirs", () => {
   fc.assert(
     fc.property(rows, fc.constantFrom(0, 5), fc.nat(NUM_TASKS - 1), (row, width, task) => {
       const members = [1, 2, 3].map((seed) => randomLayers(width, seed))
-      const logitsOf = (layers: Layers): Float32Array => {
+      const logitsOf = (layers: RouterLayers): Float32Array => {
         const out = new Float32Array(SIZES.numExperts)
         requestLogits(out, row, task, layers, createRouterScratch(layers))
         return out

@@ -1,7 +1,7 @@
 import { linearLogits, type MlpRouter, mlpLogits } from "@consilium/gating"
 import type { FeatureRow } from "../features/FeatureTable.ts"
 import { NUM_TASKS } from "../RequestRouter.ts"
-import { hiddenWidth, type RouterWeights } from "./RouterWeights.ts"
+import { hiddenWidth, type RouterLayers } from "./RouterWeights.ts"
 
 /** Buffers of one request. */
 export interface RouterScratch {
@@ -10,18 +10,16 @@ export interface RouterScratch {
 }
 
 /** Allocates what scoring writes to. */
-export function createRouterScratch(weights: Pick<RouterWeights, "bagBias">): RouterScratch {
-  return { hidden: new Float32Array(hiddenWidth(weights)) }
+export function createRouterScratch(layers: Pick<RouterLayers, "bagBias">): RouterScratch {
+  return { hidden: new Float32Array(hiddenWidth(layers)) }
 }
-
-type Layers = Pick<RouterWeights, "bag" | "bagBias" | "head">
 
 /** Writes a request's logits `[E]`, by the rows of the features that it has alone. */
 export function requestLogits(
   out: Float32Array,
   row: FeatureRow,
   taskId: number,
-  layers: Layers,
+  layers: RouterLayers,
   { hidden }: RouterScratch,
 ): void {
   sumBag(hidden, row.ids, row.values, row.ids.length, layers)
@@ -39,7 +37,7 @@ export function sumBag(
   ids: Int32Array,
   values: Float32Array,
   length: number,
-  { bag, bagBias }: Layers,
+  { bag, bagBias }: RouterLayers,
 ): void {
   const width = bagBias.length
   hidden.set(bagBias)
@@ -56,7 +54,7 @@ function activate(hidden: Float32Array, taskEmbedding: Float32Array, taskId: num
 }
 
 /** As `requestLogits`, by gating's own routers over all `N` features: what that is tested against. */
-export function requestLogitsPlain(out: Float32Array, row: FeatureRow, taskId: number, layers: Layers): void {
+export function requestLogitsPlain(out: Float32Array, row: FeatureRow, taskId: number, layers: RouterLayers): void {
   const { bag, bagBias, head } = layers
   const width = bagBias.length
   const numFeatures = bag.length / width

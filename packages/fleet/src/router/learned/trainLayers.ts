@@ -1,10 +1,10 @@
-import { createRandom, softmax } from "@consilium/tensor"
+import { createRandom, sigmoid, softmax } from "@consilium/tensor"
 import { linearLogits } from "@consilium/gating"
 import type { FeatureRow } from "../features/FeatureTable.ts"
 import { NUM_TASKS } from "../RequestRouter.ts"
 import { shuffle } from "../examples/splitExamples.ts"
 import { sumBag } from "./requestLogits.ts"
-import type { RouterHead, RouterWeights } from "./RouterWeights.ts"
+import type { RouterHead, RouterLayers, RouterWeights } from "./RouterWeights.ts"
 
 /** One example, ready to learn from. */
 export interface TrainingRow {
@@ -30,8 +30,6 @@ export interface TrainingPlan {
   readonly smoothing: number
 }
 
-export type Layers = Pick<RouterWeights, "bag" | "bagBias"> & { readonly head?: RouterHead }
-
 /** Steps of dense parameters, which every example moves, against those of rows, which few do. */
 const DENSE_RATE = 0.1
 const BAG_SCALE = 0.1
@@ -50,7 +48,7 @@ export function trainLayers(
   sizes: RouterSizes,
   plan: TrainingPlan,
   seed: number,
-): Layers {
+): RouterLayers {
   const random = createRandom(seed)
   const layers = createLayers(sizes, plan.hiddenWidth, random)
   const learner = createLearner(layers, sizes, plan, random)
@@ -64,7 +62,11 @@ export function trainLayers(
   return layers
 }
 
-function createLayers({ numFeatures, numExperts }: RouterSizes, hiddenWidth: number, random: () => number): Layers {
+function createLayers(
+  { numFeatures, numExperts }: RouterSizes,
+  hiddenWidth: number,
+  random: () => number,
+): RouterLayers {
   if (hiddenWidth === 0) {
     return { bag: new Float32Array(numFeatures * numExperts), bagBias: new Float32Array(numExperts) }
   }
@@ -89,7 +91,7 @@ interface Learner {
 }
 
 function createLearner(
-  layers: Layers,
+  layers: RouterLayers,
   { numGrams, numExperts }: RouterSizes,
   plan: TrainingPlan,
   random: () => number,
@@ -170,13 +172,13 @@ function createLearner(
 function slopeOfLoss(logits: Float32Array, targets: Float32Array, { output, smoothing }: TrainingPlan): void {
   const numExperts = logits.length
   if (output === "softmax") softmax(logits, logits)
-  else for (let e = 0; e < numExperts; e++) logits[e] = 1 / (1 + Math.exp(-logits[e]!))
+  else for (let e = 0; e < numExperts; e++) logits[e] = sigmoid(logits[e]!)
   const spread = output === "softmax" ? smoothing / numExperts : smoothing / 2
   for (let e = 0; e < numExperts; e++) logits[e]! -= (1 - smoothing) * targets[e]! + spread
 }
 
 /** Puts routers that were trained apart into one, which averages their logits: hidden states side by side, or rows averaged. */
-export function joinLayers(members: readonly Layers[], numExperts: number): Layers {
+export function joinLayers(members: readonly RouterLayers[], numExperts: number): RouterLayers {
   const [first] = members
   if (members.length === 1) return first!
   const widths = first!.bagBias.length

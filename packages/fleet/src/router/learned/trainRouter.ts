@@ -8,8 +8,8 @@ import { RouterError } from "../RouterError.ts"
 import { fitTemperature } from "./fitTemperature.ts"
 import { measureTradeOff } from "./measureTradeOff.ts"
 import { createScorer } from "./createScorer.ts"
-import type { RouterWeights } from "./RouterWeights.ts"
-import { joinLayers, type Layers, trainLayers, type TrainingPlan, type TrainingRow } from "./trainLayers.ts"
+import type { RouterLayers, RouterWeights } from "./RouterWeights.ts"
+import { joinLayers, trainLayers, type TrainingPlan, type TrainingRow } from "./trainLayers.ts"
 
 export interface RouterTraining {
   readonly experts: readonly string[]
@@ -93,7 +93,7 @@ function trainOnce(
   }))
   const numFeatures = numGrams + NUM_FORMS + embeddingSize
   const sizes = { numGrams, numFeatures, numExperts: experts.length }
-  const members = Array.from({ length: plan.numMembers }, (_, m): Layers => {
+  const members = Array.from({ length: plan.numMembers }, (_, m): RouterLayers => {
     onProgress?.(`training on ${label}, ${m + 1} of ${plan.numMembers}`)
     return trainLayers(rows, sizes, plan, seed + m)
   })

@@ -23,7 +23,7 @@ export interface RouterReport extends Partial<RouterFile> {
 }
 
 /** @param given a trained router, or any other; words decide where there is none */
-export function createRouting(
+export function createFleetRouting(
   experts: readonly ExpertConfig[],
   given: RequestRouter | undefined,
   nowMs: number,
