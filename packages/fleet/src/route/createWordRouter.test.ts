@@ -30,6 +30,22 @@ test("word router: a request goes to whose description it shares most words with
   expect(best("")).toBeUndefined()
 })
 
+test("word router: reads words as a trained router does: other forms of a character, and every script without spaces", () => {
+  const own = createWordRouter([
+    { name: "thai", domain: "", description: "บัตรเครดิตหาย", examples: [] },
+    { name: "kana", domain: "", description: "クレジットカード", examples: [] },
+    { name: "wide", domain: "", description: "ledger", examples: [] },
+  ])
+  const bestOf = (text: string): string | undefined => {
+    const scores = own.score({ text, numImages: 0, hasTools: false })
+    const most = Math.max(...scores)
+    return most > 0 ? own.experts[scores.indexOf(most)] : undefined
+  }
+  expect(bestOf("ผมทำบัตรเครดิตหาย")).toBe("thai")
+  expect(bestOf("私のクレジットカードがない")).toBe("kana")
+  expect(bestOf("ｌｅｄｇｅｒ")).toBe("wide")
+})
+
 test("word router: scores are between 0 and 1, however long the text", () => {
   for (const score of router.score({ text: "credit risk ".repeat(100_000), numImages: 0, hasTools: false }))
     expect(score >= 0 && score <= 1).toBe(true)

@@ -1,8 +1,7 @@
 import type { ExpertConfig } from "../config/FleetConfig.ts"
+import { isUnspaced, wordsOf } from "../router/features/hashGrams.ts"
 import type { RequestRouter } from "../router/RequestRouter.ts"
 
-/** The beginning of a text decides: a long one says its matter early, and a router has no time. */
-const MOST_TEXT = 20_000
 /** Words that begin with the same letters are one: what an ending says is not what a request is about. */
 const STEM = 6
 
@@ -14,9 +13,7 @@ const STEM = 6
 export function createWordRouter(
   experts: readonly Pick<ExpertConfig, "name" | "domain" | "description" | "examples">[],
 ): RequestRouter {
-  const texts = experts.map(({ domain, description, examples }) =>
-    countWords([domain, description, ...examples].join("\n")),
-  )
+  const texts = experts.map(({ domain, description, examples }) => countWords([domain, description, ...examples]))
   const weightOf = (word: string): number =>
     Math.log((1 + experts.length) / (1 + texts.filter((words) => words.has(word)).length)) + 0.1
   const weights = new Map(
@@ -29,7 +26,7 @@ export function createWordRouter(
   return {
     experts: experts.map(({ name }) => name),
     score({ text }) {
-      const words = countWords(text.slice(0, MOST_TEXT))
+      const words = countWords([text])
       const length = lengthOf(words)
       return Float32Array.from(texts, (own, e) => {
         if (length === 0 || lengths[e] === 0) return 0
@@ -41,13 +38,18 @@ export function createWordRouter(
   }
 }
 
-/** Words and how often they stand there, to a root: saying it twice is not meaning it twice. Han text counts by pairs of characters. */
-function countWords(text: string): ReadonlyMap<string, number> {
+/** Words and how often they stand there, to a root: saying it twice is not meaning it twice. Scripts without spaces count by pairs of characters. */
+function countWords(texts: readonly string[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   const add = (word: string): void => void counts.set(word, (counts.get(word) ?? 0) + 1)
-  for (const [word] of text.toLowerCase().matchAll(/[\p{L}\p{N}]+/gu)) {
-    if (!/\p{Script=Han}/u.test(word)) add(word.slice(0, STEM))
-    else for (let i = 0; i + 1 < word.length; i++) add(word.slice(i, i + 2))
+  for (const text of texts) {
+    let before = ""
+    for (const word of wordsOf(text)) {
+      const isCharacter = isUnspaced(word)
+      if (!isCharacter) add(word.slice(0, STEM))
+      else if (before !== "") add(before + word)
+      before = isCharacter ? word : ""
+    }
   }
   for (const [word, count] of counts) counts.set(word, Math.sqrt(count))
   return counts

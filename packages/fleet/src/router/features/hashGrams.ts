@@ -18,6 +18,13 @@ const STRETCH = new RegExp(`[${LETTERS}]+`, "gv")
 /** Kinds of grams hash apart. */
 const KIND = { text: 0, word: 1, pair: 2, characters: 3 }
 
+const UNSPACED_START = new RegExp(`^[${UNSPACED}]`, "v")
+
+/** Whether a word is one character of a script that puts no spaces between words: a part of one, rather. */
+export function isUnspaced(word: string): boolean {
+  return UNSPACED_START.test(word)
+}
+
 /** Returns a text's words, in one case and one Unicode form (NFKC). */
 export function wordsOf(text: string): string[] {
   return normalized(text).match(WORD) ?? []
