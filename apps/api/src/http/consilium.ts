@@ -38,18 +38,28 @@ export interface FleetConsilium extends Omit<ConsiliumResponse, "cost">, Omit<Fl
 
 const USUAL_EXPERTS = 3
 
-/** Reads what only a fleet can be asked for. @throws ApiError */
-export function parseFleetWishes(fields: RequestFields): Pick<FleetRequest, "consult" | "budgetUsd"> {
-  const own = fields.has("consilium") ? objectFields(fields.raw("consilium"), "consilium") : undefined
-  const kind = own?.text("consult")
-  const numExperts = own?.whole("experts", 2, 4) ?? USUAL_EXPERTS
-  if (kind !== undefined && !CONSULT_KINDS.includes(kind as ConsultKind))
-    own!.fail("consult", `one of ${CONSULT_KINDS.join(", ")}`)
+/**
+ * Reads what only a fleet can be asked for.
+ *
+ * @param usualKind of a consultation that the model's name asks for already; undefined where it does not
+ * @throws ApiError
+ */
+export function parseFleetWishes(
+  fields: RequestFields,
+  usualKind: ConsultKind | undefined,
+): Pick<FleetRequest, "consult" | "budgetUsd"> {
+  const own = objectFields(fields.raw("consilium") ?? {}, "consilium")
+  const kind = own.text("consult") ?? usualKind
+  if (kind !== undefined && !isConsultKind(kind)) return own.fail("consult", `one of ${CONSULT_KINDS.join(", ")}`)
+  const numExperts = own.whole("experts", 2, 4)
+  if (kind === undefined && numExperts !== undefined) own.fail("experts", "none without a consultation")
   return {
-    consult: kind === undefined ? undefined : { kind: kind as ConsultKind, numExperts },
-    budgetUsd: own?.number("budgetUsd", 0, 1e6) ?? Number.POSITIVE_INFINITY,
+    consult: kind && { kind, numExperts: numExperts ?? USUAL_EXPERTS },
+    budgetUsd: own.number("budgetUsd", 0, 1e6) ?? Number.POSITIVE_INFINITY,
   }
 }
+
+const isConsultKind = (kind: string): kind is ConsultKind => CONSULT_KINDS.includes(kind as ConsultKind)
 
 /** @throws ApiError */
 export function parseConsilium(fields: RequestFields): ConsiliumRequest {

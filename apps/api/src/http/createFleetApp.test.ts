@@ -264,6 +264,8 @@ describe("a fleet through HTTP", () => {
     expect(await paramOf({ consilium: { budgetUsd: -1 } })).toBe("consilium.budgetUsd")
     expect(await paramOf({ model: "strong", consilium: { consult: "vote" } })).toBe("model")
     expect(await paramOf({ model: "auto:consult", n: 2 })).toBe("n")
+    expect(await paramOf({ consilium: { experts: 2 } })).toBe("consilium.experts")
+    expect(await paramOf({ model: "cheap", consilium: { experts: 2 } })).toBe("consilium.experts")
     const poor = await app.handle(chat({ model: "strong", consilium: { budgetUsd: 0.001 } }))
     // Its standby costs less.
     expect((await read(poor)).consilium).toMatchObject({ expert: "cheap", cost: { usd: expect.any(Number) } })

@@ -14,24 +14,21 @@ export interface ParsedFleetRequest {
   readonly request: Omit<FleetRequest, "requestId" | "purse">
 }
 
-/** What a consultation is unless the request says more: its experts' answers put together. */
-const USUAL_CONSULT: FleetRequest["consult"] = { kind: "synthesis", numExperts: 3 }
-
 /** Reads a chat completion request to a fleet. @throws ApiError naming the field */
 export function parseFleetRequest(fields: RequestFields, { experts }: FleetConfig): ParsedFleetRequest {
   const { model, includesUsage, unknownFields, consilium, ...chat } = parseChatRequest(fields, { readsImages: true })
   const answering = experts.filter(({ kind }) => kind !== "onnx").map(({ name }) => name)
   const target = parseTarget(model, answering) ?? unknownModel(model, answering)
-  const { consult, budgetUsd } = parseFleetWishes(fields)
-  const consults = consult ?? (target.kind === "auto" && target.consults ? USUAL_CONSULT : undefined)
-  if (consults !== undefined && target.kind === "expert") fields.fail("model", '"auto" with consilium.consult')
-  if (consults !== undefined && chat.numChoices > 1) fields.fail("n", "1 with a consultation")
-  if (consults !== undefined && chat.tools.length > 0) fields.fail("tools", "none with a consultation")
+  const usualKind = target.kind === "auto" && target.consults ? "synthesis" : undefined
+  const { consult, budgetUsd } = parseFleetWishes(fields, usualKind)
+  if (consult !== undefined && target.kind === "expert") fields.fail("model", '"auto" with consilium.consult')
+  if (consult !== undefined && chat.numChoices > 1) fields.fail("n", "1 with a consultation")
+  if (consult !== undefined && chat.tools.length > 0) fields.fail("tools", "none with a consultation")
   return {
     model,
     includesUsage,
     unknownFields,
     consilium,
-    request: { ...chat, target, trace: consilium.trace, budgetUsd, consult: consults },
+    request: { ...chat, target, trace: consilium.trace, budgetUsd, consult },
   }
 }
