@@ -82,6 +82,8 @@ describe("a fleet that consults complex requests", () => {
     expect((await askedBy(LONG, { model: "auto:consult", consilium: { experts: 2 } })).slice(0, 2)).toEqual(["risk", 3])
     const voted = await askedBy(LONG, { model: "auto:consult", consilium: { consult: "vote", experts: 2 } })
     expect([voted[1], voted[2]]).toMatchObject([2, { kind: "vote" }])
+    // Who wants one expert's answer gets it.
+    expect(await askedBy(LONG, { consilium: { consult: false } })).toEqual(["desk", 1, undefined])
     const { app: unasked } = await openService("")
     const { consilium } = await read(await unasked.handle(chatRequest(LONG)))
     expect([consilium.consultation, consilium.route.complexity]).toEqual([undefined, undefined])

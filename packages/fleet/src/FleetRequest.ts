@@ -25,6 +25,6 @@ export interface FleetRequest extends Omit<ExpertRequest, "prefix"> {
   readonly budgetUsd: number
   /** What pays for attempts; undefined where nobody keeps accounts. */
   readonly purse: Purse | undefined
-  /** As it was asked for; the fleet's own settings may make a consultation of a request to `auto` without it. */
-  readonly consult: Consult | undefined
+  /** As it was asked for. False wants one expert's answer; without a word of it the fleet's own settings may make a consultation of a request to `auto`. */
+  readonly consult: Consult | false | undefined
 }

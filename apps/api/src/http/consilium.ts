@@ -49,17 +49,19 @@ export function parseFleetWishes(
   usualKind: ConsultKind | undefined,
 ): Pick<FleetRequest, "consult" | "budgetUsd"> {
   const own = objectFields(fields.raw("consilium") ?? {}, "consilium")
-  const kind = own.text("consult") ?? usualKind
-  if (kind !== undefined && !isConsultKind(kind)) return own.fail("consult", `one of ${CONSULT_KINDS.join(", ")}`)
+  const kind = own.raw("consult") ?? usualKind
+  if (kind !== undefined && kind !== false && !isConsultKind(kind))
+    return own.fail("consult", `one of ${CONSULT_KINDS.join(", ")}, or false`)
+  if (kind === false && usualKind !== undefined) own.fail("consult", "a consultation, as the model's name says")
   const numExperts = own.whole("experts", 2, 4)
-  if (kind === undefined && numExperts !== undefined) own.fail("experts", "none without a consultation")
+  if (!kind && numExperts !== undefined) own.fail("experts", "none without a consultation")
   return {
     consult: kind && { kind, numExperts: numExperts ?? USUAL_EXPERTS },
     budgetUsd: own.number("budgetUsd", 0, 1e6) ?? Number.POSITIVE_INFINITY,
   }
 }
 
-const isConsultKind = (kind: string): kind is ConsultKind => CONSULT_KINDS.includes(kind as ConsultKind)
+const isConsultKind = (kind: unknown): kind is ConsultKind => CONSULT_KINDS.includes(kind as ConsultKind)
 
 /** @throws ApiError */
 export function parseConsilium(fields: RequestFields): ConsiliumRequest {

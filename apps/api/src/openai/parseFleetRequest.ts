@@ -21,9 +21,9 @@ export function parseFleetRequest(fields: RequestFields, { experts }: FleetConfi
   const target = parseTarget(model, answering) ?? unknownModel(model, answering)
   const usualKind = target.kind === "auto" && target.consults ? "synthesis" : undefined
   const { consult, budgetUsd } = parseFleetWishes(fields, usualKind)
-  if (consult !== undefined && target.kind === "expert") fields.fail("model", '"auto" with consilium.consult')
-  if (consult !== undefined && chat.numChoices > 1) fields.fail("n", "1 with a consultation")
-  if (consult !== undefined && chat.tools.length > 0) fields.fail("tools", "none with a consultation")
+  if (consult && target.kind === "expert") fields.fail("model", '"auto" with consilium.consult')
+  if (consult && chat.numChoices > 1) fields.fail("n", "1 with a consultation")
+  if (consult && chat.tools.length > 0) fields.fail("tools", "none with a consultation")
   return {
     model,
     includesUsage,

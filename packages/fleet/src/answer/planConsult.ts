@@ -24,6 +24,7 @@ export function planConsult(
   nowMs: number,
   { leftUsd }: Pick<AnswerLog, "leftUsd">,
 ): PlannedConsult | undefined {
+  if (consult === false) return undefined
   if (consult !== undefined) return { ...consult, why: "consulted: it was asked for" }
   const policy = core.config.consult
   if (policy === undefined || complexity === undefined || complexity.value < policy.from) return undefined

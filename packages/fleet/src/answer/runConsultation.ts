@@ -1,5 +1,5 @@
 import { Clock, Effect, Result } from "effect"
-import type { ConsultKind } from "../Consult.ts"
+import type { Consult, ConsultKind } from "../Consult.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import type { FleetError } from "../FleetError.ts"
 import type { ConsultReport } from "../FleetReport.ts"
@@ -29,11 +29,11 @@ const PROPOSAL_SHARE = 0.6
 export const runConsultation = Effect.fnUntraced(function* (
   core: FleetCore,
   call: RoutedCall,
-  request: FleetRequest,
+  request: FleetRequest & { readonly consult: Consult },
   log: AnswerLog,
   say: Say,
 ): Effect.fn.Return<Consulted, FleetError> {
-  const { kind, numExperts } = request.consult!
+  const { kind, numExperts } = request.consult
   const nowMs = yield* Clock.currentTimeMillis
   const plan = call.plan(nowMs, log.leftUsd)
   const { proposers, judge } = planConsultation(core, plan, numExperts, log.leftUsd)

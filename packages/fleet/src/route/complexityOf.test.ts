@@ -34,6 +34,7 @@ test.each<[string, Partial<FleetRequest>]>([
   ["names its expert", { target: { kind: "expert", name: "a" } }],
   ["asks for a share", { target: { kind: "share", share: 0.3 } }],
   ["asks for a consultation anyway", { consult: { kind: "vote", numExperts: 2 } }],
+  ["wants one expert's answer", { consult: false }],
   ["has tools", { tools: [{ type: "function", function: { name: "f" } }] }],
   ["wants several choices", { numChoices: 2 }],
   ["wants log-probabilities", { numTopLogProbs: 0 }],
