@@ -6,6 +6,7 @@ import type { Finish } from "./answer/runAttempt.ts"
 import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
 import { deadlineError } from "./answer/whyNobody.ts"
+import type { AttemptRecord } from "./AttemptRecord.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
 import { createCore } from "./createCore.ts"
 import type { FleetCore } from "./FleetCore.ts"
@@ -44,8 +45,13 @@ export interface FleetApi {
    * Answers a request within its deadline; interrupting it ends whatever is under way.
    *
    * @param say told of text and calls, as they come where the request is a stream
+   * @param note told of each attempt as it ends, of those too that an interruption ends: no answer and no error tells of these
    */
-  readonly answer: (request: FleetRequest, say: Say) => Effect.Effect<FleetAnswer, FleetError>
+  readonly answer: (
+    request: FleetRequest,
+    say: Say,
+    note?: (attempt: AttemptRecord) => void,
+  ) => Effect.Effect<FleetAnswer, FleetError>
   /** Moves the trained router by how good an answer was. */
   readonly learn: (feedback: Feedback) => Effect.Effect<FeedbackReport, FleetError>
   readonly router: () => RouterReport
@@ -71,7 +77,7 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
   return {
     config: options.config,
     locals,
-    answer: (request, say) => answer(core, readImages, request, say),
+    answer: (request, say, note = () => {}) => answer(core, readImages, request, say, note),
     learn: (feedback) => attemptPlain(() => giveFeedback(core, feedback)),
     router: () => reportRouting(core),
     swapRouter: Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
@@ -94,9 +100,10 @@ const answer = Effect.fnUntraced(function* (
   readImages: ReadImages | undefined,
   request: FleetRequest,
   say: Say,
+  note: (attempt: AttemptRecord) => void,
 ): Effect.fn.Return<FleetAnswer, FleetError> {
   const { deadlineMs } = core.config
-  const log = createAnswerLog((yield* Clock.currentTimeMillis) + deadlineMs, request.budgetUsd)
+  const log = createAnswerLog((yield* Clock.currentTimeMillis) + deadlineMs, request.budgetUsd, note)
   const answered = Effect.gen(function* () {
     const read = readImages !== undefined && wantsReading(core, request)
     const readable = read ? { ...request, messages: yield* readImages(request.messages) } : request

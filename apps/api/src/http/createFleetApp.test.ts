@@ -152,6 +152,26 @@ describe("a fleet through HTTP", () => {
     expect(last.consilium.attempts).toMatchObject([{ expert: "strong", outcome: "cut-stream" }])
   })
 
+  test("what a client left is counted and paid for as far as it came, streamed or not", async () => {
+    const { app } = await openService()
+    for (const stream of [true, false]) {
+      peers.strong.does({ kind: "hang", pieces: ["Once "] })
+      const before = { asked: peers.strong.requests.length, left: peers.strong.numAbandoned }
+      const leaving = new AbortController()
+      const answer = Promise.resolve(app.handle(new Request(chat({ stream }), { signal: leaving.signal })))
+      if (stream) await (await answer).body!.cancel()
+      else {
+        while (peers.strong.requests.length === before.asked) await Bun.sleep(1)
+        leaving.abort()
+        await answer
+      }
+      while (peers.strong.numAbandoned === before.left) await Bun.sleep(1)
+    }
+    const figures = await (await app.handle(get("/metrics"))).text()
+    expect(figures).toContain('consilium_fleet_attempts_total{expert="strong",outcome="interrupted"} 2')
+    expect(Number(/cost_usd_total\{expert="strong"\} (.*)/.exec(figures)![1])).toBeGreaterThan(0)
+  })
+
   test("a consultation says who was heard, and how the answer was found", async () => {
     const { app } = await openService()
     peers.cheap.does({ kind: "answer", pieces: ["From ", "strong!"] })

@@ -8,8 +8,8 @@ import { SECONDS } from "./ServiceMetrics.ts"
 /** A fleet's figures in Prometheus' format. */
 export interface FleetMetrics {
   countRequest(route: string, status: number): void
-  /** Takes in an answer, or what was tried in vain for one. */
-  observeAttempts(attempts: FleetReport["attempts"]): void
+  /** Takes in an attempt, whatever came of it. */
+  observeAttempt(attempt: FleetReport["attempts"][number]): void
   observe(report: FleetReport, timing: AnswerTiming): void
   observeGap(gapMs: number): void
   text(): Promise<string>
@@ -51,11 +51,9 @@ export function createFleetMetrics(fleet: FleetApi): FleetMetrics {
   return {
     countRequest: (route, status) => requests.inc({ route, status: String(status) }),
     observeGap: (gapMs) => gap.observe(gapMs / 1000),
-    observeAttempts(all) {
-      for (const { expert, outcome, costUsd } of all) {
-        attempts.inc({ expert, outcome })
-        cost.inc({ expert }, costUsd)
-      }
+    observeAttempt({ expert, outcome, costUsd }) {
+      attempts.inc({ expert, outcome })
+      cost.inc({ expert }, costUsd)
     },
     observe({ expert }, { ttftMs }) {
       answers.inc({ expert })

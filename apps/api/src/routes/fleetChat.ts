@@ -68,19 +68,15 @@ function createAnswering({ fleet, metrics }: FleetDeps, request: FleetRequest) {
     get report() {
       return report
     },
-    run: (say: (event: CompletionEvent) => void): Effect.Effect<void, FleetError> =>
-      fleet
-        .answer(request, (event, name) => {
-          expert ??= name
-          say(event)
-        })
-        .pipe(
-          Effect.tapError(({ attempts }) => Effect.sync(() => metrics.observeAttempts(attempts))),
-          Effect.map((answer) => {
-            report = answer.report
-            metrics.observeAttempts(report.attempts)
-            answer.finishes.forEach(say)
-          }),
-        ),
+    run: (say: (event: CompletionEvent) => void): Effect.Effect<void, FleetError> => {
+      const tell = (event: CompletionEvent, name: string): void => {
+        expert ??= name
+        say(event)
+      }
+      return Effect.map(fleet.answer(request, tell, metrics.observeAttempt), (answer) => {
+        report = answer.report
+        answer.finishes.forEach(say)
+      })
+    },
   }
 }

@@ -14,7 +14,12 @@ export interface AnswerLog {
   add(record: AttemptRecord): void
 }
 
-export function createAnswerLog(deadlineMs: number, budgetUsd: number): AnswerLog {
+/** @param note told plainly of each attempt as it ends */
+export function createAnswerLog(
+  deadlineMs: number,
+  budgetUsd: number,
+  note: (attempt: AttemptRecord) => void,
+): AnswerLog {
   const attempts: AttemptRecord[] = []
   let usd = 0
   let promptTokens = 0
@@ -34,6 +39,7 @@ export function createAnswerLog(deadlineMs: number, budgetUsd: number): AnswerLo
       usd += record.costUsd
       promptTokens += record.promptTokens
       generatedTokens += record.generatedTokens
+      note(record)
     },
   })
   return logUntil(deadlineMs)
