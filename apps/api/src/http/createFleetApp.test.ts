@@ -260,6 +260,8 @@ describe("a fleet through HTTP", () => {
     })
     expect((await app.handle(get("/v1/models/cheap"))).status).toBe(200)
     expect((await app.handle(get("/v1/models/other"))).status).toBe(404)
+    const completions = await app.handle(new Request("http://localhost/v1/completions", { method: "POST", headers }))
+    expect([completions.status, (await read(completions)).error!.code]).toEqual([404, "not_found"])
   })
 
   test("an image without an expert for it is a clear 400", async () => {
