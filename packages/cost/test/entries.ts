@@ -21,7 +21,6 @@ export function entryOf(given: Partial<LedgerEntry>): LedgerEntry {
     numTogether: 1,
     expertBytes: 0,
     cpuMs: 0,
-    gpuMs: 0,
     price: FREE,
     costUsd: 0,
     ...given,
@@ -49,7 +48,6 @@ export const ledgerEntry: fc.Arbitrary<LedgerEntry> = fc
     numTogether: amount,
     expertBytes: count,
     cpuMs: amount,
-    gpuMs: amount,
     costUsd: amount,
   })
   .map((entry) => entryOf(entry))

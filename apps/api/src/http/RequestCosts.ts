@@ -75,7 +75,6 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
             numTogether: shareMs > 0 ? Math.min(numSlots, streamMs / shareMs) : 1,
             expertBytes: meter.numComputed() * expertBytesPerToken,
             cpuMs: shareMs * numThreads,
-            gpuMs: 0,
             price,
             costUsd: costUsd(),
           }

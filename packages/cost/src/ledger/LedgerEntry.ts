@@ -21,7 +21,6 @@ export interface LedgerEntry extends Account, TokenCounts {
   /** Of its tokens' experts, each token for itself: in a batch several share a read. */
   readonly expertBytes: number
   readonly cpuMs: number
-  readonly gpuMs: number
   readonly price: TokenPrice
   readonly costUsd: number
 }
@@ -33,7 +32,6 @@ export interface Spend extends TokenCounts {
   readonly numRequests: number
   readonly expertBytes: number
   readonly cpuMs: number
-  readonly gpuMs: number
   readonly costUsd: number
 }
 

@@ -53,7 +53,6 @@ function noSpend(name: string): Spend {
     generatedTokens: 0,
     expertBytes: 0,
     cpuMs: 0,
-    gpuMs: 0,
     costUsd: 0,
   }
 }
@@ -67,7 +66,6 @@ function addSpend(a: Spend, b: Omit<Spend, "name">): Spend {
     generatedTokens: a.generatedTokens + b.generatedTokens,
     expertBytes: a.expertBytes + b.expertBytes,
     cpuMs: a.cpuMs + b.cpuMs,
-    gpuMs: a.gpuMs + b.gpuMs,
     costUsd: a.costUsd + b.costUsd,
   }
 }

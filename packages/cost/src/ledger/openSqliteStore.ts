@@ -8,7 +8,7 @@ import {
   type Spend,
 } from "./LedgerEntry.ts"
 
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 /** How long a write waits for another process's. It holds up the whole service. */
 const BUSY_MS = 100
 /** After so many appends the oldest entries are looked for. */
@@ -26,7 +26,6 @@ const COLUMNS = [
   ["numTogether", "REAL"],
   ["expertBytes", "REAL"],
   ["cpuMs", "REAL"],
-  ["gpuMs", "REAL"],
   ["inputUsdPerMillion", "REAL"],
   ["cachedUsdPerMillion", "REAL"],
   ["outputUsdPerMillion", "REAL"],
@@ -74,9 +73,7 @@ export function createSqliteStore(db: Database, maxEntries: number): LedgerStore
     spend({ by, ...filter }) {
       const { sql, values } = conditionOf(filter)
       const sum = (column: string): string => `coalesce(sum(${column}), 0) AS ${column}`
-      const sums = ["promptTokens", "cachedTokens", "generatedTokens", "expertBytes", "cpuMs", "gpuMs", "costUsd"].map(
-        sum,
-      )
+      const sums = ["promptTokens", "cachedTokens", "generatedTokens", "expertBytes", "cpuMs", "costUsd"].map(sum)
       const name = by === undefined ? "''" : quoted(by)
       return db
         .query<Spend, SQLQueryBindings>(

@@ -90,6 +90,5 @@ function entryOf(
     numTogether: 1,
     expertBytes: 0,
     cpuMs: 0,
-    gpuMs: 0,
   }
 }

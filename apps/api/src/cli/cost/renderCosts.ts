@@ -2,7 +2,7 @@ import type { Saving, Spend } from "@consilium/cost"
 import { readableBytes } from "../progressBar.ts"
 import type { CostReport } from "./reportCosts.ts"
 
-const HEAD = ["requests", "prompt", "cached", "answers", "experts read", "CPU", "GPU", "cost"]
+const HEAD = ["requests", "prompt", "cached", "answers", "experts read", "CPU", "cost"]
 
 /** Lays a report out for a terminal. */
 export function renderCosts({ total, by, strongest, dense }: CostReport): readonly string[] {
@@ -30,13 +30,12 @@ export function renderCosts({ total, by, strongest, dense }: CostReport): readon
 }
 
 function rowOf(spend: Spend): string[] {
-  const { name, numRequests, promptTokens, cachedTokens, generatedTokens, expertBytes, cpuMs, gpuMs, costUsd } = spend
+  const { name, numRequests, promptTokens, cachedTokens, generatedTokens, expertBytes, cpuMs, costUsd } = spend
   return [
     name === "" ? "–" : name,
     ...[numRequests, promptTokens, cachedTokens, generatedTokens].map((count) => count.toLocaleString("en-US")),
     readableBytes(expertBytes),
     `${(cpuMs / 1000).toFixed(1)} s`,
-    `${(gpuMs / 1000).toFixed(1)} s`,
     usd(costUsd),
   ]
 }
