@@ -153,6 +153,26 @@ describe("openLedger", () => {
     ledger.close()
   })
 
+  test("an append whose removal of old entries fails writes nothing, so that it is not written twice later", () => {
+    const db = new Database(":memory:", { strict: true })
+    const store = createSqliteStore(db, 1)
+    let nowMs = 0
+    const ledger = createLedger(() => store, "ledger", { say: () => {}, nowMs: () => nowMs })
+    // The next append removes.
+    for (let i = 0; i < 1000; i++) ledger.record(entryOf({ requestId: String(i) }))
+    db.run("CREATE TRIGGER keep BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'kept'); END")
+    ledger.record(entryOf({ requestId: "1000" }))
+    expect([...store.entries({})].length).toBe(1000)
+    expect(ledger.spend()).toMatchObject([{ numRequests: 1001 }])
+
+    db.run("DROP TRIGGER keep")
+    nowMs = 61_000
+    ledger.record(entryOf({ requestId: "1001" }))
+    // What was put off is done now: the newest alone is left.
+    expect([...store.entries({})].map(({ requestId }) => requestId)).toEqual(["1001"])
+    expect(ledger.spend()).toMatchObject([{ numRequests: 1 }])
+  })
+
   test("a file that is spoilt while it is open loses no entry that comes after", () => {
     const path = join(dir, "spoilt.sqlite")
     const lines: string[] = []

@@ -60,15 +60,16 @@ export function createSqliteStore(db: Database, maxEntries: number): LedgerStore
     `INSERT INTO entries (${names.join(", ")}) VALUES (${COLUMNS.map(([name]) => `$${name}`).join(", ")})`,
   )
   const removeOldest = db.prepare("DELETE FROM entries WHERE id <= (SELECT max(id) FROM entries) - $maxEntries")
-  const insertAll = db.transaction((entries: readonly LedgerEntry[]) => {
-    for (const entry of entries) insert.run(rowOf(entry))
-  })
   let numAppends = 0
+  const appendAll = db.transaction((entries: readonly LedgerEntry[]) => {
+    for (const entry of entries) insert.run(rowOf(entry))
+    if (numAppends % APPENDS_BETWEEN_REMOVALS === 0) removeOldest.run({ maxEntries })
+  })
 
   return {
     append(entries) {
-      insertAll(entries)
-      if (numAppends++ % APPENDS_BETWEEN_REMOVALS === 0) removeOldest.run({ maxEntries })
+      appendAll(entries)
+      numAppends++
     },
     spend({ by, ...filter }) {
       const { sql, values } = conditionOf(filter)
