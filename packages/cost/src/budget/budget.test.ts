@@ -4,7 +4,7 @@ import { entryOf } from "../../test/entries.ts"
 import { openLedger } from "../ledger/openLedger.ts"
 import { type Budget, parseBudgets, periodStartMs } from "./Budget.ts"
 import { type BudgetUse, checkBudget } from "./checkBudget.ts"
-import { createAccounts } from "./createAccounts.ts"
+import { type Accounts, createAccounts } from "./createAccounts.ts"
 
 const DAY_MS = 86_400_000
 const daily = (given: Partial<Budget> = {}): Budget => ({
@@ -15,6 +15,7 @@ const daily = (given: Partial<Budget> = {}): Budget => ({
   hardUsd: 5,
   ...given,
 })
+const NO_SPEND = { numRequests: 1, promptTokens: 0, cachedTokens: 0, generatedTokens: 0, expertBytes: 0, cpuMs: 0 }
 const account = { key: "k", agent: "", expert: "", domain: "", model: "" }
 const memory = () => openLedger({ say: () => {} })
 
@@ -117,6 +118,40 @@ describe("createAccounts", () => {
     const accounts = createAccounts(ledger, [daily()], () => DAY_MS + 1)
     expect(accounts.reserve(account, 1)).toMatchObject({ kind: "refused", by: { spentUsd: 4.5 } })
     expect(accounts.reserve(account, 0.4)).toMatchObject({ kind: "allowed", warnings: [{ spentUsd: 4.5 }] })
+  })
+
+  test("an attempt that ended before the period began is not of it, though it is settled later", () => {
+    let nowMs = DAY_MS - 1
+    const accounts = createAccounts(memory(), [daily()], () => nowMs)
+    const place = accounts.reserve(account, 5)
+    nowMs = DAY_MS
+    expect(accounts.check(account, 0.1)).toMatchObject({ kind: "refused", by: { spentUsd: 0, reservedUsd: 5 } })
+    if (place.kind === "allowed") place.settle([entryOf({ ...account, atMs: DAY_MS - 1, costUsd: 5 })])
+    expect(accounts.check(account, 5).kind).toBe("allowed")
+  })
+
+  describe("beyond as many names as are kept", () => {
+    const spends = (count: number, costUsd: number) =>
+      Array.from({ length: count }, (_, i) => ({ ...NO_SPEND, name: `n${i}`, costUsd }))
+    const openFull = (numNames: number) =>
+      createAccounts({ record() {}, spend: () => spends(numNames, 3) }, [daily()], () => 0)
+    const allows = (accounts: Accounts, key: string, usd: number) => accounts.check({ ...account, key }, usd).kind
+
+    test("requests that run at once put aside from the account that they share", () => {
+      const accounts = openFull(100_000)
+      const place = accounts.reserve({ ...account, key: "x" }, 3)
+      expect(place.kind).toBe("allowed")
+      expect(["n0", "x", "y"].map((key) => allows(accounts, key, 2.5))).toEqual(["refused", "refused", "refused"])
+      expect(allows(accounts, "y", 2)).toBe("allowed")
+      if (place.kind === "allowed") place.settle([entryOf({ ...account, key: "x", costUsd: 1 })])
+      expect([allows(accounts, "y", 4), allows(accounts, "y", 4.1)]).toEqual(["allowed", "refused"])
+    })
+
+    test("what they had spent before the service began is on that account too", () => {
+      const accounts = openFull(100_001)
+      expect(["n0", "n100000", "x"].map((key) => allows(accounts, key, 2.1))).toEqual(["refused", "refused", "refused"])
+      expect(["n0", "n100000", "x"].map((key) => allows(accounts, key, 2))).toEqual(["allowed", "allowed", "allowed"])
+    })
   })
 
   test("attempts are charged to whom they name, though the reservation did not know them yet", () => {

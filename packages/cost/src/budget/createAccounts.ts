@@ -29,28 +29,33 @@ const MAX_NAMES = 100_000
  * What was spent is read when it begins and with each new period, and counted from then on: entries that are recorded past these accounts are not seen
  * before. Budgets see as far back as the ledger does.
  */
-export function createAccounts(ledger: Ledger, budgets: readonly Budget[], nowMs: () => number = Date.now): Accounts {
+export function createAccounts(
+  ledger: Pick<Ledger, "record" | "spend">,
+  budgets: readonly Budget[],
+  nowMs: () => number = Date.now,
+): Accounts {
   const purses = budgets.map((budget) => createPurse(budget, ledger, nowMs))
-  const concernedBy = (account: Account) => purses.filter((purse) => purse.concerns(account))
-  const check = (account: Account, mostUsd: number): BudgetDecision =>
+  const placesOf = (account: Account): readonly Place[] =>
+    purses.filter((purse) => purse.concerns(account)).map((purse) => ({ purse, name: purse.nameOf(account) }))
+  const check = (places: readonly Place[], mostUsd: number): BudgetDecision =>
     checkBudget(
-      concernedBy(account).map((purse) => purse.useOf(account)),
+      places.map(({ purse, name }) => purse.useOf(name)),
       mostUsd,
     )
   return {
-    check,
+    check: (account, mostUsd) => check(placesOf(account), mostUsd),
     reserve(account, mostUsd) {
-      const concerned = concernedBy(account)
-      const decision = check(account, mostUsd)
+      const places = placesOf(account)
+      const decision = check(places, mostUsd)
       if (decision.kind === "refused") return decision
-      for (const purse of concerned) purse.putAside(account, mostUsd)
+      for (const { purse, name } of places) purse.putAside(name, mostUsd)
       let isSettled = false
       return {
         ...decision,
         settle(entries) {
           if (isSettled) return
           isSettled = true
-          for (const purse of concerned) purse.giveBack(account, mostUsd)
+          for (const { purse, name } of places) purse.giveBack(name, mostUsd)
           for (const entry of entries) {
             for (const purse of purses) if (purse.concerns(entry)) purse.pay(entry)
             ledger.record(entry)
@@ -61,51 +66,69 @@ export function createAccounts(ledger: Ledger, budgets: readonly Budget[], nowMs
   }
 }
 
-/** One budget's names, and what they spent in the present period. */
-function createPurse(budget: Budget, ledger: Ledger, nowMs: () => number) {
+/** A budget that a request concerns, and the name that it goes by there. */
+interface Place {
+  readonly purse: ReturnType<typeof createPurse>
+  readonly name: string
+}
+
+interface NameUse {
+  spentUsd: number
+  reservedUsd: number
+  numRunning: number
+}
+
+/** One budget's names, what they spent in the present period, and what they put aside. */
+function createPurse(budget: Budget, ledger: Pick<Ledger, "spend">, nowMs: () => number) {
   const { dimension } = budget
   let startMs = Number.NaN
-  let spent = new Map<string, number>()
-  const aside = new Map<string, { usd: number; count: number }>()
+  let uses = new Map<string, NameUse>()
 
-  /** Begins anew with a new period. */
-  const current = (): Map<string, number> => {
+  const known = (name: string): string => (uses.has(name) || uses.size < MAX_NAMES ? name : "")
+  const open = (name: string): NameUse => {
+    const use = uses.get(name) ?? { spentUsd: 0, reservedUsd: 0, numRunning: 0 }
+    uses.set(name, use)
+    return use
+  }
+  /** Begins anew with a new period; what runs takes along what it put aside. */
+  const refresh = (): void => {
     const now = periodStartMs(budget.period, nowMs())
-    if (now === startMs) return spent
+    if (now === startMs) return
     startMs = now
+    const running = [...uses].filter(([, { numRunning }]) => numRunning > 0)
+    uses = new Map(running.map(([name, use]) => [name, { ...use, spentUsd: 0 }]))
     const where = budget.name === undefined ? {} : { [dimension]: budget.name }
-    const spends = ledger.spend({ by: dimension, fromMs: startMs, where })
-    spent = new Map(spends.slice(0, MAX_NAMES).map(({ name, costUsd }) => [name, costUsd]))
-    return spent
+    for (const { name, costUsd } of ledger.spend({ by: dimension, fromMs: startMs, where }))
+      open(known(name)).spentUsd += costUsd
   }
-  const nameIn = (names: ReadonlyMap<string, number>, account: Account): string => {
-    const name = account[dimension]
-    return names.has(name) || names.size < MAX_NAMES ? name : ""
-  }
-  current()
+  refresh()
   return {
     concerns: (account: Account) => budget.name === undefined || budget.name === account[dimension],
-    useOf(account: Account): BudgetUse {
-      const names = current()
-      const name = nameIn(names, account)
-      return { budget, name, spentUsd: names.get(name) ?? 0, reservedUsd: aside.get(account[dimension])?.usd ?? 0 }
+    /** Stays its name for as long as it runs. */
+    nameOf(account: Account): string {
+      refresh()
+      return known(account[dimension])
     },
-    putAside(account: Account, usd: number): void {
-      const { usd: before, count } = aside.get(account[dimension]) ?? { usd: 0, count: 0 }
-      aside.set(account[dimension], { usd: before + usd, count: count + 1 })
+    useOf(name: string): BudgetUse {
+      const { spentUsd = 0, reservedUsd = 0 } = uses.get(name) ?? {}
+      return { budget, name, spentUsd, reservedUsd }
     },
-    giveBack(account: Account, usd: number): void {
-      const { usd: before, count } = aside.get(account[dimension])!
+    putAside(name: string, usd: number): void {
+      const use = open(name)
+      use.reservedUsd += usd
+      use.numRunning++
+    },
+    giveBack(name: string, usd: number): void {
+      const use = uses.get(name)!
+      use.numRunning--
       // Sums of floats leave dust: the last takes it along.
-      if (count === 1) aside.delete(account[dimension])
-      else aside.set(account[dimension], { usd: before - usd, count: count - 1 })
+      use.reservedUsd = use.numRunning === 0 ? 0 : use.reservedUsd - usd
     },
     /** Before the entry is recorded: a period that begins now reads the ledger. */
     pay(entry: LedgerEntry): void {
-      const names = current()
+      refresh()
       if (entry.atMs < startMs) return
-      const name = nameIn(names, entry)
-      names.set(name, (names.get(name) ?? 0) + entry.costUsd)
+      open(known(entry[dimension])).spentUsd += entry.costUsd
     },
   }
 }
