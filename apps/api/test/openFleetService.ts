@@ -1,4 +1,4 @@
-import { createAccounts, openLedger, parseBudgets } from "@consilium/cost"
+import { createAccounts, type LedgerEntry, parseBudgets } from "@consilium/cost"
 import { Fleet, parseFleet, type RequestRouter } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { createFleetAdminApp } from "../src/http/createFleetAdminApp.ts"
@@ -13,13 +13,15 @@ export async function openFleetService(toml: string, budgets = "", router?: Requ
   const runtime = ManagedRuntime.make(Fleet.layer(options))
   const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
   const debug = (): void => {}
-  const ledger = openLedger({ say: debug })
+  const entries: LedgerEntry[] = []
+  const ledger = { record: (entry: LedgerEntry) => void entries.push(entry), spend: () => [] }
   const accounts = createAccounts(ledger, budgets === "" ? [] : parseBudgets(budgets)!)
   const metrics = createFleetMetrics(fleet)
   const noteUnknownFields = createUnknownFieldNotes(debug)
   const deps = { fleet, created: 0, metrics, accounts, models: [], debug, noteUnknownFields }
   return {
-    ledger,
+    /** What its ledger was given. */
+    entries,
     app: createFleetApp(deps, { apiKey: "k" }),
     admin: createFleetAdminApp(deps, {}),
     close: () => runtime.dispose(),

@@ -1,5 +1,5 @@
 /** What a fleet's attempts cost, by accounts with budgets. */
-import { type Accounts, createAccounts, openLedger, parseBudgets } from "@consilium/cost"
+import { type Accounts, createAccounts, type LedgerEntry, openSqliteStore, parseBudgets } from "@consilium/cost"
 import { itEffect } from "@consilium/testing/effect"
 import { startFakePeer } from "@consilium/testing/peer"
 import { afterAll, beforeEach, describe, expect } from "bun:test"
@@ -20,7 +20,8 @@ const TOML =
 const router = tableRouter(["risk", "desk"], { risky: [0.9, 0] })
 
 function openAccounts(budgets = "") {
-  const ledger = openLedger({ say: () => {}, nowMs: () => 0 })
+  const store = openSqliteStore(":memory:", 1000)
+  const ledger = { record: (entry: LedgerEntry) => store.append([entry]), spend: store.spend, entries: store.entries }
   return { ledger, accounts: createAccounts(ledger, budgets === "" ? [] : parseBudgets(budgets)!, () => 0) }
 }
 const paid = (accounts: Accounts, requestId: string, domain = "") => ({

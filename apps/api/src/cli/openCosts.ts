@@ -9,7 +9,7 @@ import type { LocalModel } from "./openModel.ts"
 
 const FREE = { inputUsdPerMillion: 0, cachedUsdPerMillion: 0, outputUsdPerMillion: 0 }
 
-/** Opens the ledger where there is a price, or settings ask for one; without a file it is in memory. @throws SettingError on budgets without a price */
+/** Opens the ledger where there is a price, or settings ask for one. @throws SettingError on budgets without a price */
 export function openCostLedger({
   ledger,
   price,

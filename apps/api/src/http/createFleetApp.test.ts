@@ -190,11 +190,10 @@ describe("a fleet through HTTP", () => {
   })
 
   test("an answer says what it cost, and the ledger has every attempt, on the account of who asked", async () => {
-    const { app, ledger } = await openService()
+    const { app, entries } = await openService()
     peers.strong.does({ kind: "cut", pieces: ["half"] })
     const response = await app.handle(chat({ consilium: { agent: "writer" } }))
     const { consilium } = await read(response)
-    const entries = [...ledger.entries({})]
     expect(entries).toMatchObject([
       { expert: "strong", model: "big", domain: "finance risk", agent: "writer", outcome: "failed" },
       { expert: "cheap", model: "small", domain: "", agent: "writer", outcome: "done" },

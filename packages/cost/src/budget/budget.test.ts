@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { entryOf } from "../../test/entries.ts"
-import { openLedger } from "../ledger/openLedger.ts"
+import { createMemoryStore } from "../ledger/createMemoryStore.ts"
+import { createLedger, openLedger } from "../ledger/openLedger.ts"
 import { type Budget, parseBudgets, periodStartMs } from "./Budget.ts"
 import { type BudgetUse, checkBudget } from "./checkBudget.ts"
 import { type Accounts, createAccounts } from "./createAccounts.ts"
@@ -17,7 +18,7 @@ const daily = (given: Partial<Budget> = {}): Budget => ({
 })
 const NO_SPEND = { numRequests: 1, promptTokens: 0, cachedTokens: 0, generatedTokens: 0, expertBytes: 0, cpuMs: 0 }
 const account = { key: "k", agent: "", expert: "", domain: "", model: "" }
-const memory = () => openLedger({ say: () => {} })
+const memory = () => createLedger(() => createMemoryStore(1000), "memory", { say: () => {}, nowMs: () => 0 })
 
 describe("parseBudgets", () => {
   test("reads dimension, name, limits and period", () => {
@@ -110,6 +111,19 @@ describe("createAccounts", () => {
     expect([spend("a", 5), spend("a", 1), spend("b", 5)]).toEqual(["allowed", "refused", "allowed"])
     nowMs = DAY_MS
     expect(spend("a", 5)).toBe("allowed")
+  })
+
+  test("without a ledger's file they count for themselves, in each period", () => {
+    let nowMs = 0
+    const accounts = createAccounts(openLedger({ path: undefined, say: () => {} }), [daily()], () => nowMs)
+    const spend = (usd: number): string => {
+      const place = accounts.reserve(account, usd)
+      if (place.kind === "allowed") place.settle([entryOf({ ...account, atMs: nowMs, costUsd: usd })])
+      return place.kind
+    }
+    expect([spend(4), spend(2)]).toEqual(["allowed", "refused"])
+    nowMs = DAY_MS
+    expect([spend(4), spend(2)]).toEqual(["allowed", "refused"])
   })
 
   test("spend before the service began counts: it is read from the ledger", () => {

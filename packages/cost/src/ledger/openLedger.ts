@@ -1,14 +1,13 @@
 import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { createMemoryStore, joinSpends } from "./createMemoryStore.ts"
-import type { EntryFilter, LedgerEntry, LedgerStore, Spend, SpendQuery } from "./LedgerEntry.ts"
+import type { LedgerEntry, LedgerStore, Spend, SpendQuery } from "./LedgerEntry.ts"
 import { openSqliteStore } from "./openSqliteStore.ts"
 
 /** What was spent, by whom and on what. It throws nothing: no request is lost for its sake. */
 export interface Ledger {
   record(entry: LedgerEntry): void
   spend(query?: SpendQuery): readonly Spend[]
-  entries(filter?: EntryFilter): Iterable<LedgerEntry>
   close(): void
 }
 
@@ -19,21 +18,20 @@ const MAX_KEPT = 100_000
 const RETRY_MS = 60_000
 
 export interface LedgerOptions {
-  /** A SQLite file, made where there is none; in memory unless given. */
-  readonly path?: string | undefined
+  /** A SQLite file, made where there is none. Without one nothing is kept: accounts count for themselves as long as they live. */
+  readonly path: string | undefined
   /** Is told in one line of what goes wrong, and when it goes right again. */
   readonly say: (line: string) => void
-  readonly nowMs?: () => number
 }
 
 /** Opens a ledger. A file that cannot be opened or written is left as it is, and tried again each minute; entries are kept in memory meanwhile. */
-export function openLedger({ path, say, nowMs = Date.now }: LedgerOptions): Ledger {
-  if (path === undefined) return createLedger(() => createMemoryStore(MAX_KEPT), "memory", { say, nowMs })
+export function openLedger({ path, say }: LedgerOptions): Ledger {
+  if (path === undefined) return { record() {}, spend: () => [], close() {} }
   const open = (): LedgerStore => {
     mkdirSync(dirname(path), { recursive: true })
     return openSqliteStore(path, MAX_ENTRIES)
   }
-  return createLedger(open, path, { say, nowMs })
+  return createLedger(open, path, { say, nowMs: Date.now })
 }
 
 /**
@@ -73,13 +71,12 @@ export function createLedger(
     }
   }
   /** What cannot be read counts as nothing. */
-  const read = <T>(of: (store: LedgerStore) => T, nothing: T): T => {
-    if (store === undefined) return nothing
+  const stored = (query: SpendQuery): readonly Spend[] => {
     try {
-      return of(store)
+      return store?.spend(query) ?? []
     } catch (error) {
       fail(error)
-      return nothing
+      return []
     }
   }
 
@@ -101,12 +98,8 @@ export function createLedger(
       recover()
     },
     spend(query = {}) {
-      const sums = read((store) => store.spend(query), [])
+      const sums = stored(query)
       return kept === undefined ? sums : joinSpends(sums, kept.spend(query))
-    },
-    entries(filter = {}) {
-      const entries = read((store) => [...store.entries(filter)], [])
-      return kept === undefined ? entries : [...entries, ...kept.entries(filter)]
     },
     close() {
       nextTryMs = 0
