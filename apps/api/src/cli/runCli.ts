@@ -1,8 +1,8 @@
-import { FleetConfigError, RouterError } from "@consilium/fleet"
-import { MoeSettingsError } from "@consilium/gating"
-import { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
-import { EngineError } from "@consilium/serving"
-import { SettingError } from "../settings/SettingError.ts"
+import type { FleetConfigError, RouterError } from "@consilium/fleet"
+import type { MoeSettingsError } from "@consilium/gating"
+import type { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
+import type { EngineError } from "@consilium/serving"
+import type { SettingError } from "../settings/SettingError.ts"
 import { settingsDocument } from "../settings/settingsDocument.ts"
 import { cacheCommand } from "./cacheCommand.ts"
 import { chatCommand } from "./chatCommand.ts"
@@ -27,19 +27,34 @@ const COMMANDS: readonly Command[] = [
   fleetCommand,
 ]
 
-/** Failures that people can do something about: one line, no stack. */
-const EXPECTED = [
-  UsageError,
-  SettingError,
-  CheckpointError,
-  PreparedModelError,
-  TextError,
-  HubError,
-  EngineError,
-  MoeSettingsError,
-  FleetConfigError,
-  RouterError,
-]
+type ExpectedError =
+  | UsageError
+  | SettingError
+  | CheckpointError
+  | PreparedModelError
+  | TextError
+  | HubError
+  | EngineError
+  | MoeSettingsError
+  | FleetConfigError
+  | RouterError
+
+/** Failures that people can do something about: one line, no stack. By their tags: whoever throws one has loaded it. */
+const EXPECTED = {
+  UsageError: true,
+  SettingError: true,
+  CheckpointError: true,
+  PreparedModelError: true,
+  TextError: true,
+  HubError: true,
+  EngineError: true,
+  MoeSettingsError: true,
+  FleetConfigError: true,
+  RouterError: true,
+} as const satisfies Readonly<Record<ExpectedError["_tag"], true>>
+
+const isExpected = (error: unknown): error is ExpectedError =>
+  error instanceof Error && "_tag" in error && Object.hasOwn(EXPECTED, String(error._tag))
 
 /** Runs one command; returns the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -63,7 +78,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return await command.run(rest)
   } catch (error) {
     if (error instanceof UsageError) console.error(`${error.message}\nSee consilium ${command.name} --help.`)
-    else if (EXPECTED.some((type) => error instanceof type)) console.error((error as Error).message)
+    else if (isExpected(error)) console.error(error.message)
     else throw error
     return 1
   }

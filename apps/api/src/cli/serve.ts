@@ -1,4 +1,3 @@
-import { parseFleet } from "@consilium/fleet"
 import { modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
@@ -15,7 +14,6 @@ import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openCostLedger, openCosts } from "./openCosts.ts"
 import { locateModel, prepare } from "./openModel.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
-import { serveFleet } from "./serveFleet.ts"
 
 export const serve: Command = {
   name: "serve",
@@ -35,7 +33,9 @@ export const serve: Command = {
       throw new UsageError(
         `--model: expected none beside the [fleet] table of ${SETTINGS_FILE}, whose experts name theirs`,
       )
-    return serveFleet(parseFleet(fleet, SETTINGS_FILE), settings)
+    // One model does without the fleet, which takes a while to load.
+    const { serveFleet } = await import("./serveFleet.ts")
+    return serveFleet(fleet, settings)
   },
 }
 

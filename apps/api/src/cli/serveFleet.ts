@@ -1,5 +1,5 @@
 import { createAccounts, type Ledger } from "@consilium/cost"
-import { Fleet, type FleetConfig, loadFleetRouter } from "@consilium/fleet"
+import { Fleet, type FleetConfig, loadFleetRouter, parseFleet } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { existsSync } from "node:fs"
 import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
@@ -15,8 +15,14 @@ import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openCostLedger } from "./openCosts.ts"
 import { openLocalModels } from "./openLocalModels.ts"
 
-/** Serves a fleet until a signal says otherwise; returns the exit code. */
-export async function serveFleet(config: FleetConfig, settings: Settings): Promise<number> {
+/**
+ * Serves a fleet until a signal says otherwise; returns the exit code.
+ *
+ * @param table the `[fleet]` table of the settings' file
+ * @throws FleetConfigError, SettingError
+ */
+export async function serveFleet(table: unknown, settings: Settings): Promise<number> {
+  const config = parseFleet(table, SETTINGS_FILE)
   refuseUnserved(config)
   const router = loadFleetRouter(config)
   const ledger = openFleetLedger(config, settings)

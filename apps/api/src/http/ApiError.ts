@@ -1,4 +1,4 @@
-import { FleetError } from "@consilium/fleet"
+import type { FleetError } from "@consilium/fleet"
 import { CheckpointError, TextError } from "@consilium/model"
 import { EngineError, PromptError } from "@consilium/serving"
 
@@ -77,11 +77,15 @@ export function asApiError(error: unknown): ApiError {
   if (error instanceof PromptError)
     return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
   if (error instanceof EngineError) return new ApiError({ ...PUBLIC[error.code], message: error.message })
-  if (error instanceof FleetError) return fromFleet(error)
+  if (isFleetError(error)) return fromFleet(error)
   if (error instanceof TextError || error instanceof CheckpointError)
     return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
   return new ApiError({ ...PUBLIC.internal, message: "The service failed on this request." })
 }
+
+/** By its tag: one model does without the fleet's code. */
+const isFleetError = (error: unknown): error is FleetError =>
+  error instanceof Error && "_tag" in error && error._tag === "FleetError"
 
 function fromFleet({ code, message, attempts, retryAfterMs }: FleetError): ApiError {
   const retryAfter = retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }

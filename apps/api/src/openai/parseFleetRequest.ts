@@ -1,5 +1,6 @@
 import { type FleetConfig, type FleetRequest, parseTarget } from "@consilium/fleet"
-import { type ConsiliumRequest, parseFleetWishes } from "../http/consilium.ts"
+import type { ConsiliumRequest } from "../http/consilium.ts"
+import { parseFleetWishes } from "../http/consiliumOfFleet.ts"
 import type { RequestFields } from "../http/RequestFields.ts"
 import { unknownModel } from "../routes/fleetModels.ts"
 import { parseChatRequest } from "./parseChatRequest.ts"
