@@ -49,6 +49,8 @@ function cost(...args: string[]) {
   const main = join(import.meta.dir, "../src/main.ts")
   const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, main, "cost", "--ledger", path, ...args], {
     cwd: dir,
+    // Nobody listens there.
+    env: { ...process.env, HF_ENDPOINT: "http://127.0.0.1:1", CONSILIUM_CACHE_DIR: join(dir, "cache") },
   })
   return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode }
 }
@@ -164,6 +166,13 @@ describe("consilium cost", () => {
     expect(p10).toBeLessThan(value)
     expect(p90).toBeGreaterThan(value)
     expect(p90).toBeLessThan(0.75)
+  })
+
+  test("downloads no model: one that is not here is not compared, and the report says so", () => {
+    const { stdout, stderr, exitCode } = cost("--model", "somebody/large")
+    expect([exitCode, stderr]).toEqual([0, ""])
+    expect(stdout).toContain("against dense of the same size: not compared, somebody/large is not on this machine")
+    expect(stdout).toContain("writer")
   })
 
   test.each([

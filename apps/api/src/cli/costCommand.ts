@@ -5,7 +5,7 @@ import { findSparseRecord, readSparseRates } from "./cost/readSparseRates.ts"
 import { renderCosts } from "./cost/renderCosts.ts"
 import { reportCosts } from "./cost/reportCosts.ts"
 import { shapeOfServed } from "./openCosts.ts"
-import { locateModel } from "./openModel.ts"
+import { findModel } from "./openModel.ts"
 import { parseCommandLine } from "./parseCommandLine.ts"
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -20,7 +20,7 @@ export const costCommand: Command = {
     "  --strongest IN,OUT  what the strongest model costs, in USD per million tokens; the dearest in the ledger unless given\n" +
     "  --rates FILE        a record of `bun run bench sparse`; the newest of a machine like this one unless given\n" +
     "  --json              as JSON\n" +
-    "  --model and --format say which model is compared with a dense one of its size.",
+    "  --model and --format say which model is compared with a dense one of its size, if it is on this machine.",
   example: "consilium cost --ledger costs.sqlite --by agent --days 7",
   async run(args) {
     const { settings, own, ownSwitches } = parseCommandLine(args, ["by", "days", "strongest", "rates"], ["json"])
@@ -28,14 +28,14 @@ export const costCommand: Command = {
     if (path === undefined)
       throw new UsageError("expected --ledger, found none: the file that `consilium serve --ledger` writes")
     if (!existsSync(path)) throw new UsageError(`${path}: expected a ledger, found no file`)
-    const { modelId, dir } = await locateModel(settings.model, settings["cache-dir"])
+    const model = findModel(settings.model, settings["cache-dir"])
     const rates = own.rates?.at(-1) ?? findSparseRecord()
     const options = {
       filter: { fromMs: parseDays(own.days?.at(-1)) },
       by: parseDimension(own.by?.at(-1)),
       strongest: parseStrongest(own.strongest?.at(-1)),
-      modelId,
-      shape: shapeOfServed(dir, settings),
+      modelId: model?.modelId ?? settings.model,
+      shape: model && shapeOfServed(model.dir, settings),
       found: rates === undefined ? undefined : readSparseRates(rates, settings.format),
     }
     const ledger = openStore(path)

@@ -15,12 +15,8 @@ export interface LocalModel {
   readonly dir: string
 }
 
-/**
- * Finds the checkpoint that a model setting names: the embedded one, a directory, or a model of a hub, which is downloaded.
- *
- * @throws UsageError where there is none, HubError where it cannot be downloaded
- */
-export async function locateModel(name: string, cacheDir: string): Promise<LocalModel> {
+/** The embedded model, or a directory. @throws UsageError on a name that is no hub's either */
+function findCheckpoint(name: string): LocalModel | undefined {
   if (name === EMBEDDED) return { modelId: EMBEDDED, dir: EMBEDDED_DIR }
   const dir = resolve(name)
   if (existsSync(dir)) {
@@ -31,8 +27,26 @@ export async function locateModel(name: string, cacheDir: string): Promise<Local
     throw new UsageError(
       `${name}: expected a checkpoint directory, or a hub name such as organisation/model; found no such directory`,
     )
+  return undefined
+}
 
-  const target = join(cacheDir, "hub", name.replace("/", "--"))
+const hubDir = (name: string, cacheDir: string): string => join(cacheDir, "hub", name.replace("/", "--"))
+
+/** Finds the checkpoint that a model setting names, and downloads nothing; undefined for a hub's that was not downloaded before. @throws UsageError on no name of a model */
+export function findModel(name: string, cacheDir: string): LocalModel | undefined {
+  const dir = hubDir(name, cacheDir)
+  return findCheckpoint(name) ?? (existsSync(dir) ? { modelId: name, dir } : undefined)
+}
+
+/**
+ * Finds the checkpoint that a model setting names: the embedded one, a directory, or a model of a hub, which is downloaded.
+ *
+ * @throws UsageError where there is none, HubError where it cannot be downloaded
+ */
+export async function locateModel(name: string, cacheDir: string): Promise<LocalModel> {
+  const found = findCheckpoint(name)
+  if (found !== undefined) return found
+  const target = hubDir(name, cacheDir)
   console.error(`${name} is no directory here: downloading it into ${target}`)
   const endpoint = process.env.HF_ENDPOINT || "https://huggingface.co"
   let current = ""

@@ -5,7 +5,7 @@ import type { CostReport } from "./reportCosts.ts"
 const HEAD = ["requests", "prompt", "cached", "answers", "experts read", "CPU", "cost"]
 
 /** Lays a report out for a terminal. */
-export function renderCosts({ total, by, strongest, dense }: CostReport): readonly string[] {
+export function renderCosts({ total, by, strongest, dense, missingModel }: CostReport): readonly string[] {
   if (total === undefined) return ["no requests"]
   const spends = Object.entries(by).flatMap(([dimension, spends]) => [
     [`by ${dimension}`, ...HEAD],
@@ -23,10 +23,16 @@ export function renderCosts({ total, by, strongest, dense }: CostReport): readon
     strongest === undefined
       ? "against all to the strongest model: nothing to compare, no request was answered at a price"
       : `against all to the strongest model ($${strongest.price.inputUsdPerMillion} in, $${strongest.price.outputUsdPerMillion} out per 1 M tokens): ${describe(strongest.saving)}`,
-    dense === undefined
-      ? "against dense of the same size: nothing to compare, the model has no answered requests at a price, or no experts"
-      : `against dense of ${dense.modelId}'s size (${ratesOf(dense.measured)}): ${describe(dense.saving)}`,
+    denseLine(dense, missingModel),
   ]
+}
+
+function denseLine(dense: CostReport["dense"], missingModel: string | undefined): string {
+  if (missingModel !== undefined)
+    return `against dense of the same size: not compared, ${missingModel} is not on this machine (name another by --model, or bring it here by consilium prepare)`
+  return dense === undefined
+    ? "against dense of the same size: nothing to compare, the model has no answered requests at a price, or no experts"
+    : `against dense of ${dense.modelId}'s size (${ratesOf(dense.measured)}): ${describe(dense.saving)}`
 }
 
 function rowOf(spend: Spend): string[] {

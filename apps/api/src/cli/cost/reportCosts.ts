@@ -23,6 +23,8 @@ export interface CostReport {
   readonly dense:
     | { readonly modelId: string; readonly measured: Omit<FoundRates, "rates"> | undefined; readonly saving: Saving }
     | undefined
+  /** The model that would be compared with a dense one, and is not on this machine. */
+  readonly missingModel: string | undefined
 }
 
 export interface ReportOptions {
@@ -33,7 +35,8 @@ export interface ReportOptions {
   readonly strongest: TokenPrice | undefined
   /** The model that is compared with a dense one. */
   readonly modelId: string
-  readonly shape: ModelShape
+  /** Undefined where it is not on this machine. */
+  readonly shape: ModelShape | undefined
   readonly found: FoundRates | undefined
 }
 
@@ -45,7 +48,8 @@ export function reportCosts(
   const price = strongest ?? strongestPrice(ledger.entries(filter))
   const ofStrongest = price && savedAgainstStrongest(ledger.entries(filter), price)
   const ofModel = ledger.entries({ ...filter, where: { model: modelId } })
-  const ofDense = shape.numMoeLayers > 0 ? savedAgainstDense(ofModel, shape, found?.rates) : undefined
+  const isSparse = shape !== undefined && shape.numMoeLayers > 0
+  const ofDense = isSparse ? savedAgainstDense(ofModel, shape, found?.rates) : undefined
   const dimensions = by === undefined ? DIMENSIONS : [by]
   const measured = found && { path: found.path, date: found.date, who: found.who }
   return {
@@ -53,5 +57,6 @@ export function reportCosts(
     by: Object.fromEntries(dimensions.map((dimension) => [dimension, ledger.spend({ ...filter, by: dimension })])),
     strongest: price && ofStrongest && { price, saving: ofStrongest },
     dense: ofDense && { modelId, measured, saving: ofDense },
+    missingModel: shape === undefined ? modelId : undefined,
   }
 }
