@@ -1,5 +1,11 @@
 import { createAccounts, type LedgerEntry, parseBudgets } from "@consilium/cost"
-import { type CompletionRequest, type EngineApi, EngineError, type GenerateEvent } from "@consilium/serving"
+import {
+  type ChatMessage,
+  type CompletionRequest,
+  type EngineApi,
+  EngineError,
+  type GenerateEvent,
+} from "@consilium/serving"
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { ApiError } from "./ApiError.ts"
@@ -121,6 +127,24 @@ describe("createRequestCosts", () => {
     bill.close("done")
     expect(open(request).headers).not.toEqual({})
     expect(entries.length).toBe(1)
+  })
+
+  test("a tool's answer is put aside for with its id, and the calls before it with theirs", () => {
+    const reserved = (message: Partial<ChatMessage>): number => {
+      const { open } = service({ budget: "key=0,1/day" })
+      const messages: ChatMessage[] = [{ role: "tool", content: "", ...message }]
+      const request = asked({ prompt: { kind: "chat", messages, tools: [] }, maxTokens: 1 })
+      open([request], 1e6)
+      return Number(/([\d.]+) reserved/.exec(open([request], 1e6).headers["x-consilium-budget"]!)![1])
+    }
+    const long = "x".repeat(10_000)
+    const call = { id: "", name: "", arguments: "" }
+    for (const message of [
+      { toolCallId: long },
+      { toolCalls: [{ ...call, id: long }] },
+      { toolCalls: [{ ...call, arguments: long }] },
+    ])
+      expect(reserved(message) - reserved({})).toBeCloseTo(0.01, 3)
   })
 
   test("answers are told all that the engine says", async () => {

@@ -107,9 +107,9 @@ function mostPromptTokens(prompt: CompletionRequest["prompt"]): number {
   if (prompt.kind === "ids") return prompt.ids.length
   if (prompt.kind === "text") return Buffer.byteLength(prompt.text) + TOKENS_OF_TEMPLATE
   const { messages, tools } = prompt
-  const ofMessages = messages.reduce((sum, { content, name = "", toolCalls = [] }) => {
-    const calls = toolCalls.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(toolCalls))
-    return sum + Buffer.byteLength(content) + Buffer.byteLength(name) + calls + TOKENS_PER_MESSAGE
+  const ofMessages = messages.reduce((sum, { content, name = "", toolCallId = "", toolCalls = [] }) => {
+    const calls = toolCalls.length === 0 ? "" : JSON.stringify(toolCalls)
+    return sum + Buffer.byteLength(content + name + toolCallId + calls) + TOKENS_PER_MESSAGE
   }, TOKENS_OF_TEMPLATE)
   return ofMessages + (tools.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tools)))
 }
