@@ -17,7 +17,7 @@ export {
 export { shapeOfModel } from "./model/shapeOfModel.ts"
 export { type Budget, parseBudgets } from "./budget/Budget.ts"
 export { type BudgetDecision, type BudgetUse, checkBudget } from "./budget/checkBudget.ts"
-export { describeUse } from "./budget/describeUse.ts"
+export { describeRefusal, describeUse } from "./budget/describeUse.ts"
 export { type Accounts, createAccounts, type Reservation } from "./budget/createAccounts.ts"
 export { keyIdOf } from "./ledger/keyIdOf.ts"
 export {

@@ -71,16 +71,20 @@ const PUBLIC = {
   internal: { status: 500, type: "server_error", code: "internal_error" },
 } as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"] | FleetError["code"], PublicError>>
 
+/** A failure of the table, said in these words. */
+export function publicError(code: keyof typeof PUBLIC, message: string): ApiError {
+  return new ApiError({ ...PUBLIC[code], message })
+}
+
 /** Returns what a client is told of any failure. What we did not expect is told without its insides. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof PromptError)
     return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
-  if (error instanceof EngineError) return new ApiError({ ...PUBLIC[error.code], message: error.message })
+  if (error instanceof EngineError) return publicError(error.code, error.message)
   if (isFleetError(error)) return fromFleet(error)
-  if (error instanceof TextError || error instanceof CheckpointError)
-    return new ApiError({ ...PUBLIC["bad-request"], message: error.message })
-  return new ApiError({ ...PUBLIC.internal, message: "The service failed on this request." })
+  if (error instanceof TextError || error instanceof CheckpointError) return publicError("bad-request", error.message)
+  return publicError("internal", "The service failed on this request.")
 }
 
 /** By its tag: one model does without the fleet's code. */
@@ -106,5 +110,5 @@ export function errorResponse(error: ApiError, headers: Readonly<Record<string, 
 
 /** A field of the request that cannot be; `param` is its path. */
 export function invalidField(param: string, message: string): ApiError {
-  return new ApiError({ status: 400, type: "invalid_request_error", code: "invalid_value", param, message })
+  return new ApiError({ ...PUBLIC["bad-request"], param, message })
 }

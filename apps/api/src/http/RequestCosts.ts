@@ -2,13 +2,14 @@ import {
   type Account,
   type Accounts,
   type BudgetUse,
+  describeRefusal,
   describeUse,
   type LedgerEntry,
   tokenCostUsd,
   type TokenPrice,
 } from "@consilium/cost"
 import type { CompletionRequest, EngineApi } from "@consilium/serving"
-import { ApiError } from "./ApiError.ts"
+import { publicError } from "./ApiError.ts"
 import { type CostMeter, createCostMeter } from "./CostMeter.ts"
 import { createShareClock } from "./ShareClock.ts"
 
@@ -54,7 +55,7 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
     open({ requestId, account: { key, agent, domain }, requests, contextLength }) {
       const account: Account = { key, agent, domain, expert: modelId, model: modelId }
       const place = accounts.reserve(account, mostUsd(requests, contextLength, price))
-      if (place.kind === "refused") throw overBudget(place.by)
+      if (place.kind === "refused") throw publicError("budget-exceeded", describeRefusal(place.by))
       const beganMs = performance.now()
       const meter = createCostMeter(engine, requests, clock)
       const costUsd = (): number => tokenCostUsd(meter.tokens(), price)
@@ -112,14 +113,4 @@ function mostPromptTokens(prompt: CompletionRequest["prompt"]): number {
     return sum + Buffer.byteLength(content + name + toolCallId + calls) + TOKENS_PER_MESSAGE
   }, TOKENS_OF_TEMPLATE)
   return ofMessages + (tools.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(tools)))
-}
-
-function overBudget(use: BudgetUse): ApiError {
-  return new ApiError({
-    // Not 429, which clients try again at once.
-    status: 402,
-    type: "insufficient_quota",
-    code: "budget_exceeded",
-    message: `The budget does not allow this request: ${describeUse(use)}. Ask for fewer tokens (max_tokens), or wait.`,
-  })
 }

@@ -6,3 +6,8 @@ export function describeUse({ budget, name, spentUsd, reservedUsd }: BudgetUse):
   const who = name === "" ? `no ${dimension}` : `${dimension} ${encodeURIComponent(name)}`
   return `${who}: ${spentUsd.toFixed(4)} USD spent and ${reservedUsd.toFixed(4)} reserved of ${softUsd} (soft), ${hardUsd} (hard) this ${period}`
 }
+
+/** Returns what a client is told whose request a budget does not allow. */
+export function describeRefusal(use: BudgetUse): string {
+  return `The budget does not allow this request: ${describeUse(use)}. Ask for fewer tokens (max_tokens), or wait.`
+}

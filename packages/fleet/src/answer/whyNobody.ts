@@ -1,4 +1,4 @@
-import { describeUse } from "@consilium/cost"
+import { describeRefusal } from "@consilium/cost"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import type { ExpertPressure } from "../route/planRoute.ts"
@@ -66,10 +66,7 @@ function beforeAttempts(
   if (all("reads no images"))
     return { code: "no-image-expert", message: "The request has an image, and no expert reads images." }
   if (some(BEYOND_BUDGET) && purse?.refusedBy !== undefined)
-    return {
-      code: "budget-exceeded",
-      message: `The budget does not allow this request: ${describeUse(purse.refusedBy)}. Ask for fewer tokens (max_tokens), or wait.`,
-    }
+    return { code: "budget-exceeded", message: describeRefusal(purse.refusedBy) }
   if (some("busy") || some("paused"))
     return {
       code: "busy",
