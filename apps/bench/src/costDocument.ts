@@ -3,6 +3,8 @@ import {
   ARTICLE_FIGURES,
   type ArticleFigure,
   costPerMillionTokens,
+  denseOfSameSize,
+  estimateTraining,
   expertsTouched,
   fitTokenTime,
   judgeFigure,
@@ -20,6 +22,17 @@ const USD_PER_HOUR = 0.1
 const STREAMS = [1, 4, 16]
 /** Shapes whose steps were measured with all weights in 4 bits. */
 const MEASURED_SHAPES = ["qwen3-30b-a3b", "olmoe-1b-7b"]
+/** An accelerator as they are let: nobody measures it either. */
+const TRAINING_MACHINE = {
+  usdPerHour: 2,
+  powerWatts: 700,
+  pue: 1.2,
+  usdPerKWh: 0.15,
+  memoryBytesPerSec: 3e12,
+  flopsPerSec: 1e15,
+  diskBytesPerSec: 5e9,
+}
+const TRAINING = { numTokens: 1e9, mfu: 0.4 }
 const SIGNS = { holds: "✓", fails: "✗", "not comparable": "not comparable" } as const
 
 /** Reads a record of a machine by its name; undefined where it was not measured. */
@@ -27,6 +40,7 @@ type FindRecord = (name: string) => BenchRecord | undefined
 
 /** Returns docs/cost.md. `bun run bench readme` writes it; a test keeps it current. */
 export function costDocument(find: FindRecord, machine: string): string {
+  const { powerWatts, usdPerHour, usdPerKWh, pue } = TRAINING_MACHINE
   const measured = MEASURED_SHAPES.flatMap((name) => {
     const record = find(`engine-${name}-dense-int4-int4`)
     return record === undefined ? [] : [{ name, record }]
@@ -45,8 +59,6 @@ export function costDocument(find: FindRecord, machine: string): string {
       ["", "the article says", "stated", "its inputs give", "", "how", "note", "ours"],
       ...ARTICLE_FIGURES.map((figure) => articleRow(figure, find)),
     ]),
-    "",
-    "The summary has no figure of training. `estimateTraining` (6·P_act·tokens operations) is what one would be held against.",
     "",
     "## Ours, against the model",
     "",
@@ -81,6 +93,16 @@ export function costDocument(find: FindRecord, machine: string): string {
     "is left to save is arithmetic. No machine of ours has an energy counter: at equal power a token's energy goes as its time, which is an estimate.",
     "",
     alignedTable([["", "experts", "dense of all", "times"], ...sparseRows(find("sparse"))]),
+    "",
+    "## Training, by the same model",
+    "",
+    "The articles' summary has no figure of training; this is what one would be held against: 6·P_act·tokens operations. A billion tokens, on a machine of 10¹⁵ operations a second of which",
+    `training reaches ${TRAINING.mfu * 100} %, at ${powerWatts} W, $${usdPerHour} an hour and $${usdPerKWh} a kWh (PUE ${pue}): assumptions, and none of our measurements.`,
+    "",
+    alignedTable([
+      ["shape", "10¹⁸ operations", "hours", "kWh", "$", "$, dense of the same size"],
+      ...measured.map(({ name, record }) => trainingRow(name, record)),
+    ]),
     "",
   ].join("\n")
 }
@@ -189,6 +211,16 @@ function fitRow(name: string, record: BenchRecord): string[] {
   }))
   const { fixedMs, msPerUnit } = fitTokenTime(points)
   return [name, `${readable(fixedMs)} ms`, `${readable(msPerUnit)} ms`, `${readable(1000 / msPerUnit)} GB/s`]
+}
+
+function trainingRow(name: string, record: BenchRecord): string[] {
+  const shape = shapeOf(name, record)
+  const { flops, hours, kWh, usd } = estimateTraining(shape, TRAINING_MACHINE, TRAINING)
+  const dense = estimateTraining(denseOfSameSize(shape), TRAINING_MACHINE, TRAINING)
+  return [
+    `${name}, ${shape.numMoeLayers} layers`,
+    ...[flops / 1e18, hours, kWh, usd, dense.usd].map((value) => readable(value)),
+  ]
 }
 
 const nameOf = (numStreams: number): string => `decode, ${numStreams} stream${numStreams === 1 ? "" : "s"}`

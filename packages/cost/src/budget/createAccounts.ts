@@ -4,7 +4,7 @@ import { type Budget, periodStartMs } from "./Budget.ts"
 import { type BudgetDecision, type BudgetUse, checkBudget } from "./checkBudget.ts"
 
 /** What a request has put aside. */
-export interface Reservation {
+interface Reservation {
   /** Records what it came to, its attempts each for itself, and gives back what it put aside. Only the first call counts; without entries it cost nothing. */
   settle(entries: readonly LedgerEntry[]): void
 }
