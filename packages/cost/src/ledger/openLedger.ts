@@ -11,7 +11,7 @@ export interface Ledger {
   close(): void
 }
 
-/** About 250 MB as a file. */
+/** Some 220 MB as a file. */
 const MAX_ENTRIES = 1_000_000
 /** Kept in memory while a file cannot be written; the oldest go first. */
 const MAX_KEPT = 100_000
