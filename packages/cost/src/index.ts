@@ -6,7 +6,7 @@ export { fitTokenTime } from "./model/fitTokenTime.ts"
 export { costPerMillionTokens } from "./model/Hardware.ts"
 export {
   denseOfSameSize,
-  expertBytes,
+  expertBytesPerToken,
   expertsTouched,
   type ModelShape,
   totalParameters,

@@ -1,4 +1,11 @@
-import { createAccounts, expertBytes, type Ledger, type ModelShape, openLedger, shapeOfModel } from "@consilium/cost"
+import {
+  createAccounts,
+  expertBytesPerToken,
+  type Ledger,
+  type ModelShape,
+  openLedger,
+  shapeOfModel,
+} from "@consilium/cost"
 import { inspectModel, modelFormats } from "@consilium/model"
 import type { EngineApi } from "@consilium/serving"
 import { cpus } from "node:os"
@@ -23,14 +30,13 @@ export function openCostLedger({
 
 /** Makes what routes reckon costs with. */
 export function openCosts(engine: EngineApi, ledger: Ledger, model: LocalModel, settings: Settings): RequestCosts {
-  const shape = shapeOfServed(model.dir, settings)
   return createRequestCosts(engine, {
     accounts: createAccounts(ledger, settings.budget ?? []),
     price: settings.price ?? FREE,
     modelId: model.modelId,
     numSlots: settings["max-streams"],
     numThreads: settings.threads ?? cpus().length,
-    expertBytesPerToken: shape.numMoeLayers * shape.topK * expertBytes(shape),
+    expertBytesPerToken: expertBytesPerToken(shapeOfServed(model.dir, settings)),
   })
 }
 

@@ -8,10 +8,14 @@ import {
   tokenCostUsd,
   type TokenPrice,
 } from "@consilium/cost"
-import type { CompletionRequest, EngineApi } from "@consilium/serving"
+import {
+  type CompletionRequest,
+  createEngineMeters,
+  type EngineApi,
+  type EngineMeter,
+  type MeteredEngine,
+} from "@consilium/serving"
 import { publicError } from "./ApiError.ts"
-import { type CostMeter, createCostMeter } from "./CostMeter.ts"
-import { createShareClock } from "./ShareClock.ts"
 
 /** What requests cost, and whether they may run. */
 export interface RequestCosts {
@@ -27,7 +31,7 @@ interface CostedRequest {
 }
 
 /** One request's costs, from its admission to its end. */
-export interface RequestBill extends Pick<CostMeter, "engine" | "noteUsage"> {
+export interface RequestBill extends Pick<EngineMeter, "engine" | "noteUsage"> {
   /** Warns of budgets that come to their end. */
   readonly headers: Readonly<Record<string, string>>
   /** Until now. */
@@ -36,20 +40,15 @@ export interface RequestBill extends Pick<CostMeter, "engine" | "noteUsage"> {
   close(outcome: LedgerEntry["outcome"]): void
 }
 
-export interface CostSettings {
+export interface CostSettings extends MeteredEngine {
   readonly accounts: Accounts
   readonly price: TokenPrice
   readonly modelId: string
-  readonly numThreads: number
-  /** Most answers that are computed at once: others wait. */
-  readonly numSlots: number
-  /** Of a token's experts in all layers. */
-  readonly expertBytesPerToken: number
 }
 
 export function createRequestCosts(engine: EngineApi, settings: CostSettings): RequestCosts {
-  const { accounts, price, modelId, numThreads, numSlots, expertBytesPerToken } = settings
-  const clock = createShareClock()
+  const { accounts, price, modelId } = settings
+  const beginMeter = createEngineMeters(settings)
 
   return {
     open({ requestId, account: { key, agent, domain }, requests, contextLength }) {
@@ -57,7 +56,7 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
       const place = accounts.reserve(account, mostUsd(requests, contextLength, price))
       if (place.kind === "refused") throw publicError("budget-exceeded", describeRefusal(place.by))
       const beganMs = performance.now()
-      const meter = createCostMeter(engine, requests, clock)
+      const meter = beginMeter(engine, requests)
       const costUsd = (): number => tokenCostUsd(meter.tokens(), price)
       return {
         headers: budgetHeaders(place.warnings),
@@ -65,17 +64,14 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
         noteUsage: meter.noteUsage,
         costUsd,
         close(outcome) {
-          const { shareMs, streamMs } = meter.time()
           const entry: LedgerEntry = {
             ...account,
             ...meter.tokens(),
+            ...meter.use(),
             requestId,
             atMs: Date.now(),
             outcome,
             durationMs: performance.now() - beganMs,
-            numTogether: shareMs > 0 ? Math.min(numSlots, streamMs / shareMs) : 1,
-            expertBytes: meter.numComputed() * expertBytesPerToken,
-            cpuMs: shareMs * numThreads,
             price,
             costUsd: costUsd(),
           }

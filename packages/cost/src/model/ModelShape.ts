@@ -45,6 +45,11 @@ export function expertBytes({ numExpertParameters, expertBytesPerWeight }: Model
   return numExpertParameters * expertBytesPerWeight
 }
 
+/** Returns the bytes of routed experts that one token reads, in all layers. */
+export function expertBytesPerToken(shape: ModelShape): number {
+  return shape.numMoeLayers * shape.topK * expertBytes(shape)
+}
+
 /** Returns the bytes of weights that a step of `numRows` rows reads from memory: what is shared once, and each expert that is used once. */
 export function weightBytesPerStep(shape: ModelShape, numRows: number): number {
   const { numSharedParameters, sharedBytesPerWeight, numMoeLayers } = shape

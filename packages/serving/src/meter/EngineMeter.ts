@@ -1,20 +1,44 @@
-import type { TokenCounts } from "@consilium/cost"
-import type { CompletionRequest, EngineApi, EngineUsage } from "@consilium/serving"
 import { Effect } from "effect"
-import type { ShareClock } from "./ShareClock.ts"
+import type { EngineApi } from "../client/EngineApi.ts"
+import type { CompletionRequest } from "../completion/Completion.ts"
+import type { EngineUsage } from "../protocol.ts"
+import { createShareClock, type ShareClock } from "./ShareClock.ts"
+
+/** An engine, as far as its use is counted. */
+export interface MeteredEngine {
+  readonly numThreads: number
+  /** Most answers that are computed at once: others wait. */
+  readonly numSlots: number
+  /** Of a token's experts in all layers. */
+  readonly expertBytesPerToken: number
+}
+
+/** What a request used of an engine until now. */
+export interface EngineUse {
+  /** Mean number of answers that were computed beside it, itself included. */
+  readonly numTogether: number
+  /** Of its tokens' experts, each token for itself: in a batch several share a read. */
+  readonly expertBytes: number
+  /** Its even share of the engine's time, times its threads. */
+  readonly cpuMs: number
+}
+
+type TokenCounts = Pick<EngineUsage, "promptTokens" | "cachedTokens" | "generatedTokens">
 
 /** Counts what one request uses, also when it does not come to its end. */
-export interface CostMeter {
+export interface EngineMeter {
   /** The engine, counting what runs through it. */
   readonly engine: EngineApi
   /** Takes in what a choice came to; choices are numbered over all prompts. */
   noteUsage(choice: number, usage: EngineUsage): void
   /** Tokens until now: each prompt once, however many answers it has. */
   tokens(): TokenCounts
-  /** Positions that went through the model. */
-  numComputed(): number
-  /** How long answers ran, one after the other, and what of the engine's time was theirs. */
-  time(): { readonly streamMs: number; readonly shareMs: number }
+  use(): EngineUse
+}
+
+interface Clocks {
+  readonly clock: ShareClock
+  readonly nowMs: () => number
 }
 
 interface Choice {
@@ -25,11 +49,22 @@ interface Choice {
 
 const NOTHING: TokenCounts = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0 }
 
-export function createCostMeter(
+/**
+ * Returns what begins the meter of a request to an engine: those that run at once share its time.
+ *
+ * @param nowMs a clock that never goes back
+ */
+export function createEngineMeters(metered: MeteredEngine, nowMs: () => number = () => performance.now()) {
+  const clock = createShareClock(nowMs)
+  return (engine: EngineApi, requests: readonly CompletionRequest[]): EngineMeter =>
+    createEngineMeter(engine, requests, { ...metered, clock, nowMs })
+}
+
+function createEngineMeter(
   engine: EngineApi,
   requests: readonly CompletionRequest[],
-  clock: ShareClock,
-): CostMeter {
+  { numThreads, numSlots, expertBytesPerToken, clock, nowMs }: MeteredEngine & Clocks,
+): EngineMeter {
   const choices = requests.flatMap(({ numChoices }, prompt) =>
     Array.from({ length: numChoices }, (): Choice => ({ prompt, tokens: NOTHING })),
   )
@@ -44,7 +79,7 @@ export function createCostMeter(
   const generate: EngineApi["generate"] = (request, onEvent) =>
     Effect.suspend(() => {
       const choice = byId.get(request.requestId)!
-      const beganMs = performance.now()
+      const beganMs = nowMs()
       const leave = clock.join()
       const count: typeof onEvent = (event) => {
         const { generatedTokens } = choice.tokens
@@ -56,7 +91,7 @@ export function createCostMeter(
       }
       const end = Effect.sync(() => {
         shareMs += leave()
-        streamMs += performance.now() - beganMs
+        streamMs += nowMs() - beganMs
       })
       return Effect.ensuring(engine.generate(request, count), end)
     })
@@ -79,11 +114,15 @@ export function createCostMeter(
         generatedTokens: choices.reduce((total, { tokens }) => total + tokens.generatedTokens, 0),
       }
     },
-    numComputed: () =>
-      choices.reduce((total, { tokens: { promptTokens, cachedTokens, generatedTokens } }) => {
-        // The last token of an answer is never an input.
-        return total + promptTokens - cachedTokens + Math.max(0, generatedTokens - 1)
-      }, 0),
-    time: () => ({ streamMs, shareMs }),
+    use: () => ({
+      numTogether: shareMs > 0 ? Math.min(numSlots, streamMs / shareMs) : 1,
+      expertBytes: choices.reduce((sum, { tokens }) => sum + numComputed(tokens), 0) * expertBytesPerToken,
+      cpuMs: shareMs * numThreads,
+    }),
   }
+}
+
+/** Positions that went through the model: the last token of an answer is never an input. */
+function numComputed({ promptTokens, cachedTokens, generatedTokens }: TokenCounts): number {
+  return promptTokens - cachedTokens + Math.max(0, generatedTokens - 1)
 }

@@ -5,7 +5,7 @@ export interface ShareClock {
 }
 
 /** @param nowMs a clock that never goes back */
-export function createShareClock(nowMs: () => number = () => performance.now()): ShareClock {
+export function createShareClock(nowMs: () => number): ShareClock {
   let numRunning = 0
   let lastMs = 0
   /** What an answer would have had that ran from the beginning. */
