@@ -1,5 +1,6 @@
 /** A fleet as a user sets it up: `consilium.toml`, a local model and a remote one, the real service and OpenAI's client. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import type { Spend } from "@consilium/cost"
 import { encodeRouter, trainRouter } from "@consilium/fleet"
 import { startFakePeer } from "@consilium/testing/peer"
 import OpenAI from "openai"
@@ -127,11 +128,13 @@ describe("a fleet in consilium.toml", () => {
     const main = join(import.meta.dir, "../src/main.ts")
     const command = [process.execPath, main, "cost", "--ledger", "costs.sqlite", "--by", "expert", "--json"]
     const { by } = JSON.parse(Bun.spawnSync(command, { cwd }).stdout.toString()) as {
-      by: { expert: { name: string; numRequests: number; generatedTokens: number }[] }
+      by: { expert: Spend[] }
     }
     const [copy, desk] = ["copy", "desk"].map((expert) => by.expert.find(({ name }) => name === expert)!)
     expect([copy!.numRequests, desk!.numRequests]).toEqual([2, 2])
     expect(Math.min(copy!.generatedTokens, desk!.generatedTokens)).toBeGreaterThan(0)
+    expect(Math.min(desk!.cpuMs, desk!.expertBytes)).toBeGreaterThan(0)
+    expect([copy!.cpuMs, copy!.expertBytes]).toEqual([0, 0])
   })
 
   test("feedback moves the router", async () => {

@@ -43,5 +43,5 @@ function openExpert(
   if (config.kind === "remote") return createRemoteExpert(config, keys[config.name])
   const model = models.find(({ name }) => name === config.name)
   if (model === undefined) throw new Error(`fleet: expected the model of the local expert ${config.name}, found none`)
-  return createLocalExpert(config, model.text, locals)
+  return createLocalExpert(config, model, locals)
 }

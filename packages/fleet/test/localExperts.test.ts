@@ -1,5 +1,6 @@
 /** Local experts as engine processes of the embedded model, within one memory. */
 import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { createAccounts, type LedgerEntry } from "@consilium/cost"
 import { ensurePrepared } from "@consilium/model"
 import { miniModelDir } from "@consilium/testing"
 import { itEffect } from "@consilium/testing/effect"
@@ -10,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { FleetApi, LocalModel } from "../src/index.ts"
+import { createPurse } from "../src/answer/Purse.ts"
 import { openFleet } from "./fleetOf.ts"
 import { ENGINE_BYTES, localModelOf } from "./localModelOf.ts"
 import { requestOf } from "./requestOf.ts"
@@ -110,6 +112,40 @@ describe("local experts", () => {
         const fleet = yield* openFleet(TOML, { locals: [localOf("a"), localOf("b")], memoryBytes: ENGINE_BYTES / 2 })
         const error = yield* Effect.flip(ask(fleet, "a"))
         expect(error.message).toContain("a wants 512 MiB of memory, all local experts together have 256 MiB")
+      }),
+    live,
+  )
+
+  itEffect(
+    "are in the ledger with what they used of their engine, also what a client left; remote ones used none of ours",
+    () =>
+      Effect.gen(function* () {
+        const peer = startFakePeer({ kind: "cut", pieces: ["Please "] })
+        yield* Effect.addFinalizer(() => Effect.sync(() => peer.stop()))
+        const far = `[fleet.experts.far]\nkind = "remote"\nurl = "${peer.url}"\nmodel = "m"\nstandby = "a"\n`
+        const toml = `${far}[fleet.experts.a]\nkind = "local"\nmodel = "x"\n`
+        const fleet = yield* openFleet(toml, { locals: [localOf("a")] })
+        const entries: LedgerEntry[] = []
+        const ledger = { record: (entry: LedgerEntry) => void entries.push(entry), spend: () => [] }
+        const purse = createPurse(createAccounts(ledger, []), "r", { key: "", agent: "", domain: "" })
+
+        yield* ask(fleet, "far", { isStream: true, purse })
+        const [remote, local] = entries
+        expect(remote).toMatchObject({ expert: "far", outcome: "failed", expertBytes: 0, cpuMs: 0, numTogether: 1 })
+        // The last token of an answer is never an input.
+        const numComputed = local!.promptTokens - local!.cachedTokens + local!.generatedTokens - 1
+        expect(local).toMatchObject({ expert: "a", outcome: "done", expertBytes: numComputed * 100 })
+        expect(local!.numTogether).toBeCloseTo(1, 1)
+        expect(local!.cpuMs).toBeGreaterThan(0)
+        expect(local!.cpuMs).toBeLessThanOrEqual(local!.durationMs + 1)
+
+        const heard = Promise.withResolvers<void>()
+        const leaver = requestOf(QUESTION, { target: { kind: "expert", name: "a" }, isStream: true, purse })
+        const leaving = yield* Effect.forkChild(fleet.answer(leaver, () => heard.resolve()))
+        yield* Effect.promise(() => heard.promise)
+        yield* Fiber.interrupt(leaving)
+        expect(entries[2]).toMatchObject({ expert: "a", outcome: "cancelled" })
+        expect(Math.min(entries[2]!.expertBytes, entries[2]!.cpuMs)).toBeGreaterThan(0)
       }),
     live,
   )

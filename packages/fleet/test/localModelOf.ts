@@ -9,6 +9,7 @@ export function localModelOf(name: string, preparedDir: string): LocalModel {
   return {
     name,
     text: loadModelText(miniModelDir()),
+    expertBytesPerToken: 100,
     options: {
       maxQueue: 16,
       start: {

@@ -23,7 +23,9 @@ async function ask(behaviour: PeerBehaviour, change: Parameters<typeof requestOf
   const request = { ...requestOf("Hi", change), prefix: "" }
   let hasBegun = false
   const say = (said: CompletionEvent): void => void events.push(said)
-  const result = await Effect.runPromise(Effect.result(expert.answer(request, say, () => (hasBegun = true))))
+  const result = await Effect.runPromise(
+    Effect.result(expert.answer(request, say, { begin: () => (hasBegun = true), use() {} })),
+  )
   // It waits for no memory.
   expect(hasBegun).toBe(true)
   const text = events.map((event) => (event.type === "text" ? event.text : "")).join("")
@@ -156,13 +158,7 @@ describe("a remote expert", () => {
     const heard = Promise.withResolvers<void>()
     const expert = createRemoteExpert(configOf(), undefined)
     const request = { ...requestOf("Hi"), prefix: "" }
-    const answering = Effect.runFork(
-      expert.answer(
-        request,
-        () => heard.resolve(),
-        () => {},
-      ),
-    )
+    const answering = Effect.runFork(expert.answer(request, () => heard.resolve(), { begin() {}, use() {} }))
     await heard.promise
     const exit = await Effect.runPromise(Effect.andThen(Fiber.interrupt(answering), Fiber.await(answering)))
     expect(Exit.hasInterrupts(exit)).toBe(true)

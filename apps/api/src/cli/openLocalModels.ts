@@ -1,9 +1,11 @@
+import { expertBytesPerToken } from "@consilium/cost"
 import type { FleetConfig, LocalExpertConfig, LocalModel } from "@consilium/fleet"
 import { inspectModel, type ModelFormats, modelFormats } from "@consilium/model"
 import { createDesiredFile, loadModelText } from "@consilium/serving"
 import type { ModelDeps } from "../http/ServiceDeps.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { engineStart } from "./engineStart.ts"
+import { shapeOfServed } from "./openCosts.ts"
 import { locateModel, prepare } from "./openModel.ts"
 
 /** What an engine's process takes beside weights and contexts. */
@@ -36,6 +38,7 @@ async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Pr
   const model: LocalModel = {
     name,
     text: loadModelText(found.dir),
+    expertBytesPerToken: expertBytesPerToken(shapeOfServed(found.dir, { format, dense })),
     options: {
       start: { ...engineStart({ modelId: name, dir: found.dir }, prepared.dir, settings), memoryBytes },
       maxQueue,

@@ -18,8 +18,9 @@ export interface LedgerEntry extends Account, TokenCounts {
   readonly durationMs: number
   /** Mean number of answers that were computed beside it, itself included. */
   readonly numTogether: number
-  /** Of its tokens' experts, each token for itself: in a batch several share a read. */
+  /** Of its tokens' experts, each token for itself: in a batch several share a read. 0 where an endpoint answered. */
   readonly expertBytes: number
+  /** Of our own engine: 0 where an endpoint answered. */
   readonly cpuMs: number
   readonly price: TokenPrice
   readonly costUsd: number

@@ -1,4 +1,5 @@
 import type { Account, Accounts, BudgetUse, LedgerEntry } from "@consilium/cost"
+import type { EngineUse } from "@consilium/serving"
 import type { ExpertConfig } from "../config/FleetConfig.ts"
 import type { AttemptRecord } from "../AttemptRecord.ts"
 
@@ -18,8 +19,13 @@ export interface Purse {
 }
 
 interface PaidAttempt {
-  /** Records what it came to, whoever answered in the end. @param atMs when, in ms since 1970 */
-  settle(record: AttemptRecord, atMs: number): void
+  /**
+   * Records what it came to, whoever answered in the end.
+   *
+   * @param use  of an engine of ours; undefined where none of ours was asked
+   * @param atMs when, in ms since 1970
+   */
+  settle(record: AttemptRecord, use: EngineUse | undefined, atMs: number): void
 }
 
 /**
@@ -62,8 +68,8 @@ export function createPurse(
       }
       warnings = place.warnings
       return {
-        settle: (record, atMs) =>
-          place.settle([{ ...entryOf(record, atMs), ...paying, requestId, price: expert.price }]),
+        settle: (record, use = NOTHING_OF_OURS, atMs) =>
+          place.settle([{ ...entryOf(record), ...use, ...paying, requestId, atMs, price: expert.price }]),
       }
     },
   }
@@ -74,21 +80,23 @@ const OUTCOMES: Partial<Record<AttemptRecord["outcome"], LedgerEntry["outcome"]>
   interrupted: "cancelled",
 }
 
-/** What computed it is not known: an endpoint's time is its own matter, and local engines answer others beside it. */
-function entryOf(
-  { outcome, ms, promptTokens, cachedTokens, generatedTokens, costUsd }: AttemptRecord,
-  atMs: number,
-): Omit<LedgerEntry, "requestId" | "price" | keyof Account> {
+/** An endpoint's time and reads are its own matter. */
+const NOTHING_OF_OURS: EngineUse = { numTogether: 1, expertBytes: 0, cpuMs: 0 }
+
+function entryOf({
+  outcome,
+  ms,
+  promptTokens,
+  cachedTokens,
+  generatedTokens,
+  costUsd,
+}: AttemptRecord): Omit<LedgerEntry, "requestId" | "atMs" | "price" | keyof Account | keyof EngineUse> {
   return {
-    atMs,
     outcome: OUTCOMES[outcome] ?? "failed",
     promptTokens,
     cachedTokens,
     generatedTokens,
     costUsd,
     durationMs: ms,
-    numTogether: 1,
-    expertBytes: 0,
-    cpuMs: 0,
   }
 }

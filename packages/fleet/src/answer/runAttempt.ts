@@ -1,7 +1,7 @@
 import type { CompletionEvent } from "@consilium/serving"
 import { Clock, Effect } from "effect"
 import { ExpertFailure } from "../ExpertFailure.ts"
-import type { FleetExpert } from "../FleetExpert.ts"
+import type { AttemptNotes, FleetExpert } from "../FleetExpert.ts"
 import type { ExpertRequest } from "../FleetRequest.ts"
 
 export type Finish = Extract<CompletionEvent, { readonly type: "finish" }>
@@ -27,6 +27,7 @@ export const runAttempt = Effect.fnUntraced(function* (
   request: ExpertRequest,
   timeoutMs: number,
   say: (event: SaidEvent) => void,
+  noteUse: AttemptNotes["use"],
 ): Effect.fn.Return<Attempted, ExpertFailure> {
   const clock = yield* Clock.Clock
   const beganMs = clock.currentTimeMillisUnsafe()
@@ -57,7 +58,7 @@ export const runAttempt = Effect.fnUntraced(function* (
       yield* Effect.sleep(leftMs)
     }
   })
-  yield* Effect.raceFirst(expert.answer(request, hear, begin), untilSilent).pipe(
+  yield* Effect.raceFirst(expert.answer(request, hear, { begin, use: noteUse }), untilSilent).pipe(
     Effect.ensuring(Effect.sync(() => (isOpen = false))),
   )
   if (finishes.length !== request.numChoices) {

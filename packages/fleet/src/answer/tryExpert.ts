@@ -1,4 +1,5 @@
 import { type TokenCounts, tokenCostUsd } from "@consilium/cost"
+import type { EngineUse } from "@consilium/serving"
 import { Clock, Effect, Exit, Result } from "effect"
 import type { AttemptRecord } from "../AttemptRecord.ts"
 import { ExpertFailure } from "../ExpertFailure.ts"
@@ -47,6 +48,7 @@ export const tryExpert = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const { config, expert } = members[place]!
   let saidTokens = 0
+  let use: EngineUse | undefined
   const count = (event: SaidEvent): void => {
     if (event.type === "text") saidTokens += estimateTokens(event.text)
     say(event)
@@ -74,14 +76,14 @@ export const tryExpert = Effect.fnUntraced(function* (
       costUsd: tokenCostUsd(tokens, config.price),
     }
     log.add(record)
-    paid?.settle(record, nowMs)
+    paid?.settle(record, use, nowMs)
   }
   return yield* Effect.acquireUseRelease(
     Effect.sync(begin),
     (begun) =>
       begun === undefined
         ? Effect.succeed(Result.fail(UNPAID))
-        : Effect.result(runAttempt(expert, request, timeoutMs, count)),
+        : Effect.result(runAttempt(expert, request, timeoutMs, count, (used) => (use = used))),
     (begun, exit) =>
       Effect.sync(() => {
         if (begun !== undefined) return note(begun, exit)

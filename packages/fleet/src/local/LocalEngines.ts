@@ -8,6 +8,8 @@ export interface LocalModel {
   readonly name: string
   readonly options: Omit<EngineOptions, "startsAsleep" | "onState">
   readonly text: ModelText
+  /** Of a token's experts in all layers. */
+  readonly expertBytesPerToken: number
 }
 
 /** How a local model's memory stands now. */

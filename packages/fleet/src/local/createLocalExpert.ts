@@ -1,9 +1,9 @@
-import { complete, EngineError, type ModelText, PromptError } from "@consilium/serving"
+import { complete, type CompletionRequest, createEngineMeters, EngineError, PromptError } from "@consilium/serving"
 import { Effect } from "effect"
 import { ExpertFailure, type FailureKind } from "../ExpertFailure.ts"
 import type { FleetExpert } from "../FleetExpert.ts"
 import type { LocalExpertConfig } from "../config/FleetConfig.ts"
-import type { LocalEngines } from "./LocalEngines.ts"
+import type { LocalEngines, LocalModel } from "./LocalEngines.ts"
 
 /** What an engine's failure says of the expert. */
 const KINDS = {
@@ -19,26 +19,33 @@ const KINDS = {
 /** An expert whose model our own engine serves: it is woken when it is wanted, and goes on with any answer. */
 export function createLocalExpert(
   { name, limits }: Pick<LocalExpertConfig, "name" | "limits">,
-  text: ModelText,
+  { text, expertBytesPerToken, options }: LocalModel,
   engines: LocalEngines,
 ): FleetExpert {
+  const { numThreads, numSlots } = options.start
+  const beginMeter = createEngineMeters({ numThreads, numSlots, expertBytesPerToken })
   let backend = "asleep"
   return {
     continues: true,
     backend: () => backend,
-    answer: ({ messages, tools, prefix, maxTokens, ...request }, say, begin) =>
+    answer: ({ messages, tools, prefix, maxTokens, ...request }, say, notes) =>
       engines.withAwake(name, (engine) =>
         Effect.gen(function* () {
-          begin()
+          notes.begin()
           ;({ backend } = yield* engine.ready)
-          yield* complete(
-            {
-              ...request,
-              maxTokens: Math.min(maxTokens ?? Number.MAX_SAFE_INTEGER, limits.maxTokens),
-              prompt: { kind: "chat", messages, tools, ...(prefix === "" ? {} : { answered: prefix }) },
-            },
-            { engine, text },
-            say,
+          const asked: CompletionRequest = {
+            ...request,
+            maxTokens: Math.min(maxTokens ?? Number.MAX_SAFE_INTEGER, limits.maxTokens),
+            prompt: { kind: "chat", messages, tools, ...(prefix === "" ? {} : { answered: prefix }) },
+          }
+          const meter = beginMeter(engine, [asked])
+          const hear: typeof say = (event) => {
+            if (event.type === "finish") meter.noteUsage(event.choice, event.usage)
+            say(event)
+          }
+          yield* Effect.ensuring(
+            complete(asked, { engine: meter.engine, text }, hear),
+            Effect.sync(() => notes.use(meter.use())),
           )
         }).pipe(Effect.mapError(asFailure)),
       ),

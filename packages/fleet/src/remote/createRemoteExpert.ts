@@ -25,7 +25,7 @@ export function createRemoteExpert(config: RemoteExpertConfig, key: string | und
   return {
     continues: config.continues,
     backend: () => "remote",
-    answer: (request, say, begin) =>
+    answer: (request, say, { begin }) =>
       Effect.tryPromise({
         try: (signal) => {
           begin()
