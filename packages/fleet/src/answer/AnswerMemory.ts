@@ -21,7 +21,7 @@ export function createAnswerMemory(): AnswerMemory {
   const answers = new Map<string, RememberedAnswer>()
   return {
     note(requestId, { request, expert }) {
-      answers.set(requestId, { request: { ...request, text: request.text.slice(0, MOST_TEXT) }, expert })
+      answers.set(requestId, { request: { ...request, text: copyBeginning(request.text) }, expert })
       if (answers.size > MOST_REMEMBERED) answers.delete(answers.keys().next().value!)
     },
     take(requestId) {
@@ -30,4 +30,9 @@ export function createAnswerMemory(): AnswerMemory {
       return answer
     },
   }
+}
+
+/** A slice alone would keep the whole text alive. UTF-16 keeps halves of characters as they are. */
+function copyBeginning(text: string): string {
+  return Buffer.from(text.slice(0, MOST_TEXT), "utf16le").toString("utf16le")
 }
