@@ -10,3 +10,4 @@ export {
 export type { AgentConfig, RunLimits } from "./run/AgentConfig.ts"
 export type { AgentEvent, CallOutcome, RunEnd } from "./run/AgentEvent.ts"
 export { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./tools/AgentTool.ts"
+export { createCalculateTool } from "./tools/calculate/createCalculateTool.ts"
