@@ -24,3 +24,10 @@ export type { Condition, Weather, WeatherProvider } from "./tools/weather/Weathe
 export { createKnowledgeTool } from "./tools/createKnowledgeTool.ts"
 export { createRememberTool } from "./tools/createRememberTool.ts"
 export { createHttpTool, type HttpToolOptions } from "./tools/http/createHttpTool.ts"
+export {
+  type McpHttpConfig,
+  type McpServerConfig,
+  McpServerError,
+  type McpStdioConfig,
+} from "./tools/mcp/McpServerConfig.ts"
+export { openMcpTools } from "./tools/mcp/openMcpTools.ts"
