@@ -31,3 +31,4 @@ export {
   type McpStdioConfig,
 } from "./tools/mcp/McpServerConfig.ts"
 export { openMcpTools } from "./tools/mcp/openMcpTools.ts"
+export { createFunctionTool, type FunctionToolOptions } from "./tools/createFunctionTool.ts"
