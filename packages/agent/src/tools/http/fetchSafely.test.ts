@@ -96,7 +96,7 @@ test("fetchSafely: connects to the address that was checked, under the name that
   let numLookups = 0
   const resolve = async () => (numLookups++ === 0 ? ["127.0.0.1"] : ["169.254.169.254"])
   const name = `searx.example:${server.port}`
-  expect(await refusal(`http://${name}/`, { allowHosts: ["searx.example"] }, GET, resolve)).toBe("answered hello")
+  expect(await refusal(`http://${name}/`, { allowHosts: ["Searx.example"] }, GET, resolve)).toBe("answered hello")
   expect(numLookups).toBe(1)
   expect(seen.at(-1)?.host).toBe(name)
 })
@@ -163,6 +163,7 @@ test.each([
   ["ftp://example.com/", "expected an http or https address, found ftp:"],
   ["data:text/plain,hi", "expected an http or https address, found data:"],
   ["http://user:pass@example.com/", "an address with a password is not requested"],
+  ["http://user@example.com/", "an address with a password is not requested"],
   ["no address", "expected an address such as https://example.com/, found none"],
 ])("fetchSafely: refuses %s", async (url, message) => expect(await refusal(url)).toBe(message))
 

@@ -98,7 +98,7 @@ function parseUrl(text: string, base?: string): URL {
 }
 
 function isListed({ host, hostname }: URL, allowHosts: readonly string[]): boolean {
-  return allowHosts.some((allowed) => allowed === host || allowed === hostname)
+  return allowHosts.map((name) => name.toLowerCase()).some((name) => name === host || name === hostname)
 }
 
 /** The URL's own parser has made plain addresses of decimal, octal and hexadecimal ones. */
