@@ -32,6 +32,8 @@ export class AgentModelError extends Data.TaggedError("AgentModelError")<{
   readonly message: string
   /** What the service below said, for the response's status. */
   readonly cause: unknown
+  /** The turn's own budget forbids it: the run ends with what there is. */
+  readonly isOverBudget?: boolean
 }> {}
 
 /** A model that answers conversations, wherever it runs: one that we serve, a fleet, an endpoint. */

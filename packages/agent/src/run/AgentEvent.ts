@@ -13,9 +13,17 @@ export type RunEnd =
   /** Calls wait for a person: the run goes on when they are confirmed or refused. */
   | "confirmation"
 
-/** How a call went. */
+/** How a call went; `repeated` has been answered before, and did not run again. */
 export type CallOutcome =
-  "done" | "failed" | "timed-out" | "bad-arguments" | "unknown-tool" | "not-allowed" | "refused" | "too-many"
+  | "done"
+  | "failed"
+  | "timed-out"
+  | "bad-arguments"
+  | "unknown-tool"
+  | "not-allowed"
+  | "refused"
+  | "too-many"
+  | "repeated"
 
 /** What happens in a run, in order: streamed to clients, and kept as its trace. */
 export type AgentEvent =
