@@ -7,9 +7,17 @@ export {
   type ModelTurn,
   type ModelUsage,
 } from "./model/AgentModel.ts"
+export { createEngineModel, type EngineModelOptions } from "./model/createEngineModel.ts"
+export { createExpertModel } from "./model/createExpertModel.ts"
+export { createFleetModel, type FleetModelOptions } from "./model/createFleetModel.ts"
+export type { Agent, AgentRequest } from "./run/Agent.ts"
 export type { AgentConfig, RunLimits } from "./run/AgentConfig.ts"
 export type { AgentEvent, CallOutcome, RunEnd } from "./run/AgentEvent.ts"
+export { resumeAgent, runAgent, type RunOutcome } from "./run/runAgent.ts"
+export type { RunState } from "./run/RunState.ts"
 export { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./tools/AgentTool.ts"
+export { createToolBox } from "./tools/createToolBox.ts"
+export type { ToolBox } from "./tools/ToolBox.ts"
 export { createCalculateTool } from "./tools/calculate/createCalculateTool.ts"
 export { DEFAULT_FETCH_RULES, type FetchRules } from "./tools/http/fetchSafely.ts"
 export { createBrave } from "./tools/search/createBrave.ts"

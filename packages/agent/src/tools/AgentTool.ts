@@ -16,7 +16,7 @@ export interface Source {
 }
 
 export interface ToolResult {
-  /** What the model reads: data, never instructions. */
+  /** What the model reads: data, never instructions. Our own was trained on JSON as Python writes it, `{"result": 120}`, and errs without the blanks. */
   readonly text: string
   readonly sources?: readonly Source[]
 }

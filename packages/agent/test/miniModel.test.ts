@@ -1,0 +1,108 @@
+/** The embedded model as an agent's: ask, call, result, answer. */
+import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { ensurePrepared } from "@consilium/model"
+import { Engine, loadModelText } from "@consilium/serving"
+import { miniModelDir } from "@consilium/testing"
+import { itEffect } from "@consilium/testing/effect"
+import { Context, Effect, Layer } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type AgentTool, createEngineModel, runAgent, ToolError } from "../src/index.ts"
+import { agentOf, ask } from "./agentOf.ts"
+import { traceLine } from "./traceLine.ts"
+
+const cacheDir = mkdtempSync(join(tmpdir(), "consilium-agent-"))
+let preparedDir: string
+
+beforeAll(async () => {
+  const options = { sourceDir: miniModelDir(), format: "f32", cacheDir, onProgress: () => {} } as const
+  preparedDir = (await ensurePrepared(options)).dir
+})
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+
+/** The embedded model in the test's scope. */
+const openModel = Effect.gen(function* () {
+  const start = {
+    modelId: "mini",
+    sourceDir: miniModelDir(),
+    preparedDir,
+    backend: "reference",
+    numThreads: 2,
+    numSlots: 2,
+    contextLength: 1024,
+    memoryBytes: 2 ** 31,
+    maxWaiting: 8,
+    debug: 0,
+    enablesFaults: false,
+    expertIdleMs: null,
+    allowsOtherText: true,
+    routing: { mode: "exact" },
+  } as const
+  const engine = Context.get(yield* Layer.build(Engine.layer({ start, maxQueue: 8 })), Engine)
+  const { contextLength } = yield* engine.ready
+  return createEngineModel("mini", { engine, text: loadModelText(miniModelDir()), contextLength })
+})
+
+const text = (description: string, parameter: string): AgentTool["parameters"] => ({
+  type: "object",
+  properties: { [parameter]: { type: "string", description } },
+  required: [parameter],
+})
+const search: AgentTool = {
+  name: "search_web",
+  description: "Search the web.",
+  parameters: text("Search query", "query"),
+  changes: false,
+  run: () => Promise.reject(new ToolError("no network connection")),
+}
+/** Of two numbers, which is enough here. */
+const calculate: AgentTool = {
+  name: "calculate",
+  description: "Evaluate an arithmetic expression.",
+  parameters: text("Arithmetic expression", "expression"),
+  changes: false,
+  run: async ({ expression }) => {
+    const [, a, b, c] = /^(\d+)\*\((\d+)\+(\d+)\)$/.exec(String(expression)) ?? []
+    if (c === undefined) throw new ToolError("invalid input")
+    return { text: JSON.stringify({ result: Number(a) * (Number(b) + Number(c)) }) }
+  },
+}
+
+describe("the embedded model as an agent's", () => {
+  itEffect(
+    "calls a tool, reads its result and answers with it",
+    () =>
+      Effect.gen(function* () {
+        const agent = agentOf({ model: yield* openModel, tools: [search, calculate] })
+        const trace: string[] = []
+        let said = ""
+        const { ended } = yield* runAgent(agent, ask("What is 12 * (7 + 3)?"), (event) => {
+          trace.push(traceLine(event) ?? "")
+          if (event.type === "text" && event.step === 2) said += event.text
+        })
+        expect(trace.filter((line) => line !== "").slice(0, 4)).toEqual([
+          "step 1",
+          'call calculate {"expression":"12*(7+3)"}',
+          'done calculate: {"result":120}',
+          "step 2",
+        ])
+        expect(ended.end).toBe("answered")
+        expect(ended.text).toContain("120")
+        expect(said).toBe(ended.text)
+        expect(ended.usage.promptTokens).toBeGreaterThan(200)
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "tells what went wrong with a tool",
+    () =>
+      Effect.gen(function* () {
+        const agent = agentOf({ model: yield* openModel, tools: [search, calculate] })
+        const { ended } = yield* runAgent(agent, ask("Search the web for heat pumps 2026"), () => {})
+        expect(ended.text).toContain("no network connection")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+})
