@@ -10,7 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type AgentTool, createEngineModel, runAgent, ToolError } from "../src/index.ts"
 import { agentOf, ask } from "./agentOf.ts"
-import { traceLine } from "./traceLine.ts"
+import { createTrace } from "./createTrace.ts"
 
 const cacheDir = mkdtempSync(join(tmpdir(), "consilium-agent-"))
 let preparedDir: string
@@ -65,7 +65,7 @@ const calculate: AgentTool = {
   run: async ({ expression }) => {
     const [, a, b, c] = /^(\d+)\*\((\d+)\+(\d+)\)$/.exec(String(expression)) ?? []
     if (c === undefined) throw new ToolError("invalid input")
-    return { text: JSON.stringify({ result: Number(a) * (Number(b) + Number(c)) }) }
+    return { text: `{"result": ${Number(a) * (Number(b) + Number(c))}}` }
   },
 }
 
@@ -75,17 +75,15 @@ describe("the embedded model as an agent's", () => {
     () =>
       Effect.gen(function* () {
         const agent = agentOf({ model: yield* openModel, tools: [search, calculate] })
-        const trace: string[] = []
+        const trace = createTrace()
         let said = ""
         const { ended } = yield* runAgent(agent, ask("What is 12 * (7 + 3)?"), (event) => {
-          trace.push(traceLine(event) ?? "")
+          trace.hear(event)
           if (event.type === "text" && event.step === 2) said += event.text
         })
-        expect(trace.filter((line) => line !== "").slice(0, 4)).toEqual([
-          "step 1",
+        expect(trace.lines.slice(0, -1)).toEqual([
           'call calculate {"expression":"12*(7+3)"}',
-          'done calculate: {"result":120}',
-          "step 2",
+          'done calculate: {"result": 120}',
         ])
         expect(ended.end).toBe("answered")
         expect(ended.text).toContain("120")

@@ -1,5 +1,6 @@
 /** Where calls begin that the stream's parser may have taken for text: from there on nothing is said before the answer has ended. */
 const MARKS = ["<tool_call>", "<|tool_call_start|>", "<|python_tag|>", "```tool_call"] as const
+const LONGEST = Math.max(...MARKS.map(({ length }) => length))
 /** Begins an answer that may be nothing but a call. */
 const FENCE = "```"
 
@@ -12,28 +13,30 @@ export interface TextGate {
 
 /** @param say called with pieces that together are the text without its calls */
 export function createTextGate(say: (text: string) => void): TextGate {
-  let all = ""
+  let held = ""
   let numSaid = 0
-  const sayUpTo = (text: string, end: number): void => {
-    if (end > numSaid) say(text.slice(numSaid, end))
-    numSaid = Math.max(numSaid, end)
-  }
   return {
     push(text) {
-      all += text
-      sayUpTo(all, freeLength(all, numSaid))
+      held += text
+      const length = freeLength(held, numSaid === 0)
+      if (length === 0) return
+      say(held.slice(0, length))
+      numSaid += length
+      held = held.slice(length)
     },
-    end: (text) => sayUpTo(text, text.length),
+    end(text) {
+      if (text.length > numSaid) say(text.slice(numSaid))
+    },
   }
 }
 
-/** How much of a text is no call, whatever comes next. @param from where to look from: before it there is none */
-function freeLength(text: string, from: number): number {
+/** How much of a text is no call, whatever comes next. */
+function freeLength(text: string, isBeginning: boolean): number {
   const begun = text.trimStart()
-  if (begun.startsWith(FENCE) || FENCE.startsWith(begun)) return 0
-  const marks = MARKS.map((mark) => text.indexOf(mark, from)).filter((at) => at >= 0)
-  if (marks.length > 0) return Math.min(...marks)
-  for (let at = Math.max(from, text.length - 20); at < text.length; at++) {
+  if (isBeginning && (begun.startsWith(FENCE) || FENCE.startsWith(begun))) return 0
+  const places = MARKS.map((mark) => text.indexOf(mark)).filter((at) => at >= 0)
+  if (places.length > 0) return Math.min(...places)
+  for (let at = Math.max(0, text.length - LONGEST); at < text.length; at++) {
     const tail = text.slice(at)
     if (MARKS.some((mark) => mark.startsWith(tail))) return at
   }

@@ -23,10 +23,11 @@ export function planTurn(state: RunState, rules: RunRules): PlannedTurn {
   if (state.numSteps >= maxSteps) return { kind: "limit", limit: "steps" }
   if (budgetUsd <= 0) return { kind: "limit", limit: "cost" }
   const reserve = Math.floor(Math.min(ANSWER_TOKENS, model.contextLength * ANSWER_SHARE))
+  const offered = offersTools(state, rules) ? tools.describe(config.tools) : []
   const prompt = planPrompt({
     context: state.context,
     said: state.said,
-    tools: offersTools(state, rules) ? tools.describe(config.tools) : [],
+    tools: offered,
     budgetTokens: model.contextLength - reserve,
     countTokens: model.countTokens,
   })
@@ -39,7 +40,7 @@ export function planTurn(state: RunState, rules: RunRules): PlannedTurn {
   if (leftTokens < LEAST_ANSWER) return { kind: "limit", limit: "tokens" }
   const turn = {
     messages,
-    tools: offersTools(state, rules) ? tools.describe(config.tools) : [],
+    tools: offered,
     maxTokens: Math.min(leftTokens, model.contextLength - numTokens),
     budgetUsd,
   }

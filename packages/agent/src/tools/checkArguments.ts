@@ -12,8 +12,19 @@ export type CheckArguments = (text: string, mayEndEarly: boolean) => CheckedArgu
 
 const MOST_PROBLEMS = 5
 
-/** Schemas come from users and from other programs: what ajv does not know of them is left out, not complained of. */
-const LENIENT = { strict: false, allErrors: true, validateFormats: false, logger: false, useDefaults: true } as const
+/**
+ * Schemas come from users and from other programs: what ajv does not know of them is left out, not complained of. Without the meta-schema, whose
+ * compilation takes a hundred times as long as a tool's, each keyword is checked as it is compiled.
+ */
+const LENIENT = {
+  strict: false,
+  meta: false,
+  validateSchema: false,
+  validateFormats: false,
+  allErrors: true,
+  useDefaults: true,
+  logger: false,
+} as const
 
 /**
  * Compiles the check of a tool's arguments.

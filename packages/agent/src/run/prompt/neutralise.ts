@@ -4,7 +4,7 @@
  * Llama's and Mistral's brackets. Blanks inside and full-width angles do not help.
  */
 const FRAME =
-  /[<＜]\s*[|｜][^<>＜＞]{0,64}[>＞]|[<＜]\s*\/?\s*[a-z]+(?:[_▁][a-z▁]+)+(?:[\s=:][^<>＜＞]{0,200})?\s*[>＞]|[<＜]\s*\/?\s*(?:tools?|function|parameter|invoke|think|system|user|assistant|human|data|memory|documents|s|bos|eos)(?:[\s=:][^<>＜＞]{0,200})?\s*[>＞]|<<\s*\/?\s*sys\s*>>|\[\s*\/?\s*(?:inst|tool_calls|tool_results|available_tools|system_prompt)\s*\]/gi
+  /[<＜]\s{0,4}[|｜][^<>＜＞]{0,64}[>＞]|[<＜]\s{0,4}\/?\s{0,4}(?:[a-z]+(?:[_▁]+[a-z]+)+|tools?|function|parameter|invoke|think|system|user|assistant|human|data|memory|documents|s|bos|eos)(?:[\s=:/][^<>＜＞]{0,200})?[>＞]|<<\s{0,4}\/?\s{0,4}sys\s{0,4}>>|\[\s{0,4}\/?\s{0,4}(?:inst|tool_calls|tool_results|available_tools|system_prompt)\s{0,4}\]/gi
 
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
   "<": "‹",
