@@ -15,8 +15,15 @@ const object = (properties: Readonly<Record<string, unknown>>): AgentTool["param
 const number = { type: "number" }
 const string = { type: "string" }
 
-/** The tools of the scenarios, and which of them have run. */
-export function createScenarioTools(): { readonly tools: readonly AgentTool[]; readonly runs: readonly string[] } {
+/**
+ * The tools of the scenarios, and which of them have run.
+ *
+ * @param onSilence told when one begins that never answers
+ */
+export function createScenarioTools(onSilence: () => void): {
+  readonly tools: readonly AgentTool[]
+  readonly runs: readonly string[]
+} {
   const runs: string[] = []
   const tool = (
     name: string,
@@ -34,6 +41,10 @@ export function createScenarioTools(): { readonly tools: readonly AgentTool[]; r
       return run(args, context)
     },
   })
+  const never = (): Promise<never> => {
+    onSilence()
+    return new Promise(() => {})
+  }
   const tools = [
     tool("add", object({ a: number, b: number }), async ({ a, b }) => ({ text: String(Number(a) + Number(b)) })),
     tool("weather", object({ city: string }), async ({ city }) => {
@@ -44,8 +55,8 @@ export function createScenarioTools(): { readonly tools: readonly AgentTool[]; r
       text: page === "long" ? "word ".repeat(10_000) : INJECTION,
     })),
     tool("broken", object({}), () => Promise.reject(new Error(`fetch failed: https://api.example/?key=${SECRET}`))),
-    tool("silent", object({}), () => new Promise(() => {}), { timeoutMs: 40 }),
-    tool("endless", object({}), () => new Promise(() => {}), { timeoutMs: 60_000 }),
+    tool("silent", object({}), never, { timeoutMs: 2000 }),
+    tool("endless", object({}), never, { timeoutMs: 60_000 }),
     tool(
       "transfer",
       object({ to: string, amount: number }),

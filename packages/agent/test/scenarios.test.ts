@@ -1,7 +1,8 @@
 /** A scripted remote model drives runs from end to end, over real sockets. */
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber, Result } from "effect"
-import { resumeAgent, runAgent, type RunState } from "../src/index.ts"
+import { TestClock } from "effect/testing"
+import { type AgentEvent, resumeAgent, runAgent, type RunState } from "../src/index.ts"
 import { agentOf, ask } from "./agentOf.ts"
 import { createScenarioTools } from "./scenarioTools.ts"
 import { type Scenario, SCENARIOS } from "./scenarios.ts"
@@ -11,26 +12,47 @@ import { createTrace } from "./createTrace.ts"
 /** Runs a scenario to its end, through every decision; returns its trace, which tools ran, and the prompts. */
 async function play({ script, limits = {}, config = {}, confirmed = [], decisions = [] }: Scenario) {
   const trace = createTrace()
-  const { tools, runs } = createScenarioTools()
+  // Time stands still until somebody is silent for ever: how fast this machine is does not matter.
+  let isSilent = false
+  const { tools, runs } = createScenarioTools(() => (isSilent = true))
+  const silence = script.find((turn) => typeof turn === "object" && "hangs" in turn)?.hangs
+  let said = ""
+  const hear = (event: AgentEvent): void => {
+    if (event.type === "text") said += event.text
+    if (said === silence) isSilent = true
+    trace.hear(event)
+  }
   const peer = startScriptedModel(script, (body) => trace.add(body.tools === undefined ? "ask without tools" : "ask"))
   const allowed = tools.map(({ name }) => name).filter((name) => name !== "delete_all")
   const agent = agentOf({ model: peer.model, tools, config: { tools: allowed, ...config }, limits })
   const running = Effect.gen(function* () {
-    let outcome = yield* runAgent(agent, { ...ask("Go."), confirmed }, trace.hear)
+    let outcome = yield* runAgent(agent, { ...ask("Go."), confirmed }, hear)
     for (const decided of decisions) {
       // As it comes back from wherever it was kept.
       const state = JSON.parse(JSON.stringify(outcome.waiting)) as RunState
       const byCall = state.calls
         .filter(({ tool }) => tool in decided)
         .map(({ callId, tool }) => [callId, decided[tool]!])
-      outcome = yield* resumeAgent(agent, state, Object.fromEntries(byCall), trace.hear)
+      outcome = yield* resumeAgent(agent, state, Object.fromEntries(byCall), hear)
     }
   })
-  const result = await Effect.runPromise(Effect.result(running))
+  const timed = whileTimePasses(Effect.result(running), () => isSilent)
+  const result = await Effect.runPromise(Effect.provide(timed, TestClock.layer()))
   if (Result.isFailure(result)) trace.add(`failed: ${result.failure.message}`)
   peer.stop()
   return { trace: trace.lines, runs, requests: peer.requests }
 }
+
+/** Runs an effect whose clock goes on while `passes` says so, whenever sockets have had their turn. */
+const whileTimePasses = <A>(effect: Effect.Effect<A>, passes: () => boolean): Effect.Effect<A> =>
+  Effect.gen(function* () {
+    const running = yield* Effect.forkChild(effect)
+    while (running.pollUnsafe() === undefined) {
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
+      if (passes()) yield* TestClock.adjust("1 second")
+    }
+    return yield* Fiber.join(running)
+  })
 
 /** An expected line may leave its end open: `done tool: …`. */
 function fill(expected: readonly string[], found: readonly string[]): readonly string[] {

@@ -270,7 +270,7 @@ const FAILURES: readonly Scenario[] = [
       "call silent {}",
       `call add ${ADD}`,
       "done add: 3",
-      'timed-out silent: {"error": "timeout: no answer within 40 ms"}',
+      'timed-out silent: {"error": "timeout: no answer within 2000 ms"}',
       "ask",
       "answered: Only 3.",
     ],
@@ -357,7 +357,7 @@ const INJECTIONS: readonly Scenario[] = [
     trace: [
       "ask",
       'call read_page {"page":"long"}',
-      "done read_page: word word word word word word word word word wor … [cut]",
+      "done read_page: word word word word word word word word word … [cut]",
       "ask",
       "answered: Long.",
     ],
@@ -392,7 +392,7 @@ const LIMITED: readonly Scenario[] = [
   {
     name: "ends by tokens, before it asks for more than there are",
     script: [{ text: "Wait.", calls: [["add", ADD]] }],
-    limits: { maxTokens: 600 },
+    limits: { maxTokens: 800 },
     trace: ["ask", "said: Wait.", `call add ${ADD}`, "done add: 3", "tokens: Wait."],
     runs: ["add"],
   },
@@ -405,14 +405,14 @@ const LIMITED: readonly Scenario[] = [
   {
     name: "ends by time with what a model has said",
     script: [{ hangs: "The answer is" }],
-    limits: { maxMs: 100 },
+    limits: { maxMs: 5000 },
     trace: ["ask", "time: The answer is"],
     runs: [],
   },
   {
     name: "ends by time while a tool runs",
     script: [{ text: "Wait.", calls: [["endless", "{}"]] }],
-    limits: { maxMs: 100 },
+    limits: { maxMs: 5000 },
     trace: [
       "ask",
       "said: Wait.",

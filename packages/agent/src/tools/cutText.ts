@@ -5,11 +5,11 @@ const MARK = " … [cut]"
 /** Returns the beginning of a text, of at most so many tokens with the mark that says so; a text that fits stays as it is. */
 export function cutText(text: string, maxTokens: number, countTokens: (text: string) => number): string {
   const most = maxTokens * MOST_TOKEN_LENGTH
-  let kept = text.slice(0, most)
-  let numTokens = countTokens(kept)
-  if (numTokens <= maxTokens && kept.length === text.length) return text
-  while (kept !== "" && numTokens > maxTokens) {
-    kept = whole(kept.slice(0, Math.floor(Math.min(kept.length - 1, (kept.length * maxTokens) / numTokens))))
+  if (text.length <= most && countTokens(text) <= maxTokens) return text
+  let kept = whole(text.slice(0, most))
+  for (let numTokens = countTokens(kept + MARK); kept !== "" && numTokens > maxTokens;) {
+    const length = Math.floor((kept.length * maxTokens) / numTokens)
+    kept = whole(kept.slice(0, Math.min(kept.length - 1, length))).trimEnd()
     numTokens = countTokens(kept + MARK)
   }
   return kept + MARK
