@@ -5,9 +5,17 @@ import { TestClock } from "effect/testing"
 import { type AgentEvent, resumeAgent, runAgent, type RunState } from "../src/index.ts"
 import { agentOf, ask } from "./agentOf.ts"
 import { createScenarioTools } from "./scenarioTools.ts"
-import { type Scenario, SCENARIOS } from "./scenarios.ts"
+import { CONFIRMATIONS } from "./scenarios/confirmations.ts"
+import { FAILURES } from "./scenarios/failures.ts"
+import { INJECTIONS } from "./scenarios/injections.ts"
+import { LIMITS } from "./scenarios/limits.ts"
+import { MALFORMED_CALLS } from "./scenarios/malformedCalls.ts"
+import { PLAIN_RUNS } from "./scenarios/plainRuns.ts"
+import type { Scenario } from "./scenarios/Scenario.ts"
 import { startScriptedModel } from "./scriptedModel.ts"
 import { createTrace } from "./createTrace.ts"
+
+const SCENARIOS = [...PLAIN_RUNS, ...MALFORMED_CALLS, ...FAILURES, ...INJECTIONS, ...LIMITS, ...CONFIRMATIONS]
 
 /** Runs a scenario to its end, through every decision; returns its trace, which tools ran, and the prompts. */
 async function play({ script, limits = {}, config = {}, confirmed = [], decisions = [] }: Scenario) {

@@ -45,7 +45,6 @@ export interface RunContext {
  * Whoever keeps it hands it out once: going on twice would call tools twice.
  */
 export interface RunState {
-  readonly version: 1
   readonly runId: string
   readonly agent: string
   readonly scope: Omit<MemoryScope, "agent"> | undefined

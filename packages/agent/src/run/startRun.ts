@@ -10,7 +10,6 @@ export function startRun({ config }: Pick<Agent, "config">, request: AgentReques
     throw new Error(`run ${runId}: expected the user's message last, found ${question?.role ?? "none"}`)
   const instructions = [config.instructions, ...messages.filter(({ role }) => role === "system").map(contentOf)]
   return {
-    version: 1,
     runId,
     agent: config.name,
     scope,
