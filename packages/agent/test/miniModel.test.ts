@@ -8,7 +8,7 @@ import { Context, Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type AgentTool, createEngineModel, runAgent, ToolError } from "../src/index.ts"
+import { type AgentMemory, type AgentTool, createEngineModel, runAgent, ToolError } from "../src/index.ts"
 import { agentOf, ask } from "./agentOf.ts"
 import { createTrace } from "./createTrace.ts"
 
@@ -100,6 +100,31 @@ describe("the embedded model as an agent's", () => {
         const agent = agentOf({ model: yield* openModel, tools: [search, calculate] })
         const { ended } = yield* runAgent(agent, ask("Search the web for heat pumps 2026"), () => {})
         expect(ended.text).toContain("no network connection")
+      }),
+    { live: true, timeoutMs: 60_000 },
+  )
+
+  itEffect(
+    "recalls a fact that its user told, and still calls tools beside it",
+    () =>
+      Effect.gen(function* () {
+        const facts = ["My name is Ann.", "I live in Oslo."]
+        const memory: AgentMemory = {
+          recall: async () => ({ facts, summary: undefined, turns: [] }),
+          note: async () => {},
+          noteFact: async () => {},
+          forget: async () => 0,
+        }
+        const config = { memoryTokens: 100 }
+        const agent = agentOf({ model: yield* openModel, tools: [search, calculate], memory, config })
+        const scope = { userId: "ann", conversationId: "c" }
+        const textOf = (question: string) =>
+          Effect.map(
+            runAgent(agent, { ...ask(question), scope }, () => {}),
+            ({ ended }) => ended.text,
+          )
+        expect(yield* textOf("What is my name?")).toContain("Ann")
+        expect(yield* textOf("What is 12 * (7 + 3)?")).toContain("120")
       }),
     { live: true, timeoutMs: 60_000 },
   )

@@ -106,6 +106,7 @@ function beginCalls(state: RunState, planned: readonly PlannedCall[], rules: Run
       callId,
       tool,
       arguments: args,
+      // Until it is settled below.
       status: plan.kind === "settled" ? { kind: "waiting" } : plan,
     })),
     numBadSteps: state.numBadSteps + (isBad ? 1 : 0),

@@ -1,6 +1,6 @@
 import type { ChatMessage, Tool } from "@consilium/serving"
 import type { RunContext } from "../RunState.ts"
-import { dataBlock } from "./dataBlock.ts"
+import { dataTurns } from "./dataTurns.ts"
 import { neutralise } from "./neutralise.ts"
 
 /** A prompt that fits, or why none does. */
@@ -25,29 +25,31 @@ const CUT_RESULT = '{"note": "cut to save room"}'
  * Lays out a prompt within a budget. Where it is too long, this goes first: turns that were recalled, oldest first; passages and facts, farthest
  * first; the summary; the oldest results.
  *
- * Order: instructions, earlier turns, data and question in one message, what the run has said.
+ * Order: instructions, earlier turns, data, the question, what the run has said.
  */
 export function planPrompt({ context, said, tools, budgetTokens, countTokens }: PromptOptions): PlannedPrompt {
   const costOf = (message: ChatMessage): number => messageTokens(message, countTokens)
   let { facts, passages, summary } = context
+  // Of a client's own history, only what its tools said is others' data.
   const turns = context.history.map((turn) =>
-    context.isRecalled ? { ...turn, content: neutralise(turn.content) } : turn,
+    context.isRecalled || turn.role === "tool" ? { ...turn, content: neutralise(turn.content) } : turn,
   )
   let results = said
-  const block = (): string => dataBlock({ facts, passages, summary })
+  const data = (): readonly ChatMessage[] => dataTurns({ facts, passages, summary })
+  const dataTokens = (): number => sum(data().map(costOf))
   const toolTokens = tools.length === 0 ? 0 : TOOLS_TOKENS + countTokens(JSON.stringify(tools))
   const instructions: readonly ChatMessage[] =
     context.instructions === "" ? [] : [{ role: "system", content: context.instructions }]
   const rest = [...instructions, ...said, { role: "user", content: context.question } as const].map(costOf)
-  let numTokens = sum([toolTokens, countTokens(block()), ...turns.map(costOf), ...rest])
+  let numTokens = sum([toolTokens, dataTokens(), ...turns.map(costOf), ...rest])
 
   while (numTokens > budgetTokens && context.isRecalled && turns.length > 0) numTokens -= costOf(turns.shift()!)
   while (numTokens > budgetTokens && passages.length + facts.length + (summary === undefined ? 0 : 1) > 0) {
-    const before = countTokens(block())
+    const before = dataTokens()
     if (passages.length > 0) passages = passages.slice(0, -1)
     else if (facts.length > 0) facts = facts.slice(0, -1)
     else summary = undefined
-    numTokens += countTokens(block()) - before
+    numTokens += dataTokens() - before
   }
   for (let place = 0; place < results.length && numTokens > budgetTokens; place++) {
     const result = results[place]!
@@ -57,8 +59,8 @@ export function planPrompt({ context, said, tools, budgetTokens, countTokens }: 
     if (costOf(cut) < costOf(result)) results = results.with(place, cut)
   }
   if (numTokens > budgetTokens) return { kind: "too-long", numTokens }
-  const question: ChatMessage = { role: "user", content: [block(), context.question].filter(Boolean).join("\n\n") }
-  return { kind: "prompt", messages: [...instructions, ...turns, question, ...results], numTokens }
+  const question: ChatMessage = { role: "user", content: context.question }
+  return { kind: "prompt", messages: [...instructions, ...turns, ...data(), question, ...results], numTokens }
 }
 
 function messageTokens({ content, toolCalls = [] }: ChatMessage, countTokens: (text: string) => number): number {
