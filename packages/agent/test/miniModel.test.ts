@@ -8,7 +8,14 @@ import { Context, Effect, Layer } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type AgentMemory, type AgentTool, createEngineModel, runAgent, ToolError } from "../src/index.ts"
+import {
+  type AgentMemory,
+  type AgentTool,
+  createCalculateTool,
+  createEngineModel,
+  runAgent,
+  ToolError,
+} from "../src/index.ts"
 import { agentOf, ask } from "./agentOf.ts"
 import { createTrace } from "./createTrace.ts"
 
@@ -44,30 +51,18 @@ const openModel = Effect.gen(function* () {
   return createEngineModel("mini", { engine, text: loadModelText(miniModelDir()), contextLength })
 })
 
-const text = (description: string, parameter: string): AgentTool["parameters"] => ({
-  type: "object",
-  properties: { [parameter]: { type: "string", description } },
-  required: [parameter],
-})
 const search: AgentTool = {
   name: "search_web",
   description: "Search the web.",
-  parameters: text("Search query", "query"),
+  parameters: {
+    type: "object",
+    properties: { query: { type: "string", description: "Search query" } },
+    required: ["query"],
+  },
   changes: false,
   run: () => Promise.reject(new ToolError("no network connection")),
 }
-/** Of two numbers, which is enough here. */
-const calculate: AgentTool = {
-  name: "calculate",
-  description: "Evaluate an arithmetic expression.",
-  parameters: text("Arithmetic expression", "expression"),
-  changes: false,
-  run: async ({ expression }) => {
-    const [, a, b, c] = /^(\d+)\*\((\d+)\+(\d+)\)$/.exec(String(expression)) ?? []
-    if (c === undefined) throw new ToolError("invalid input")
-    return { text: `{"result": ${Number(a) * (Number(b) + Number(c))}}` }
-  },
-}
+const calculate = createCalculateTool()
 
 describe("the embedded model as an agent's", () => {
   itEffect(
@@ -83,7 +78,7 @@ describe("the embedded model as an agent's", () => {
         })
         expect(trace.lines.slice(0, -1)).toEqual([
           'call calculate {"expression":"12*(7+3)"}',
-          'done calculate: {"result": 120}',
+          "done calculate: 12*(7+3) = 120",
         ])
         expect(ended.end).toBe("answered")
         expect(ended.text).toContain("120")
