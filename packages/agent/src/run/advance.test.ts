@@ -90,7 +90,10 @@ describe("advance", () => {
     const decide = (decisions: Record<string, boolean>) => play([...asked, { type: "decided", decisions }]).state
     expect(decide({ a: true })).toMatchObject({ next: { kind: "call" }, calls: [{ status: { kind: "ready" } }] })
     expect(decide({ a: false }).next).toEqual({ kind: "ask" })
-    expect(decide({ b: true, toString: true }).next).toEqual({ kind: "ended", end: "confirmation" })
+    expect(decide({ b: true }).next).toEqual({ kind: "ended", end: "confirmation" })
+    // An identifier that every object has something by.
+    const named = play([replied("", [["toString", "book", "{}"]]), { type: "decided", decisions: {} }]).state
+    expect(named.next).toEqual({ kind: "ended", end: "confirmation" })
   })
 
   test("a right that was taken away while a person decided is no right", () => {
