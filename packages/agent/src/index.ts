@@ -10,3 +10,6 @@ export {
 export type { AgentConfig, RunLimits } from "./run/AgentConfig.ts"
 export type { AgentEvent, CallOutcome, RunEnd } from "./run/AgentEvent.ts"
 export { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./tools/AgentTool.ts"
+export { type MemoryOptions, type OpenMemory, openSqliteMemory } from "./memory/openSqliteMemory.ts"
+export type { Summarise, SummaryTask } from "./memory/Summarise.ts"
+export { StoreError } from "./store/StoreError.ts"
