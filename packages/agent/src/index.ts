@@ -1,4 +1,11 @@
+export { citedSources } from "./knowledge/citedSources.ts"
 export type { KnowledgeBase, Passage } from "./knowledge/KnowledgeBase.ts"
+export {
+  type FolderReport,
+  type KnowledgeDocument,
+  type OpenKnowledgeBase,
+  openKnowledgeBase,
+} from "./knowledge/openKnowledgeBase.ts"
 export type { AgentMemory, MemoryScope, Recalled, RecallRequest } from "./memory/AgentMemory.ts"
 export {
   type AgentModel,
@@ -40,3 +47,7 @@ export {
 } from "./tools/mcp/McpServerConfig.ts"
 export { openMcpTools } from "./tools/mcp/openMcpTools.ts"
 export { createFunctionTool, type FunctionToolOptions } from "./tools/createFunctionTool.ts"
+export { renderPassages, type RenderedPassages } from "./knowledge/renderPassages.ts"
+export { type MemoryOptions, type OpenMemory, openSqliteMemory } from "./memory/openSqliteMemory.ts"
+export type { Summarise, SummaryTask } from "./memory/Summarise.ts"
+export { StoreError } from "./store/StoreError.ts"

@@ -1,0 +1,160 @@
+import type { Embedder } from "@consilium/fleet"
+import { cosine } from "../words/cosine.ts"
+import { fuseRanks } from "../words/fuseRanks.ts"
+import { StoreError } from "../store/StoreError.ts"
+import { createVectorIndex, type VectorIndex } from "./createVectorIndex.ts"
+import { cutDocument, type Piece } from "./cutDocument.ts"
+import type { KnowledgeBase, Passage } from "./KnowledgeBase.ts"
+import { type KnowledgeTables, openKnowledgeTables } from "./openKnowledgeTables.ts"
+import { readFolder, type SkippedFile } from "./readFolder.ts"
+
+/** A document to be searched. */
+export interface KnowledgeDocument {
+  /** As answers cite it; another document of this name is replaced. Markdown where it ends in `.md`. */
+  readonly name: string
+  readonly text: string
+}
+
+/** What became of a folder's documents. */
+export interface FolderReport {
+  readonly numAdded: number
+  readonly numUnchanged: number
+  /** They are no longer in the folder. */
+  readonly numRemoved: number
+  readonly skipped: readonly SkippedFile[]
+}
+
+/** A knowledge base that is filled here. */
+export interface OpenKnowledgeBase extends KnowledgeBase {
+  /**
+   * Cuts, embeds and indexes a document; returns false where it has it already, unchanged.
+   *
+   * Vectors that lack, or that another embedder made, are made first.
+   *
+   * @throws StoreError, or what the embedder rejects with: nothing of the document is there then
+   */
+  readonly add: (document: KnowledgeDocument) => Promise<boolean>
+  /** Adds what changed among the `.md` and `.txt` files of a folder and those in it, and removes what is gone. @throws StoreError where it cannot be read */
+  readonly addFolder: (dir: string) => Promise<FolderReport>
+  /** Returns false where there was none of that name. */
+  readonly remove: (name: string) => boolean
+  readonly close: () => void
+}
+
+/** Places of each ranking that are fused. */
+const NUM_CANDIDATES = 50
+const BATCH = 32
+/** Its vector tells whether the embedder is the one that made the others. */
+const PROBE = "Which of us made these vectors? 是谁写的？"
+const SAME_COSINE = 0.999
+
+/**
+ * Opens a knowledge base, made where there is none: passages are found by words (BM25) and, with an embedder, by meaning, fused by rank.
+ *
+ * Where the embedder fails in a search, or is another than the one of the vectors, words alone decide until documents are added again.
+ *
+ * @param path of an SQLite file, or `:memory:`
+ * @throws StoreError where it is damaged, or something else
+ */
+export function openKnowledgeBase(
+  path: string,
+  { embedder }: { readonly embedder?: Pick<Embedder, "embed"> } = {},
+): OpenKnowledgeBase {
+  const tables = openKnowledgeTables(path)
+  const meaning = embedder && createMeaning(tables, embedder)
+
+  async function addAs(document: KnowledgeDocument, folder: string | undefined): Promise<boolean> {
+    await meaning?.complete()
+    const { name, text } = document
+    const hash = Bun.hash.xxHash3(text).toString(16)
+    if (tables.hashOf(name) === hash) return false
+    const pieces = cutDocument(text, name.endsWith(".md") ? "markdown" : "text")
+    const vectors = await meaning?.embed(pieces)
+    tables.write({ name, folder, hash, pieces, vectors })
+    meaning?.forget()
+    return true
+  }
+  return {
+    get numPassages() {
+      return tables.numPassages()
+    },
+    async search(question, limit) {
+      const nearest = (await meaning?.nearest(question, Math.max(limit, NUM_CANDIDATES))) ?? []
+      const byWords = tables.findWords(question, Math.max(limit, NUM_CANDIDATES))
+      const scores = fuseRanks([byWords, nearest])
+      const best = [...scores].sort(([a, scoreA], [b, scoreB]) => scoreB - scoreA || a - b).slice(0, limit)
+      return tables
+        .passages(best.map(([id]) => id))
+        .map((passage): Passage => ({ ...passage, score: scores.get(passage.id)! }))
+    },
+    add: (document) => addAs(document, undefined),
+    async addFolder(dir) {
+      const { folder, files, skipped } = readFolder(dir)
+      const names = new Set(files.map(({ name }) => name))
+      const gone = tables.namesIn(folder).filter((name) => !names.has(name))
+      for (const name of gone) tables.remove(name)
+      let numAdded = 0
+      for (const { name, read } of files) if (await addAs({ name, text: read() }, folder)) numAdded++
+      meaning?.forget()
+      return { numAdded, numUnchanged: files.length - numAdded, numRemoved: gone.length, skipped }
+    },
+    remove(name) {
+      meaning?.forget()
+      return tables.remove(name)
+    },
+    close: tables.close,
+  }
+}
+
+/** The vectors of a knowledge base and who makes them. */
+function createMeaning(tables: KnowledgeTables, embedder: Pick<Embedder, "embed">) {
+  let index: VectorIndex | undefined
+  let indexedVersion = -1
+  let ours: Promise<Float32Array> | undefined
+
+  async function embed(pieces: readonly Piece[]): Promise<Float32Array[]> {
+    const texts = pieces.map(({ headings, text }) => [...headings, text].join("\n"))
+    const vectors: Float32Array[] = []
+    for (let i = 0; i < texts.length; i += BATCH) vectors.push(...(await embedder.embed(texts.slice(i, i + BATCH))))
+    return vectors
+  }
+  /** Whether the vectors that are there are this embedder's. */
+  async function areOurs(): Promise<boolean> {
+    const probe = await (ours ??= embedder.embed([PROBE]).then(([vector]) => vector!))
+    const kept = tables.probe()
+    return kept !== undefined && cosine(kept, probe) >= SAME_COSINE
+  }
+  return {
+    embed,
+    /** The array is laid out anew when it is next needed. */
+    forget: () => void (index = undefined),
+    async complete(): Promise<void> {
+      if (!(await areOurs())) tables.writeProbe(await ours!)
+      for (;;) {
+        const bare = tables.withoutVector(BATCH)
+        if (bare.length === 0) return
+        const vectors = await embed(bare)
+        tables.writeVectors(new Map(bare.map(({ id }, i) => [id, vectors[i]!])))
+        index = undefined
+      }
+    },
+    /** Returns nothing where the embedder fails: words are left. */
+    async nearest(question: string, limit: number): Promise<readonly number[]> {
+      try {
+        if (!(await areOurs())) return []
+        const [vector] = await embedder.embed([question])
+        const version = tables.dataVersion()
+        if (index === undefined || version !== indexedVersion) {
+          const { ids, vectors } = tables.vectors()
+          index = createVectorIndex(ids, vectors)
+          indexedVersion = version
+        }
+        return index.nearest(vector!, limit)
+      } catch (error) {
+        if (error instanceof StoreError) throw error
+        ours = undefined
+        return []
+      }
+    },
+  }
+}
