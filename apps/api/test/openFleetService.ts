@@ -18,7 +18,8 @@ export async function openFleetService(toml: string, budgets = "", router?: Requ
   const accounts = createAccounts(ledger, budgets === "" ? [] : parseBudgets(budgets)!)
   const metrics = createFleetMetrics(fleet)
   const noteUnknownFields = createUnknownFieldNotes(debug)
-  const deps = { fleet, created: 0, metrics, accounts, models: [], debug, noteUnknownFields }
+  const agents = (): Promise<never> => Promise.reject(new Error("there are none"))
+  const deps = { fleet, agentNames: [], agents, created: 0, metrics, accounts, models: [], debug, noteUnknownFields }
   return {
     /** What its ledger was given. */
     entries,

@@ -29,7 +29,7 @@ const WEATHER: OpenAI.ChatCompletionTool = {
 describe("models", () => {
   test("are listed and found by id", async () => {
     const { data } = await client.models.list()
-    expect(data.map(({ id }) => id)).toEqual(["consilium-mini"])
+    expect(data.map(({ id }) => id)).toEqual(["consilium-mini", "agent:assistant"])
     expect((await client.models.retrieve("consilium-mini")).object).toBe("model")
     expect(await errorOf(client.models.retrieve("nobody/nothing"))).toBeInstanceOf(NotFoundError)
   })

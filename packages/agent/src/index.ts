@@ -1,3 +1,7 @@
+export type { AgentSettings } from "./config/AgentSettings.ts"
+export { ASSISTANT, ASSISTANT_NAME, parseAgents } from "./config/parseAgents.ts"
+export { type AgentParts, openAgent } from "./open/openAgent.ts"
+export { AgentSettingsError } from "./open/readKey.ts"
 export { citedSources } from "./knowledge/citedSources.ts"
 export type { KnowledgeBase, Passage } from "./knowledge/KnowledgeBase.ts"
 export {

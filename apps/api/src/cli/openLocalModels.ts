@@ -16,6 +16,8 @@ const USUAL_CONTEXT = 4096
 /** A local expert's model, and what an operator wants to know of it. */
 export interface OpenedModel extends Pick<ModelDeps, "packing" | "desired"> {
   readonly model: LocalModel
+  /** Tokens of a prompt and its answer. */
+  readonly contextLength: number
 }
 
 /** Finds, downloads and packs the models of all local experts. @throws as `locateModel` and `prepare` */
@@ -49,7 +51,8 @@ async function openLocalModel(expert: LocalExpertConfig, settings: Settings): Pr
     },
   }
   const packing = { sourceDir: found.dir, preparedDir: prepared.dir, formats, swapDir: settings["swap-dir"] }
-  return { model, packing, desired }
+  const contextLength = settings.context ?? inspectModel(found.dir).config.contextLength
+  return { model, packing, desired, contextLength }
 }
 
 /** What a model wants to have all its weights and contexts of a usual length in memory; all that there is, where that is less: then its own experts sleep. */

@@ -1,11 +1,12 @@
-import type { FleetConfigError, RouterError } from "@consilium/fleet"
+import type { AgentSettingsError, McpServerError, StoreError } from "@consilium/agent"
+import type { TableError, RouterError } from "@consilium/fleet"
 import type { MoeSettingsError } from "@consilium/gating"
 import type { CheckpointError, HubError, PreparedModelError, TextError } from "@consilium/model"
 import type { EngineError } from "@consilium/serving"
 import type { SettingError } from "../settings/SettingError.ts"
 import { settingsDocument } from "../settings/settingsDocument.ts"
 import { cacheCommand } from "./cacheCommand.ts"
-import { chatCommand } from "./chatCommand.ts"
+import { chatCommand } from "./chat/chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
 import { costCommand } from "./costCommand.ts"
 import { fleetCommand } from "./fleet/fleetCommand.ts"
@@ -36,8 +37,11 @@ type ExpectedError =
   | HubError
   | EngineError
   | MoeSettingsError
-  | FleetConfigError
+  | TableError
   | RouterError
+  | AgentSettingsError
+  | McpServerError
+  | StoreError
 
 /** Failures that people can do something about: one line, no stack. By their tags: whoever throws one has loaded it. */
 const EXPECTED = {
@@ -49,8 +53,11 @@ const EXPECTED = {
   HubError: true,
   EngineError: true,
   MoeSettingsError: true,
-  FleetConfigError: true,
+  TableError: true,
   RouterError: true,
+  AgentSettingsError: true,
+  McpServerError: true,
+  StoreError: true,
 } as const satisfies Readonly<Record<ExpectedError["_tag"], true>>
 
 const isExpected = (error: unknown): error is ExpectedError =>

@@ -5,8 +5,9 @@ import { createAdminApp } from "../http/createAdminApp.ts"
 import { createApp } from "../http/createApp.ts"
 import { createServiceMetrics } from "../http/ServiceMetrics.ts"
 import { createUnknownFieldNotes, type ServiceDeps } from "../http/ServiceDeps.ts"
-import { loadFleetTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
+import { loadTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { type AgentHouse, openAgentHouse } from "./openAgentHouse.ts"
 import { autoscale, openAutoscaler } from "./autoscale.ts"
 import { type Command, UsageError } from "./Command.ts"
 import { engineStart } from "./engineStart.ts"
@@ -27,7 +28,7 @@ export const serve: Command = {
     const { settings, positionals, hasFlag } = parseCommandLine(args)
     if (positionals.length > 0)
       throw new UsageError(`expected no word without --, found ${positionals.join(" ")}: the model is given by --model`)
-    const fleet = loadFleetTable(SETTINGS_FILE)
+    const fleet = loadTable(SETTINGS_FILE, "fleet")
     if (fleet === undefined) return runService(settings)
     if (hasFlag("model"))
       throw new UsageError(
@@ -48,6 +49,7 @@ async function runService(settings: Settings): Promise<number> {
   const desired = createDesiredFile(prepared.dir, (line) => console.error(line))
   const ledger = openCostLedger(settings)
   let stopScaling = (): void => {}
+  let house: AgentHouse | undefined
   const runtime = ManagedRuntime.make(
     Engine.layer({
       start: engineStart(model, prepared.dir, settings),
@@ -64,13 +66,21 @@ async function runService(settings: Settings): Promise<number> {
     const debug = (line: string): void => {
       if (settings.debug >= 1) console.error(line)
     }
+    const costs = ledger && openCosts(engine, ledger, model, settings)
+    const noteRequest = (): void => scaler?.noteRequest()
+    house = await openAgentHouse(settings, async () => {
+      const { createServedModels } = await import("../agents/createServedModels.ts")
+      return createServedModels({ engine, text, modelId: model.modelId, costs, noteRequest })
+    })
     const deps: ServiceDeps = {
       engine,
       text,
       modelId: model.modelId,
       created: Math.floor(Date.now() / 1000),
       metrics: createServiceMetrics(engine),
-      costs: ledger && openCosts(engine, ledger, model, settings),
+      costs,
+      agentNames: house.agentNames,
+      agents: house.agents,
       desired,
       packing: {
         sourceDir: model.dir,
@@ -79,7 +89,7 @@ async function runService(settings: Settings): Promise<number> {
         swapDir: settings["swap-dir"],
       },
       debug,
-      noteRequest: () => scaler?.noteRequest(),
+      noteRequest,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
     if (scaler !== undefined) stopScaling = autoscale(engine, scaler)
@@ -103,6 +113,7 @@ async function runService(settings: Settings): Promise<number> {
     return 0
   } finally {
     stopScaling()
+    await house?.close()
     await runtime.dispose()
     ledger?.close()
   }

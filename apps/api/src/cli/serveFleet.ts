@@ -10,16 +10,17 @@ import { createUnknownFieldNotes } from "../http/ServiceDeps.ts"
 import { SETTINGS_FILE } from "../settings/loadSettings.ts"
 import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
+import { type AgentHouse, openAgentHouse } from "./openAgentHouse.ts"
 import { loadCalendar } from "./autoscale.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openCostLedger } from "./openCosts.ts"
-import { openLocalModels } from "./openLocalModels.ts"
+import { openLocalModels, type OpenedModel } from "./openLocalModels.ts"
 
 /**
  * Serves a fleet until a signal says otherwise; returns the exit code.
  *
  * @param table the `[fleet]` table of the settings' file
- * @throws FleetConfigError, SettingError
+ * @throws TableError, SettingError
  */
 export async function serveFleet(table: unknown, settings: Settings): Promise<number> {
   const config = parseFleet(table, SETTINGS_FILE)
@@ -38,16 +39,24 @@ export async function serveFleet(table: unknown, settings: Settings): Promise<nu
     ...(router && { router }),
   }
   const runtime = ManagedRuntime.make(Fleet.layer(options))
+  let house: AgentHouse | undefined
   try {
     const fleet = await runtime.runPromise(Fleet.use(Effect.succeed))
     const debug = (line: string): void => {
       if (settings.debug >= 1) console.error(line)
     }
+    const accounts = ledger && createAccounts(ledger, settings.budget ?? [])
+    house = await openAgentHouse(settings, async () => {
+      const { createFleetModels } = await import("../agents/createFleetModels.ts")
+      return createFleetModels({ fleet, accounts, contextLength: contextOf(opened) })
+    })
     const deps: FleetDeps = {
       fleet,
       created: Math.floor(Date.now() / 1000),
       metrics: createFleetMetrics(fleet),
-      accounts: ledger && createAccounts(ledger, settings.budget ?? []),
+      accounts,
+      agentNames: house.agentNames,
+      agents: house.agents,
       models: opened.map(({ model: { name, text }, packing, desired }) => ({
         engine: fleet.locals.engineOf(name),
         text,
@@ -71,9 +80,18 @@ export async function serveFleet(table: unknown, settings: Settings): Promise<nu
     await stopServing(servers, fleet.drain)
     return 0
   } finally {
+    await house?.close()
     await runtime.dispose()
     ledger?.close()
   }
+}
+
+/** Of models that are elsewhere, unless an agent's table says it. */
+const REMOTE_CONTEXT = 8192
+
+/** Tokens that every model has room for. */
+function contextOf(opened: readonly OpenedModel[]): number {
+  return Math.min(REMOTE_CONTEXT, ...opened.map(({ contextLength }) => contextLength))
 }
 
 /** @throws SettingError on a file that the table names and that is not there */

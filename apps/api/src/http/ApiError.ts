@@ -1,3 +1,4 @@
+import type { AgentModelError } from "@consilium/agent"
 import type { FleetError } from "@consilium/fleet"
 import { CheckpointError, TextError } from "@consilium/model"
 import { EngineError, PromptError } from "@consilium/serving"
@@ -83,6 +84,7 @@ export function asApiError(error: unknown): ApiError {
     return new ApiError({ ...PUBLIC[error.code], message: error.message, param: error.param })
   if (error instanceof EngineError) return publicError(error.code, error.message)
   if (isFleetError(error)) return fromFleet(error)
+  if (isAgentModelError(error)) return asApiError(error.cause)
   if (error instanceof TextError || error instanceof CheckpointError) return publicError("bad-request", error.message)
   return publicError("internal", "The service failed on this request.")
 }
@@ -90,6 +92,13 @@ export function asApiError(error: unknown): ApiError {
 /** By its tag: one model does without the fleet's code. */
 const isFleetError = (error: unknown): error is FleetError =>
   error instanceof Error && "_tag" in error && error._tag === "FleetError"
+
+/** By its tag: agents are loaded where somebody asks one. What the model below said has its own status. */
+function isAgentModelError(error: unknown): error is AgentModelError {
+  return (
+    error instanceof Error && "_tag" in error && error._tag === ("AgentModelError" satisfies AgentModelError["_tag"])
+  )
+}
 
 function fromFleet({ code, message, attempts, retryAfterMs }: FleetError): ApiError {
   const retryAfter = retryAfterMs === undefined ? {} : { retryAfter: Math.ceil(retryAfterMs / 1000) }

@@ -19,6 +19,8 @@ import { publicError } from "./ApiError.ts"
 
 /** What requests cost, and whether they may run. */
 export interface RequestCosts {
+  /** Of the model's tokens. */
+  readonly price: TokenPrice
   /** Puts aside what a request may cost at most. @throws ApiError 402 where a budget does not allow it */
   open(request: CostedRequest): RequestBill
 }
@@ -51,6 +53,7 @@ export function createRequestCosts(engine: EngineApi, settings: CostSettings): R
   const beginMeter = createEngineMeters(settings)
 
   return {
+    price,
     open({ requestId, account: { key, agent, domain }, requests, contextLength }) {
       const account: Account = { key, agent, domain, expert: modelId, model: modelId }
       const place = accounts.reserve(account, mostUsd(requests, contextLength, price))

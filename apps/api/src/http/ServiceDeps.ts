@@ -1,5 +1,6 @@
 import type { ModelFormats } from "@consilium/model"
 import type { DesiredFile, EngineApi, ModelText } from "@consilium/serving"
+import type { AgentDeps } from "./AgentDeps.ts"
 import type { RequestCosts } from "./RequestCosts.ts"
 import type { ServiceMetrics } from "./ServiceMetrics.ts"
 
@@ -19,7 +20,7 @@ export interface ModelDeps {
 }
 
 /** What routes work with; made once, passed in. */
-export interface ServiceDeps extends ModelDeps {
+export interface ServiceDeps extends ModelDeps, AgentDeps {
   /** Seconds since 1970 at which the service began. */
   readonly created: number
   readonly metrics: ServiceMetrics

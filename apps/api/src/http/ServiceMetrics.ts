@@ -3,10 +3,12 @@ import { Effect } from "effect"
 import { Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { AnswerTiming } from "./AnswerClock.ts"
 import { registerExpertMetrics } from "./expertMetrics.ts"
+import type { AgentMetrics } from "./AgentDeps.ts"
+import { registerAgentMetrics } from "./registerAgentMetrics.ts"
 import { registerProcessMetrics } from "./processMetrics.ts"
 
 /** The service's figures in Prometheus' format; names end as those of other engines do, after `consilium_`. */
-export interface ServiceMetrics {
+export interface ServiceMetrics extends AgentMetrics {
   countRequest(route: string, status: number): void
   /** Takes in the end of one answer. */
   observe(finish: Extract<CompletionEvent, { type: "finish" }>, timing: AnswerTiming): void
@@ -21,6 +23,7 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   const registry = new Registry()
   const registers = [registry]
   registerProcessMetrics(registry)
+  const noteAgentEvent = registerAgentMetrics(registry)
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `consilium_${name}`, help, labelNames, registers })
   const histogram = (name: string, help: string) =>
@@ -63,6 +66,7 @@ export function createServiceMetrics(engine: EngineApi): ServiceMetrics {
   registerExpertMetrics(registry, engine)
 
   return {
+    noteAgentEvent,
     countRequest: (route, code) => requests.inc({ route, status: String(code) }),
     observeGap: (gapMs) => gap.observe(gapMs / 1000),
     observe({ reason, usage, degraded: rungs }, { ttftMs, tpotMs }) {

@@ -71,6 +71,8 @@ function serviceWith(state: EngineState, { refusal, failure }: { refusal?: Engin
     created: 0,
     metrics,
     costs: undefined,
+    agentNames: [],
+    agents: () => Promise.reject(new Error("there are none")),
     noteRequest: () => {},
     desired: { failNext: () => {} },
     packing: {

@@ -1,3 +1,4 @@
+import { agentRuns } from "../routes/agentRuns.ts"
 import { chatCompletions } from "../routes/chatCompletions.ts"
 import { completions } from "../routes/completions.ts"
 import { health } from "../routes/health.ts"
@@ -13,5 +14,6 @@ export function createApp(deps: ServiceDeps, { apiKey }: { readonly apiKey?: str
     .use(models(deps))
     .use(chatCompletions(deps))
     .use(completions(deps))
+    .use(agentRuns(deps))
     .use(metrics(deps))
 }

@@ -1,3 +1,4 @@
+import { agentRuns } from "../routes/agentRuns.ts"
 import { fleetChat } from "../routes/fleetChat.ts"
 import { fleetFeedback } from "../routes/fleetFeedback.ts"
 import { fleetHealth } from "../routes/fleetHealth.ts"
@@ -13,5 +14,6 @@ export function createFleetApp(deps: FleetDeps, { apiKey }: { readonly apiKey?: 
     .use(fleetModels(deps))
     .use(fleetChat(deps))
     .use(fleetFeedback(deps))
+    .use(agentRuns(deps))
     .use(metrics(deps))
 }

@@ -2,11 +2,13 @@ import type { ExpertState, FleetApi, FleetReport } from "@consilium/fleet"
 import { Effect } from "effect"
 import { Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { AnswerTiming } from "./AnswerClock.ts"
+import type { AgentMetrics } from "./AgentDeps.ts"
+import { registerAgentMetrics } from "./registerAgentMetrics.ts"
 import { registerProcessMetrics } from "./processMetrics.ts"
 import { SECONDS } from "./ServiceMetrics.ts"
 
 /** A fleet's figures in Prometheus' format. */
-export interface FleetMetrics {
+export interface FleetMetrics extends AgentMetrics {
   countRequest(route: string, status: number): void
   /** Takes in an attempt, whatever came of it. */
   observeAttempt(attempt: FleetReport["attempts"][number]): void
@@ -22,6 +24,7 @@ export function createFleetMetrics(fleet: FleetApi): FleetMetrics {
   const registry = new Registry()
   const registers = [registry]
   registerProcessMetrics(registry)
+  const noteAgentEvent = registerAgentMetrics(registry)
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name: `consilium_${name}`, help, labelNames, registers })
   const histogram = (name: string, help: string) =>
@@ -49,6 +52,7 @@ export function createFleetMetrics(fleet: FleetApi): FleetMetrics {
   gauge("latency_seconds", "Usual time to an expert's first text", ({ latencyMs }) => latencyMs / 1000)
 
   return {
+    noteAgentEvent,
     countRequest: (route, status) => requests.inc({ route, status: String(status) }),
     observeGap: (gapMs) => gap.observe(gapMs / 1000),
     observeAttempt({ expert, outcome, costUsd }) {

@@ -70,18 +70,23 @@ const ROLES = { system: "system", developer: "system", user: "user", assistant: 
 /** Reads a chat completion request. @throws ApiError naming the field */
 export function parseChatRequest(fields: RequestFields, { readsImages = false } = {}): ChatRequest {
   const unknownFields = checkFields(fields, KNOWN)
-  const messages = fields.raw("messages")
-  if (!Array.isArray(messages) || messages.length === 0)
-    return fields.fail("messages", "an array of at least one message")
   return {
     ...parseAnswerParams(fields),
     model: fields.text("model") ?? fields.fail("model", "the id of a model, or default"),
-    messages: messages.map((message, i) => parseMessage(message, `messages[${i}]`, readsImages)),
+    messages: parseMessages(fields, { readsImages }),
     tools: parseTools(fields),
     numTopLogProbs: parseLogProbs(fields),
     consilium: parseConsilium(fields),
     unknownFields,
   }
+}
+
+/** Reads a conversation. @throws ApiError naming the field */
+export function parseMessages(fields: RequestFields, { readsImages = false } = {}): readonly ParsedMessage[] {
+  const messages = fields.raw("messages")
+  if (!Array.isArray(messages) || messages.length === 0)
+    return fields.fail("messages", "an array of at least one message")
+  return messages.map((message, i) => parseMessage(message, `messages[${i}]`, readsImages))
 }
 
 function parseMessage(value: unknown, path: string, readsImages: boolean): ParsedMessage {

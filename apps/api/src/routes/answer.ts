@@ -1,8 +1,9 @@
 import { keyIdOf } from "@consilium/cost"
 import { complete, type CompletionDeps, type CompletionEvent, type CompletionRequest } from "@consilium/serving"
-import { Cause, Effect, Exit } from "effect"
+import { Effect } from "effect"
 import { bearerOf } from "../http/authorize.ts"
 import type { ConsiliumRequest } from "../http/consilium.ts"
+import { outcomeOf } from "../http/outcomeOf.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { runForRequest } from "../http/sse.ts"
 import { type AnswerForm, respond } from "./respond.ts"
@@ -57,11 +58,6 @@ export async function answer(
 
 /** The engine's status; a request does not wait for a model that is loading, it is told so. */
 const readyStatus = ({ engine }: ServiceDeps) => Effect.andThen(engine.admission, engine.ready)
-
-function outcomeOf(exit: Exit.Exit<unknown, unknown>): "done" | "failed" | "cancelled" {
-  if (Exit.isSuccess(exit)) return "done"
-  return Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "failed"
-}
 
 /** Answers all prompts of a request side by side. */
 function completeAll(

@@ -3,6 +3,7 @@ import { readBody } from "../http/readBody.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import { chatBody, chatChunks } from "../openai/chatResponse.ts"
 import { parseChatRequest } from "../openai/parseChatRequest.ts"
+import { agentChat, namesAgent } from "./agentChat.ts"
 import { answer } from "./answer.ts"
 import { checkModel } from "./models.ts"
 
@@ -11,7 +12,9 @@ export const chatCompletions = (deps: ServiceDeps) =>
   new Elysia().post(
     "/v1/chat/completions",
     async ({ request }) => {
-      const chat = parseChatRequest(await readBody(request))
+      const fields = await readBody(request)
+      if (namesAgent(fields)) return agentChat(deps, fields, request)
+      const chat = parseChatRequest(fields)
       checkModel(chat.model, deps.modelId)
       deps.noteUnknownFields(chat.unknownFields)
 

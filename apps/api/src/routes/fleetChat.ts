@@ -10,6 +10,7 @@ import { readBody } from "../http/readBody.ts"
 import { budgetHeaders } from "../http/RequestCosts.ts"
 import { chatBody, chatChunks } from "../openai/chatResponse.ts"
 import { parseFleetRequest } from "../openai/parseFleetRequest.ts"
+import { agentChat, namesAgent } from "./agentChat.ts"
 import { respond } from "./respond.ts"
 
 /** POST /v1/chat/completions of a fleet. */
@@ -18,7 +19,9 @@ export const fleetChat = (deps: FleetDeps) =>
     "/v1/chat/completions",
     async ({ request: { signal }, request }) => {
       const arrivedMs = performance.now()
-      const parsed = parseFleetRequest(await readBody(request), deps.fleet.config)
+      const fields = await readBody(request)
+      if (namesAgent(fields)) return agentChat(deps, fields, request)
+      const parsed = parseFleetRequest(fields, deps.fleet.config)
       deps.noteUnknownFields(parsed.unknownFields)
       const requestId = `chatcmpl-${crypto.randomUUID()}`
       const head = { id: requestId, created: Math.floor(Date.now() / 1000), model: parsed.model }

@@ -1,10 +1,11 @@
 import type { TokenPrice } from "@consilium/cost"
 import { Elysia } from "elysia"
+import { agentModel } from "../agents/agentModel.ts"
 import { ApiError } from "../http/ApiError.ts"
 import type { FleetDeps } from "../http/FleetDeps.ts"
 
-/** `auto` and the experts, by their names. */
-export const fleetModels = ({ fleet, created }: FleetDeps) => {
+/** `auto`, the experts by their names, and the agents that they speak for. */
+export const fleetModels = ({ fleet, created, agentNames }: FleetDeps) => {
   const model = (id: string, rest: object = {}) => ({ id, object: "model", created, owned_by: "consilium", ...rest })
   const answering = fleet.config.experts.filter(({ kind }) => kind !== "onnx")
   const data = [
@@ -12,6 +13,7 @@ export const fleetModels = ({ fleet, created }: FleetDeps) => {
     ...answering.map(({ name, kind, domain, description, modalities, price }) =>
       model(name, { consilium: { kind, domain, description, modalities, price: wirePrice(price) } }),
     ),
+    ...agentNames.map((name) => model(agentModel(name))),
   ]
   return new Elysia()
     .get("/v1/models", () => ({ object: "list", data }))

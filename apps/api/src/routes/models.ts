@@ -1,14 +1,20 @@
 import { Elysia } from "elysia"
+import { agentModel } from "../agents/agentModel.ts"
 import { ApiError } from "../http/ApiError.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
-/** The one model that is served, by its id or as `default`. */
-export const models = ({ modelId, created }: ServiceDeps) => {
-  const model = { id: modelId, object: "model", created, owned_by: "consilium" }
+/** The one model that is served, by its id or as `default`, and the agents that it speaks for. */
+export const models = ({ modelId, created, agentNames }: ServiceDeps) => {
+  const modelOf = (id: string) => ({ id, object: "model", created, owned_by: "consilium" })
+  const model = modelOf(modelId)
+  const agents = agentNames.map((name) => modelOf(agentModel(name)))
   return new Elysia()
-    .get("/v1/models", () => ({ object: "list", data: [model] }))
+    .get("/v1/models", () => ({ object: "list", data: [model, ...agents] }))
     .get("/v1/models/*", ({ params }) => {
-      checkModel(decodeURIComponent(params["*"]), modelId)
+      const wanted = decodeURIComponent(params["*"])
+      const agent = agents.find(({ id }) => id === wanted)
+      if (agent !== undefined) return agent
+      checkModel(wanted, modelId)
       return model
     })
 }

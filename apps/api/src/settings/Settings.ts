@@ -21,6 +21,10 @@ function defaultCacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "consilium")
 }
 
+function defaultMemoryFile(): string {
+  return join(process.env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "consilium", "memory.sqlite")
+}
+
 export const SETTINGS = {
   host: {
     ...text("<address>"),
@@ -160,6 +164,14 @@ export const SETTINGS = {
   "admin-port": {
     ...optional(whole(0, 65535)),
     description: "When set, admin routes are served on this port of 127.0.0.1.",
+  },
+  "agent-memory": {
+    ...text("<file.sqlite|off>"),
+    get defaultText() {
+      return defaultMemoryFile()
+    },
+    description:
+      "Where agents keep what users who are named told them (docs/agents.md); made with the first run. `off` keeps nothing.",
   },
   ledger: {
     ...optional(text("<file.sqlite>")),

@@ -4,7 +4,8 @@ import { environmentName, SETTING_NAMES, type SettingName, SETTINGS, type Settin
 import { SettingError } from "./SettingError.ts"
 
 export const SETTINGS_FILE = "consilium.toml"
-const FLEET_KEY = "fleet"
+/** Tables of their own, each with a parser of its own. */
+const TABLES = ["fleet", "agents"] as const
 
 export interface SettingSources {
   readonly flags: Readonly<Partial<Record<SettingName, string>>>
@@ -42,9 +43,9 @@ function checkBalance(settings: Settings): void {
   }
 }
 
-/** Returns the `[fleet]` table of a settings file as it stands; undefined where there is none. @throws SettingError on a file that is no TOML */
-export function loadFleetTable(file: string): unknown {
-  return readFile(file)[FLEET_KEY]
+/** Returns a table of a settings file as it stands; undefined where there is none. @throws SettingError on a file that is no TOML */
+export function loadTable(file: string, name: (typeof TABLES)[number]): unknown {
+  return readFile(file)[name]
 }
 
 function parse(name: SettingName, text: string, source: string): unknown {
@@ -65,8 +66,7 @@ function readFile(file: string): Readonly<Record<string, unknown>> {
     throw new SettingError(`${file}: expected TOML: ${(error as Error).message}`)
   }
   for (const [key, value] of Object.entries(table)) {
-    // A table of its own, which has a parser of its own.
-    if (key === FLEET_KEY) continue
+    if (TABLES.some((name) => name === key)) continue
     if (!SETTING_NAMES.includes(key as SettingName)) {
       throw new SettingError(`${file}: ${key}: expected a setting, found an unknown one: did you mean ${nearest(key)}?`)
     }

@@ -1,7 +1,7 @@
-/** A `[fleet]` table that cannot be: says which key, what was expected and what was found. */
-export class FleetConfigError extends Error {
-  readonly _tag = "FleetConfigError"
-  override readonly name = "FleetConfigError"
+/** A table of the settings file that cannot be: says which key, what was expected and what was found. */
+export class TableError extends Error {
+  readonly _tag = "TableError"
+  override readonly name = "TableError"
 }
 
 /** Reads the keys of one table, each checked as it is read; keys that nobody read are refused at the end. */
@@ -11,7 +11,7 @@ export interface TableReader {
   readonly keys: readonly string[]
   has(key: string): boolean
   text(key: string): string | undefined
-  /** @throws FleetConfigError where it is missing */
+  /** @throws TableError where it is missing */
   neededText(key: string): string
   texts(key: string): readonly string[]
   numbers(key: string): readonly number[] | undefined
@@ -24,8 +24,12 @@ export interface TableReader {
   /** Bytes of `512MiB`, `2GiB`. */
   bytes(key: string): number | undefined
   table(key: string): TableReader | undefined
+  /** A table as it stands, for whoever checks it otherwise. */
+  values(key: string): Readonly<Record<string, unknown>> | undefined
+  /** A table of texts; none where it is missing. */
+  textsByKey(key: string): Readonly<Record<string, string>>
   fail(key: string, expected: string): never
-  /** @throws FleetConfigError on a key that was not read */
+  /** @throws TableError on a key that was not read */
   end(): void
 }
 
@@ -36,16 +40,15 @@ const MOST_LIST = 1000
 
 /** @param path of the table, with its file, for errors: `consilium.toml: fleet` */
 export function readTable(value: unknown, path: string): TableReader {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Date)
-    throw new FleetConfigError(`${path}: expected a table, found ${quote(value)}`)
-  const table = value as Readonly<Record<string, unknown>>
+  if (!isTable(value)) throw new TableError(`${path}: expected a table, found ${quote(value)}`)
+  const table = value
   const read = new Set<string>()
   const raw = (key: string): unknown => {
     read.add(key)
     return Object.hasOwn(table, key) ? table[key] : undefined
   }
   const fail = (key: string, expected: string): never => {
-    throw new FleetConfigError(`${path}.${key}: expected ${expected}, found ${quote(raw(key))}`)
+    throw new TableError(`${path}.${key}: expected ${expected}, found ${quote(raw(key))}`)
   }
   const number = (key: string, least: number, most: number): number | undefined => {
     const found = raw(key)
@@ -110,16 +113,28 @@ export function readTable(value: unknown, path: string): TableReader {
     },
     duration: (key) => measure(key, DURATION, 'a time such as "30s" or "2m"'),
     bytes: (key) => measure(key, BYTES, 'bytes such as "512MiB"'),
+    values(key) {
+      const found = raw(key)
+      return found === undefined || isTable(found) ? found : fail(key, "a table")
+    },
+    textsByKey(key) {
+      const found = raw(key) ?? {}
+      return isTable(found) && Object.values(found).every((one) => typeof one === "string")
+        ? (found as Readonly<Record<string, string>>)
+        : fail(key, "a table of texts")
+    },
     table: (key) => (raw(key) === undefined ? undefined : readTable(raw(key), `${path}.${key}`)),
     fail,
     end() {
       const unknown = Object.keys(table).find((key) => !read.has(key))
       if (unknown === undefined) return
-      throw new FleetConfigError(
-        `${path}.${unknown}: there is no such key: expected one of ${[...read].sort().join(", ")}`,
-      )
+      throw new TableError(`${path}.${unknown}: there is no such key: expected one of ${[...read].sort().join(", ")}`)
     },
   }
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
 /** What was found, short enough for an error. */

@@ -2,7 +2,7 @@ import type { TokenPrice } from "@consilium/cost"
 import { RouterError } from "../router/RouterError.ts"
 import { createRuleFinder, type RoutingRule } from "../router/rules/createRuleFinder.ts"
 import type { ExpertConfig, ExpertLimits, Modality } from "./FleetConfig.ts"
-import { FleetConfigError, type TableReader } from "./TableReader.ts"
+import { TableError, type TableReader } from "./TableReader.ts"
 
 type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>
 
@@ -13,7 +13,7 @@ const DEVIATION = [0.229, 0.224, 0.225]
 /** Waking a model and reading a long prompt take their time. */
 const LOCAL_TIMEOUT_MS = 120_000
 
-/** Reads one expert's table. @throws FleetConfigError */
+/** Reads one expert's table. @throws TableError */
 export function parseExpert(name: string, table: TableReader, timeoutMs: number): ExpertConfig {
   const kind = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
   const base = parseBase(name, table, kind, timeoutMs)
@@ -121,7 +121,7 @@ function parseRules(table: TableReader | undefined): RoutingRule | undefined {
   try {
     createRuleFinder([rules])
   } catch (error) {
-    if (error instanceof RouterError) throw new FleetConfigError(`${table.path}: ${error.message}`)
+    if (error instanceof RouterError) throw new TableError(`${table.path}: ${error.message}`)
     throw error
   }
   return rules

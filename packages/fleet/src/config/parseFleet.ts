@@ -2,7 +2,7 @@ import type { BreakerPolicy } from "@consilium/scheduling"
 import { CONSULT_KINDS } from "../Consult.ts"
 import type { ConsultPolicy, ExpertConfig, FleetConfig } from "./FleetConfig.ts"
 import { parseExpert } from "./parseExpert.ts"
-import { FleetConfigError, readTable, type TableReader } from "./TableReader.ts"
+import { TableError, readTable, type TableReader } from "./TableReader.ts"
 
 const DEADLINE_MS = 300_000
 const TIMEOUT_MS = 60_000
@@ -16,7 +16,7 @@ const RESERVED = ["auto", "default"]
  * Parses the `[fleet]` table of a settings file, once and strictly: an unknown key is an error.
  *
  * @param source the file's name, for errors
- * @throws FleetConfigError naming the key by its path
+ * @throws TableError naming the key by its path
  */
 export function parseFleet(value: unknown, source: string): FleetConfig {
   const path = `${source}: fleet`
@@ -38,16 +38,16 @@ export function parseFleet(value: unknown, source: string): FleetConfig {
   checkExperts(config.experts, path)
   const numAnswering = config.experts.filter(({ kind }) => kind !== "onnx").length
   if (config.consult !== undefined && numAnswering < 2)
-    throw new FleetConfigError(`${path}.consult: expected two experts that answer or more, found ${numAnswering}`)
+    throw new TableError(`${path}.consult: expected two experts that answer or more, found ${numAnswering}`)
   return config
 }
 
 function parseExperts(table: TableReader, path: string, timeoutMs: number): readonly ExpertConfig[] {
   if (table.keys.length === 0 || table.keys.length > MOST_EXPERTS)
-    throw new FleetConfigError(`${path}.experts: expected 1 to ${MOST_EXPERTS} experts, found ${table.keys.length}`)
+    throw new TableError(`${path}.experts: expected 1 to ${MOST_EXPERTS} experts, found ${table.keys.length}`)
   return table.keys.map((name) => {
     if (!NAME.test(name) || RESERVED.includes(name))
-      throw new FleetConfigError(
+      throw new TableError(
         `${path}.experts.${name}: expected a name of letters, digits, "_", "-" and ".", and none of ${RESERVED.join(", ")}`,
       )
     return parseExpert(name, table.table(name)!, timeoutMs)
@@ -85,17 +85,15 @@ function checkExperts(experts: readonly ExpertConfig[], path: string): void {
     if (standby === undefined) continue
     const other = byName.get(standby)
     if (other === undefined || other.name === name || other.kind === "onnx" || kind === "onnx")
-      throw new FleetConfigError(
+      throw new TableError(
         `${path}.experts.${name}.standby: expected another expert that answers, found ${JSON.stringify(standby)}`,
       )
   }
   const generalists = experts.filter(({ isGeneralist }) => isGeneralist)
   if (generalists.length > 1 || generalists[0]?.kind === "onnx")
-    throw new FleetConfigError(
+    throw new TableError(
       `${path}.experts: expected at most one generalist, one that answers, found ${generalists.map(({ name }) => name).join(", ")}`,
     )
   if (experts.every(({ kind }) => kind === "onnx"))
-    throw new FleetConfigError(
-      `${path}.experts: expected an expert that answers: a local or a remote one, found only onnx`,
-    )
+    throw new TableError(`${path}.experts: expected an expert that answers: a local or a remote one, found only onnx`)
 }

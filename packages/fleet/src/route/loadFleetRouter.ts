@@ -1,5 +1,5 @@
 import type { ExpertConfig, FleetConfig } from "../config/FleetConfig.ts"
-import { FleetConfigError } from "../config/TableReader.ts"
+import { TableError } from "../config/TableReader.ts"
 import { loadRouter } from "../router/file/decodeRouter.ts"
 import type { LearnedRouter } from "../router/learned/createLearnedRouter.ts"
 
@@ -7,13 +7,13 @@ import type { LearnedRouter } from "../router/learned/createLearnedRouter.ts"
  * Reads the router that a fleet's table names, and makes sure that it was trained for its experts; undefined where the table names none.
  *
  * @throws RouterError on a file that is no router
- * @throws FleetConfigError on one that this fleet cannot ask
+ * @throws TableError on one that this fleet cannot ask
  */
 export function loadFleetRouter({ router: path, experts }: FleetConfig): LearnedRouter | undefined {
   if (path === undefined) return undefined
   const router = loadRouter(path)
   const fail = (expected: string, found: string): never => {
-    throw new FleetConfigError(`fleet.router: ${path}: expected ${expected}, found ${found}: train it anew`)
+    throw new TableError(`fleet.router: ${path}: expected ${expected}, found ${found}: train it anew`)
   }
   if (router.embeddingSize !== undefined)
     fail("a router that reads words, as consilium fleet train makes them", "one that wants an embedding")

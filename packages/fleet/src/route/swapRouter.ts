@@ -1,4 +1,4 @@
-import { FleetConfigError } from "../config/TableReader.ts"
+import { TableError } from "../config/TableReader.ts"
 import type { FleetCore } from "../FleetCore.ts"
 import { FleetError } from "../FleetError.ts"
 import { RouterError } from "../router/RouterError.ts"
@@ -37,7 +37,7 @@ function read({ config }: FleetCore): ReturnType<typeof loadFleetRouter> {
   try {
     return loadFleetRouter(config)
   } catch (error) {
-    if (error instanceof RouterError || error instanceof FleetConfigError)
+    if (error instanceof RouterError || error instanceof TableError)
       throw refusal(`The router stays as it was: ${error.message}.`)
     throw error
   }

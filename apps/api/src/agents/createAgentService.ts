@@ -1,0 +1,109 @@
+import {
+  type Agent,
+  type AgentMemory,
+  type AgentModelError,
+  type AgentParts,
+  type AgentSettings,
+  resumeAgent,
+  runAgent,
+  type RunOutcome,
+} from "@consilium/agent"
+import { Effect } from "effect"
+import { ApiError } from "../http/ApiError.ts"
+import type { AgentAsk, AgentCaller, AgentService, ModelOfRun } from "./AgentService.ts"
+import { createWaitingRuns } from "./createWaitingRuns.ts"
+
+/** An agent with what its table says of its model. */
+export interface OpenedAgent extends AgentParts {
+  readonly settings: Pick<AgentSettings, "model" | "contextLength">
+}
+
+export interface AgentServiceOptions {
+  readonly agents: readonly OpenedAgent[]
+  readonly memory: AgentMemory | undefined
+  readonly modelOf: ModelOfRun
+  readonly nowMs: () => number
+}
+
+/** Puts agents and the model that they ask together. */
+export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServiceOptions): AgentService {
+  const byName = new Map(agents.map((agent) => [agent.config.name, agent]))
+  const waiting = createWaitingRuns(nowMs)
+
+  const ready = (
+    name: string,
+    run: { readonly runId: string; readonly caller: AgentCaller; readonly isStream: boolean },
+  ): Effect.Effect<Agent, AgentModelError | ApiError> =>
+    Effect.gen(function* () {
+      const agent = byName.get(name)
+      if (agent === undefined) return yield* Effect.fail(unknownAgent(name, [...byName.keys()]))
+      const { settings, ...parts } = agent
+      return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name }) }
+    })
+  const keep = (
+    ask: Pick<AgentAsk, "runId" | "caller" | "isStream">,
+    { ended, waiting: state }: RunOutcome,
+  ): RunOutcome => {
+    if (state !== undefined) waiting.keep({ state, key: ask.caller.key, isStream: ask.isStream })
+    return { ended, waiting: state }
+  }
+
+  return {
+    agents: agents.map(({ config }) => config),
+    run: (ask, say) =>
+      Effect.gen(function* () {
+        const agent = yield* ready(ask.agent, ask)
+        const { runId, messages, confirmed, user, conversation, caller } = ask
+        const scope =
+          user === undefined ? undefined : { userId: scopedUser(caller.key, user), conversationId: conversation }
+        return keep(ask, yield* runAgent(agent, { runId, messages, confirmed, scope }, say))
+      }),
+    decide: ({ runId, agent: name, calls, caller }, say) =>
+      Effect.gen(function* () {
+        const kept = waiting.take(runId, name, caller.key)
+        if (kept === undefined) return yield* Effect.fail(unknownRun(runId))
+        const pending = kept.state.calls.filter(({ status }) => status.kind === "waiting").map(({ callId }) => callId)
+        const stray = Object.keys(calls).find((id) => !pending.includes(id))
+        if (stray !== undefined) {
+          waiting.keep(kept)
+          return yield* Effect.fail(unknownCall(stray, pending))
+        }
+        const run = { runId, caller, isStream: kept.isStream }
+        const agent = yield* Effect.tapError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
+        return keep(run, yield* resumeAgent(agent, kept.state, calls, say))
+      }),
+    forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user))),
+  }
+}
+
+/** A user's name is the client's own: two keys that say the same name mean two users. */
+const scopedUser = (key: string, user: string): string => `${key}/${user}`
+
+function unknownAgent(name: string, names: readonly string[]): ApiError {
+  const known = names.map((one) => JSON.stringify(one)).join(", ")
+  return new ApiError({
+    status: 404,
+    type: "invalid_request_error",
+    code: "agent_not_found",
+    message: `There is no agent ${JSON.stringify(name)} here: expected one of ${known}.`,
+  })
+}
+
+function unknownRun(runId: string): ApiError {
+  return new ApiError({
+    status: 404,
+    type: "invalid_request_error",
+    code: "run_not_found",
+    message: `No run ${JSON.stringify(runId)} of this agent waits for you: it has gone on, or waited too long.`,
+  })
+}
+
+function unknownCall(id: string, pending: readonly string[]): ApiError {
+  return new ApiError({
+    status: 400,
+    type: "invalid_request_error",
+    code: "invalid_value",
+    param: "calls",
+    message: `calls: expected ids of calls that wait (${pending.join(", ")}), found ${JSON.stringify(id)}.`,
+  })
+}

@@ -1,0 +1,67 @@
+import { AgentModelError, createEngineModel } from "@consilium/agent"
+import {
+  complete,
+  type CompletionEvent,
+  type CompletionRequest,
+  type EngineError,
+  type PromptError,
+} from "@consilium/serving"
+import { Effect } from "effect"
+import { ApiError } from "../http/ApiError.ts"
+import { outcomeOf } from "../http/outcomeOf.ts"
+import type { RequestCosts } from "../http/RequestCosts.ts"
+import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import type { AgentCaller, ModelOfRun } from "./AgentService.ts"
+
+type Deps = Pick<ServiceDeps, "engine" | "text" | "modelId" | "costs" | "noteRequest">
+
+type Failure = EngineError | PromptError | ApiError
+
+interface Account {
+  readonly agent: string
+  readonly caller: AgentCaller
+}
+
+/** Returns what gives runs the one model that is served; each of their steps is a request of its own to engine and ledger. */
+export const createServedModels =
+  ({ engine, text, modelId, costs, noteRequest }: Deps): ModelOfRun =>
+  ({ agent, caller, contextLength = Number.POSITIVE_INFINITY }) =>
+    Effect.andThen(engine.admission, engine.ready).pipe(
+      Effect.map((status) => {
+        const context = Math.min(status.contextLength, contextLength)
+        const run = (
+          request: CompletionRequest,
+          hear: (event: CompletionEvent) => void,
+        ): Effect.Effect<void, Failure> => {
+          noteRequest()
+          if (costs === undefined) return complete(request, { engine, text }, hear)
+          return billed({ text, costs, contextLength: status.contextLength }, { agent, caller }, request, hear)
+        }
+        const price = costs && { price: costs.price }
+        return createEngineModel(modelId, { engine, text, contextLength: context, complete: run, ...price })
+      }),
+      Effect.mapError((cause) => new AgentModelError({ message: cause.message, cause })),
+    )
+
+/** Answers a step on its caller's account, recorded however it ends. */
+function billed(
+  { text, costs, contextLength }: Pick<Deps, "text"> & { readonly costs: RequestCosts; readonly contextLength: number },
+  { agent, caller }: Account,
+  request: CompletionRequest,
+  hear: (event: CompletionEvent) => void,
+): Effect.Effect<void, Failure> {
+  const open = Effect.try({
+    try: () =>
+      costs.open({ requestId: request.requestId, account: { ...caller, agent }, requests: [request], contextLength }),
+    catch: (error) => {
+      if (error instanceof ApiError) return error
+      throw error
+    },
+  })
+  return Effect.flatMap(open, (bill) =>
+    complete(request, { engine: bill.engine, text }, (event) => {
+      if (event.type === "finish") bill.noteUsage(event.choice, event.usage)
+      hear(event)
+    }).pipe(Effect.onExit((exit) => Effect.sync(() => bill.close(outcomeOf(exit))))),
+  )
+}

@@ -1,0 +1,79 @@
+import {
+  type AgentMemory,
+  type AgentSettings,
+  type KnowledgeBase,
+  openAgent,
+  openKnowledgeBase,
+  openSqliteMemory,
+} from "@consilium/agent"
+import { Effect, Exit, Scope } from "effect"
+import { join } from "node:path"
+import type { AgentService, ModelOfRun } from "./AgentService.ts"
+import { createAgentService, type OpenedAgent } from "./createAgentService.ts"
+
+/** Searched without a network by agents that have no documents of their own. */
+const DOCUMENTS = join(import.meta.dir, "../../documents")
+
+export interface OpenAgentsOptions {
+  readonly agents: readonly AgentSettings[]
+  /** Where it is kept what users told; undefined remembers nothing. */
+  readonly memoryFile: string | undefined
+  readonly modelOf: ModelOfRun
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Told of documents that were left out. */
+  readonly say: (line: string) => void
+}
+
+/** Agents that hold files, connections and programs. */
+export interface OpenedAgents {
+  readonly service: AgentService
+  readonly close: () => Promise<void>
+}
+
+/** Opens agents: their documents are read, their MCP servers connected to. @throws StoreError, AgentSettingsError, McpServerError (rejects) */
+export async function openAgents(options: OpenAgentsOptions): Promise<OpenedAgents> {
+  const scope = await Effect.runPromise(Scope.make())
+  const close = (): Promise<void> => Effect.runPromise(Scope.close(scope, Exit.void))
+  try {
+    const service = await Effect.runPromise(Scope.provide(openService(options), scope))
+    return { service, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+const openService = Effect.fnUntraced(function* ({ agents, memoryFile, modelOf, environment, say }: OpenAgentsOptions) {
+  const memory = memoryFile === undefined ? undefined : yield* openMemory(memoryFile)
+  const documents = yield* openDocuments([DOCUMENTS], say)
+  const opened = yield* Effect.forEach(agents, (settings) =>
+    Effect.gen(function* () {
+      const knowledge = settings.knowledge.length === 0 ? undefined : yield* openDocuments(settings.knowledge, say)
+      const parts = yield* openAgent(settings, { memory, knowledge, documents, environment, nowMs: Date.now })
+      return { ...parts, settings } satisfies OpenedAgent
+    }),
+  )
+  return createAgentService({ agents: opened, memory, modelOf, nowMs: Date.now })
+})
+
+const openMemory = (path: string): Effect.Effect<AgentMemory, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => openSqliteMemory(path)),
+    (memory) => Effect.sync(() => memory.close()),
+  )
+
+/** Reads folders of documents into memory: words find them. */
+const openDocuments = Effect.fnUntraced(function* (
+  folders: readonly string[],
+  say: (line: string) => void,
+): Effect.fn.Return<KnowledgeBase, never, Scope.Scope> {
+  const base = yield* Effect.acquireRelease(
+    Effect.sync(() => openKnowledgeBase(":memory:")),
+    (open) => Effect.sync(() => open.close()),
+  )
+  for (const folder of folders) {
+    const { skipped } = yield* Effect.promise(() => base.addFolder(folder))
+    for (const { name, why } of skipped) say(`${folder}: ${name} is not searched: ${why}`)
+  }
+  return base
+})

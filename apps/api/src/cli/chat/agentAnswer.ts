@@ -1,0 +1,112 @@
+import { type AgentEvent, ASSISTANT, parseAgents, type AgentSettings } from "@consilium/agent"
+import { Effect } from "effect"
+import { createServedModels } from "../../agents/createServedModels.ts"
+import { openAgents } from "../../agents/openAgents.ts"
+import type { AgentService } from "../../agents/AgentService.ts"
+import type { ServiceDeps } from "../../http/ServiceDeps.ts"
+import { loadTable, SETTINGS_FILE } from "../../settings/loadSettings.ts"
+import type { Settings } from "../../settings/Settings.ts"
+import { UsageError } from "../Command.ts"
+import type { Answer, Terminal } from "./converse.ts"
+
+/** What the command line says of an agent. */
+export interface AgentChatOptions {
+  /** The assistant, unless given. */
+  readonly agent: string | undefined
+  readonly user: string | undefined
+  /** A folder of documents that stands in for the agent's own. */
+  readonly knowledge: string | undefined
+}
+
+/** Nobody else is in the terminal. */
+const CALLER = { key: "", domain: "" }
+
+/** Opens an agent of the settings' file or the assistant, lets `use` talk to it, and closes it. */
+export async function withAgent(
+  deps: Pick<ServiceDeps, "engine" | "text" | "modelId">,
+  { "agent-memory": memoryFile }: Settings,
+  { agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions,
+  use: (answer: Answer) => Promise<void>,
+): Promise<void> {
+  const settings = findAgent(name)
+  const { service, close } = await openAgents({
+    agents: [knowledge === undefined ? settings : withDocuments(settings, knowledge)],
+    memoryFile: memoryFile === "off" || user === undefined ? undefined : memoryFile,
+    modelOf: createServedModels({ ...deps, costs: undefined, noteRequest() {} }),
+    environment: process.env,
+    say: (line) => console.error(line),
+  })
+  try {
+    await use(localAgentAnswer(service, name, user))
+  } finally {
+    await close()
+  }
+}
+
+/** @throws UsageError where there is none of this name */
+function findAgent(name: string): AgentSettings {
+  const table = loadTable(SETTINGS_FILE, "agents")
+  const agents = table === undefined ? [ASSISTANT] : [...parseAgents(table, SETTINGS_FILE), ASSISTANT]
+  const found = agents.find(({ config }) => config.name === name)
+  if (found !== undefined) return found
+  const names = agents.map(({ config }) => config.name).join(", ")
+  throw new UsageError(`--agent: expected one of ${names}, found ${JSON.stringify(name)}`)
+}
+
+/** With documents of its own an agent searches them by name too. */
+function withDocuments(settings: AgentSettings, folder: string): AgentSettings {
+  const { config } = settings
+  const tools = [...new Set([...config.tools, "search_knowledge"])]
+  return { ...settings, knowledge: [folder], config: { ...config, tools } }
+}
+
+function localAgentAnswer(service: AgentService, agent: string, user: string | undefined): Answer {
+  return async (messages, terminal) => {
+    const { signal } = terminal
+    const hear = (event: AgentEvent): void => show(event, terminal)
+    const runId = `run-${crypto.randomUUID()}`
+    const ask = {
+      runId,
+      agent,
+      messages,
+      user,
+      conversation: "terminal",
+      confirmed: [],
+      isStream: true,
+      caller: CALLER,
+    }
+    let outcome = await Effect.runPromise(service.run(ask, hear), { signal })
+    while (outcome.waiting !== undefined) {
+      const calls: Record<string, boolean> = {}
+      for (const { callId, tool, arguments: args, status } of outcome.waiting.calls)
+        if (status.kind === "waiting") calls[callId] = await terminal.confirm(`${tool}(${args})?`)
+      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, caller: CALLER }, hear), { signal })
+    }
+  }
+}
+
+/** What of a run is worth a line beside the answer. */
+type ShownEvent =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "call"; readonly tool: string; readonly arguments: string }
+  | { readonly type: "result"; readonly outcome: string; readonly text: string }
+  | { readonly type: "ended"; readonly end: string }
+  | { readonly type: "started" | "recalled" | "passages" | "step" | "confirm" }
+
+const MOST_SHOWN = 200
+
+/** Shows what happens in a run: its text as the answer, calls and results beside it. */
+export function show(event: ShownEvent, { say, note }: Pick<Terminal, "say" | "note">): void {
+  switch (event.type) {
+    case "text":
+      return say(event.text)
+    case "call":
+      return note(`  ${event.tool}(${event.arguments})`)
+    case "result": {
+      const text = event.text.length > MOST_SHOWN ? `${event.text.slice(0, MOST_SHOWN)}…` : event.text
+      return note(`  → ${event.outcome === "done" ? "" : `${event.outcome}: `}${text.replaceAll(/\s+/g, " ")}`)
+    }
+    case "ended":
+      if (event.end !== "answered" && event.end !== "confirmation") note(`  (ended by its limit: ${event.end})`)
+  }
+}

@@ -1,0 +1,55 @@
+import type { ChatMessage } from "@consilium/serving"
+import { createInterface } from "node:readline/promises"
+
+/** What an answer may do to the terminal. */
+export interface Terminal {
+  /** Text of the answer, as it comes. */
+  readonly say: (text: string) => void
+  /** A line beside the answer: what is done for it. */
+  readonly note: (line: string) => void
+  /** Asks whether something may be done; no, where nobody is there to ask. */
+  readonly confirm: (question: string) => Promise<boolean>
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** Answers a conversation whose last message is the user's. */
+export type Answer = (messages: readonly ChatMessage[], terminal: Terminal) => Promise<void>
+
+/** Talks line by line until `/exit` or the end of input. The answers go to standard output, all else to standard error. */
+export async function converse(opening: readonly ChatMessage[], answer: Answer): Promise<void> {
+  const isTerminal = process.stdin.isTTY === true
+  const lines = createInterface({
+    input: process.stdin,
+    ...(isTerminal ? { output: process.stdout } : {}),
+    prompt: "> ",
+  })
+  let answering: AbortController | undefined
+  lines.on("SIGINT", () => (answering === undefined ? lines.close() : answering.abort()))
+  const confirm = async (question: string): Promise<boolean> =>
+    isTerminal && /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+  let messages = [...opening]
+  if (isTerminal) lines.prompt()
+  for await (const line of lines) {
+    const said = line.trim()
+    if (said === "/exit") break
+    if (said === "/new") messages = [...opening]
+    else if (said !== "") {
+      answering = new AbortController()
+      messages.push({ role: "user", content: said })
+      let reply = ""
+      const say = (piece: string): void => {
+        reply += piece
+        process.stdout.write(piece)
+      }
+      await answer(messages, { say, note: console.error, confirm, signal: answering.signal }).catch((error: Error) => {
+        if (answering?.signal.aborted !== true) console.error(error.message)
+      })
+      process.stdout.write("\n")
+      answering = undefined
+      messages.push({ role: "assistant", content: reply })
+    }
+    if (isTerminal) lines.prompt()
+  }
+  lines.close()
+}

@@ -1,0 +1,58 @@
+import type { ModelOfRun } from "../agents/AgentService.ts"
+import type { OpenedAgents } from "../agents/openAgents.ts"
+import type { ASSISTANT_NAME } from "@consilium/agent"
+import type { AgentDeps } from "../http/AgentDeps.ts"
+import { loadTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
+import type { Settings } from "../settings/Settings.ts"
+
+/** Where a service's agents live. */
+export interface AgentHouse extends Pick<AgentDeps, "agentNames" | "agents"> {
+  readonly close: () => Promise<void>
+}
+
+/** Of the agent that there is without a table. */
+const USUAL_NAME: typeof ASSISTANT_NAME = "assistant"
+
+/**
+ * Opens the agents of the settings' file, or makes ready to open the one that there is without any when somebody asks for it: a start does not wait
+ * for what few starts need.
+ *
+ * @throws what opening them does, where the file has some
+ */
+export async function openAgentHouse(
+  { "agent-memory": memoryFile }: Settings,
+  createModels: () => Promise<ModelOfRun>,
+): Promise<AgentHouse> {
+  const table = loadTable(SETTINGS_FILE, "agents")
+  let opening: Promise<OpenedAgents> | undefined
+  const open = async (): Promise<OpenedAgents> => {
+    const [{ ASSISTANT, parseAgents }, { openAgents }] = await Promise.all([
+      import("@consilium/agent"),
+      import("../agents/openAgents.ts"),
+    ])
+    return openAgents({
+      agents: table === undefined ? [ASSISTANT] : parseAgents(table, SETTINGS_FILE),
+      memoryFile: memoryFile === "off" ? undefined : memoryFile,
+      modelOf: await createModels(),
+      environment: process.env,
+      say: (line) => console.error(line),
+    })
+  }
+  const once = (): Promise<OpenedAgents> => {
+    opening ??= open().catch((error: unknown) => {
+      // A full disk today is none tomorrow.
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+  if (table !== undefined) await once()
+  return {
+    agentNames: table === undefined ? [USUAL_NAME] : Object.keys(table as object),
+    agents: async () => (await once()).service,
+    close: async () => {
+      const opened = await opening
+      await opened?.close()
+    },
+  }
+}
