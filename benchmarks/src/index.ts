@@ -2,6 +2,7 @@ import { balance } from "./balance.ts"
 import { engine } from "./engine.ts"
 import { fleet } from "./fleet.ts"
 import { kernels } from "./kernels.ts"
+import { knowledge } from "./knowledge.ts"
 import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
 import { paged } from "./paged.ts"
@@ -27,6 +28,7 @@ export const SUITES: readonly Suite[] = [
   engine,
   fleet,
   kernels,
+  knowledge,
   layer,
   lifecycle,
   paged,

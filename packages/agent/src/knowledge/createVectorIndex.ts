@@ -1,8 +1,19 @@
 /** Vectors of passages in one array, to be scanned. */
 export interface VectorIndex {
-  readonly numVectors: number
-  /** Returns the ids of those nearest to a vector, best first. */
-  nearest(vector: Float32Array, limit: number): readonly number[]
+  /**
+   * Returns the cosine of a vector to each passage's, by id.
+   *
+   * @returns undefined for a vector of another size
+   */
+  near(vector: Float32Array): NearPassages | undefined
+}
+
+/** How near passages are to one question. */
+export interface NearPassages {
+  /** Returns the ids of the nearest, nearest first. */
+  best(limit: number): readonly number[]
+  /** 0 for one without a vector. */
+  cosine(id: number): number
 }
 
 /**
@@ -19,14 +30,17 @@ export function createVectorIndex(ids: readonly number[], vectors: readonly Floa
   for (const vector of vectors) for (let i = 0; i < size; i++) mean[i]! += vector[i]! / vectors.length
   const rows = new Float32Array(vectors.length * size)
   for (const [row, vector] of vectors.entries()) rows.set(centred(vector, mean), row * size)
-  const scores = new Float32Array(vectors.length)
+  const rowOf = new Map(ids.map((id, row) => [id, row]))
 
   return {
-    numVectors: vectors.length,
-    nearest(vector, limit) {
-      if (vector.length !== size) return []
-      dotRows(scores, rows, centred(vector, mean))
-      return largest(scores, limit).map((row) => ids[row]!)
+    near(vector) {
+      if (vector.length !== size) return undefined
+      const cosines = new Float32Array(vectors.length)
+      dotRows(cosines, rows, centred(vector, mean))
+      return {
+        best: (limit) => largest(cosines, limit).map((row) => ids[row]!),
+        cosine: (id) => cosines[rowOf.get(id) ?? -1] ?? 0,
+      }
     },
   }
 }

@@ -41,6 +41,11 @@ interface BarePassage extends Piece {
   readonly id: number
 }
 
+interface WordMatch {
+  readonly id: number
+  readonly score: number
+}
+
 /** The tables of a knowledge base: what is read and written in one go each. @see openKnowledgeBase for what it is all for */
 export interface KnowledgeTables {
   readonly numPassages: () => number
@@ -50,8 +55,8 @@ export interface KnowledgeTables {
   readonly namesIn: (folder: string) => readonly string[]
   readonly write: (document: CutDocument) => void
   readonly remove: (name: string) => boolean
-  /** Returns ids of passages that share words with a question, best first. */
-  readonly findWords: (question: string, limit: number) => readonly number[]
+  /** Returns passages that share words with a question, best first, with their BM25. */
+  readonly findWords: (question: string, limit: number) => readonly WordMatch[]
   readonly passages: (ids: readonly number[]) => readonly Omit<Passage, "score">[]
   readonly vectors: () => { readonly ids: readonly number[]; readonly vectors: readonly Float32Array[] }
   readonly withoutVector: (limit: number) => readonly BarePassage[]
@@ -94,11 +99,10 @@ function readsOf(db: Database) {
       const terms = [...new Set(termsOf(question))].slice(0, MOST_TERMS)
       if (terms.length === 0) return []
       return db
-        .query<{ id: number }, [string, number]>(
-          "SELECT rowid AS id FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?",
+        .query<WordMatch, [string, number]>(
+          "SELECT rowid AS id, -rank AS score FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?",
         )
         .all(terms.map((term) => `"${term}"`).join(" OR "), limit)
-        .map(({ id }) => id)
     },
     passages: (ids: readonly number[]) =>
       ids.flatMap((id) => {
