@@ -8,7 +8,9 @@ import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
 const root = join(import.meta.dir, "..")
-const reports = ["tests", "packages/*", "apps/*", "benchmarks"].map((place) => new Glob(`${place}/test-report.xml`))
+const reports = ["tests", "packages/*", "apps/*", "benchmarks", "examples"].map(
+  (place) => new Glob(`${place}/test-report.xml`),
+)
 const reportPaths = (): string[] => reports.flatMap((report) => [...report.scanSync(root)])
 
 for (const path of reportPaths()) rmSync(join(root, path))

@@ -26,13 +26,13 @@ const TESTING = "testing"
 interface Import {
   /** Path from the repository's root. */
   readonly file: string
-  /** Folder under packages/, or "apps", "benchmarks", "tests", "scripts". */
+  /** Folder under packages/, or "apps", "benchmarks", "examples", "tests", "scripts". */
   readonly from: string
   readonly specifier: string
   readonly isTest: boolean
 }
 
-const sources = [...new Glob("{packages,apps,benchmarks,tests,scripts}/**/*.ts").scanSync(root)]
+const sources = [...new Glob("{packages,apps,benchmarks,examples,tests,scripts}/**/*.ts").scanSync(root)]
   .filter((file) => !file.includes("node_modules/") && !file.includes("dist/"))
   .sort()
 
@@ -60,7 +60,7 @@ test("architecture: a package imports only from the layers below it", () => {
   const upward = imports.filter(({ from, specifier, isTest }) => {
     const to = packageOf(specifier)
     if (to === undefined || to === from) return false
-    if (to === "benchmarks") return from !== "apps"
+    if (to === "benchmarks") return from !== "apps" && from !== "examples"
     // Benchmarks inject faults too: a soak's peers are the tests' own.
     if (to === TESTING) return !isTest && from !== TESTING && from !== "benchmarks"
     if (from === TESTING) return to !== "tensor"
@@ -82,18 +82,18 @@ test("architecture: every package has its place in the order", () => {
 test("architecture: effect appears in serving, fleet, agent and the apps only", () => {
   const strays = imports.filter(({ from, specifier, isTest }) => {
     const isEffect = specifier === "effect" || specifier.startsWith("effect/") || specifier.startsWith("@effect/")
-    const isAllowed = WITH_EFFECT.includes(from) || from === "apps" || from === TESTING
+    const isAllowed = WITH_EFFECT.includes(from) || from === "apps" || from === "examples" || from === TESTING
     return isEffect && !isAllowed && !(isTest && from === "tests")
   })
   expect(strays.map(({ file, specifier }) => `${file} imports ${specifier}`)).toEqual([])
 })
 
 test("architecture: no package reaches into another by a relative path", () => {
-  // Benchmarks are one package; of the others each has a folder of its own.
+  // Benchmarks are one package, and so are the examples; of the others each has a folder of its own.
   const packageFolder = (path: string): string =>
     path
       .split("/")
-      .slice(0, path.startsWith("benchmarks/") ? 1 : 2)
+      .slice(0, /^(?:benchmarks|examples)\//.test(path) ? 1 : 2)
       .join("/")
   const reaching = imports.filter(({ file, specifier }) => {
     if (!specifier.startsWith(".") || file.startsWith("scripts/")) return false

@@ -12,6 +12,7 @@ export const UNITS = {
   "GB/s": "higher",
   "%": "higher",
   "×": "higher",
+  streams: "higher",
   ms: "lower",
   s: "lower",
   waits: "lower",
@@ -20,6 +21,7 @@ export const UNITS = {
   nats: "lower",
   "max/mean": "lower",
   "GiB·h": "lower",
+  $: "lower",
 } as const
 
 export type Unit = keyof typeof UNITS

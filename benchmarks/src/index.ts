@@ -1,4 +1,5 @@
 import { balance } from "./balance.ts"
+import { cases } from "./cases.ts"
 import { engine } from "./engine.ts"
 import { fleet } from "./fleet.ts"
 import { kernels } from "./kernels.ts"
@@ -25,6 +26,7 @@ export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UN
 /** Every suite, by the name that `bun run bench <name>` takes. */
 export const SUITES: readonly Suite[] = [
   balance,
+  cases,
   engine,
   fleet,
   kernels,

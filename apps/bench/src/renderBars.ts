@@ -1,6 +1,6 @@
 import { type Measurement, type Unit, UNITS, readable, summarise } from "@consilium/benchmarks"
 import { ratiosOf } from "./markdownTable.ts"
-import { CHARACTER_WIDTH, colourOf, drawing, path, rect, text } from "./svg.ts"
+import { CHARACTER_WIDTH, colourOf, drawing, path, rect, text } from "@consilium/benchmarks/svg"
 
 /** Of the longest bar. */
 const LONGEST = 380

@@ -1,5 +1,5 @@
 import { type Measurement, readable, summarise } from "@consilium/benchmarks"
-import { circle, colourOf, drawing, path, text } from "./svg.ts"
+import { circle, colourOf, drawing, path, text } from "@consilium/benchmarks/svg"
 
 const WIDTH = 860
 const HEIGHT = 300

@@ -2,7 +2,7 @@ import type { Measurement } from "@consilium/benchmarks"
 import { expect, test } from "bun:test"
 import { renderBars } from "./renderBars.ts"
 import { renderLines } from "./renderLines.ts"
-import { drawing } from "./svg.ts"
+import { drawing } from "@consilium/benchmarks/svg"
 
 /** Returns a document's element names in order, and fails on what no XML parser takes. */
 function elementsOf(svg: string): string[] {

@@ -3,8 +3,9 @@ export { ARTICLE_FIGURES } from "./articles/articleFigures.ts"
 export { estimateServing } from "./model/estimateServing.ts"
 export { estimateTraining } from "./model/estimateTraining.ts"
 export { fitTokenTime } from "./model/fitTokenTime.ts"
-export { costPerMillionTokens } from "./model/Hardware.ts"
+export { costPerMillionTokens, type Hardware, usdPerHourAll } from "./model/Hardware.ts"
 export {
+  activeParameters,
   denseOfSameSize,
   expertBytesPerToken,
   expertsTouched,

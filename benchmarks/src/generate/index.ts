@@ -1,0 +1,2 @@
+export { generateModel } from "./generateModel.ts"
+export type { ShapeConfig } from "./parseShape.ts"
