@@ -69,8 +69,12 @@ const PUBLIC = {
   "over-budget": { status: 400, type: "invalid_request_error", code: "over_budget" },
   // Not 429, which clients try again at once.
   "budget-exceeded": { status: 402, type: "insufficient_quota", code: "budget_exceeded" },
+  // Nobody reads it: metrics count it apart from what the service did wrong.
+  "client-left": { status: 499, type: "invalid_request_error", code: "client_closed_request" },
   internal: { status: 500, type: "server_error", code: "internal_error" },
-} as const satisfies Readonly<Record<EngineError["code"] | PromptError["code"] | FleetError["code"], PublicError>>
+} as const satisfies Readonly<
+  Record<EngineError["code"] | PromptError["code"] | FleetError["code"] | "client-left", PublicError>
+>
 
 /** A failure of the table, said in these words. */
 export function publicError(code: keyof typeof PUBLIC, message: string): ApiError {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
-import { ApiError } from "./ApiError.ts"
-import { sseResponse } from "./sse.ts"
+import { ApiError, asApiError } from "./ApiError.ts"
+import { runForRequest, sseResponse } from "./sse.ts"
 
 const decoder = new TextDecoder()
 const failure = new ApiError({ status: 418, type: "teapot", message: "no coffee" })
@@ -96,4 +96,18 @@ describe("sseResponse", () => {
       source.write("data: 2\n\n")
     }
   })
+})
+
+test("runForRequest: a client that leaves is no failure of the service", async () => {
+  const leaving = new AbortController()
+  const running = runForRequest(Effect.never, leaving.signal)
+  leaving.abort()
+  expect(await running.catch((error: unknown) => asApiError(error).status)).toBe(499)
+})
+
+test("sseResponse: a client that leaves before the first text is no failure of the service", async () => {
+  const leaving = new AbortController()
+  const answering = sseResponse(() => Effect.never, { signal: leaving.signal, headers: () => ({}) })
+  leaving.abort()
+  expect(await answering.catch((error: unknown) => asApiError(error).status)).toBe(499)
 })

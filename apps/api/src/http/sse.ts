@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit } from "effect"
-import { asApiError, errorBody } from "./ApiError.ts"
+import { asApiError, errorBody, publicError } from "./ApiError.ts"
 
 /** Silence after which a comment keeps proxies and clients from giving up. */
 const PING_MS = 10_000
@@ -46,7 +46,7 @@ export async function sseResponse<E>(
     const exit = await Effect.runPromiseExit(produce(write), { signal: isGone })
     clearInterval(ping)
     if (Exit.isSuccess(exit)) return sink.end("data: [DONE]\n\n")
-    const error = Cause.squash(exit.cause)
+    const error = errorOf(exit.cause)
     if (!hasBegun) throw error
     sink.end(sseEvent(errorBody(asApiError(error))))
   }
@@ -112,5 +112,10 @@ function createSink(onLeave: () => void) {
 export async function runForRequest<A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal): Promise<A> {
   const exit = await Effect.runPromiseExit(effect, { signal })
   if (Exit.isSuccess(exit)) return exit.value
-  throw Cause.squash(exit.cause)
+  throw errorOf(exit.cause)
+}
+
+/** Returns why an effect failed; what was interrupted was left by its client. */
+function errorOf(cause: Cause.Cause<unknown>): unknown {
+  return Cause.hasInterruptsOnly(cause) ? publicError("client-left", "The client left.") : Cause.squash(cause)
 }
