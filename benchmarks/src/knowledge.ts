@@ -29,6 +29,7 @@ export const knowledge: Suite = {
     { name: "embeddings-size", value: "<D>", purpose: "numbers in each of its vectors" },
   ],
   plot: "bars",
+  showsTail: true,
   isForeign: ({ embeddings }) => embeddings !== undefined,
   variant: ({ flags }) => flags["embeddings-model"],
   async *run(options) {

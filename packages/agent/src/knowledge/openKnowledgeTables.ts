@@ -16,6 +16,7 @@ const SCHEMA: StoreSchema = {
     `CREATE TABLE passages (id INTEGER PRIMARY KEY, documentId INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
       headings TEXT NOT NULL, text TEXT NOT NULL, vector BLOB) STRICT`,
     "CREATE INDEX passages_document ON passages (documentId)",
+    "CREATE INDEX passages_bare ON passages (id) WHERE vector IS NULL",
     `CREATE VIRTUAL TABLE words USING fts5 (document, headings, body, content = '', contentless_delete = 1,
       tokenize = 'porter unicode61 remove_diacritics 2')`,
     // A heading says in few words what a passage is about.

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "bun:test"
+import fc from "fast-check"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -229,20 +230,71 @@ test("memory: forgetting while another reads says that it is not done, and is do
   memory.close()
 })
 
-test("memory: two processes write one file, and read what the other wrote", async () => {
+test("memory: processes make one file together, write it side by side, and read what the others wrote", async () => {
   const path = newPath()
-  const memory = openSqliteMemory(path)
   const script = `
     import { openSqliteMemory } from ${JSON.stringify(join(import.meta.dir, "openSqliteMemory.ts"))}
+    const [userId] = Bun.argv.slice(-1)
     const memory = openSqliteMemory(${JSON.stringify(path)})
-    for (let i = 0; i < 50; i++)
-      await memory.note(${JSON.stringify(bob)}, { user: "Walrus " + i + " sleeps.", answer: "Yes.", nowMs: i })
+    for (let i = 0; i < 150; i++)
+      await memory.note({ agent: "desk", userId, conversationId: "c1" }, { user: "Walrus " + i + " sleeps.", answer: "Yes.", nowMs: i })
     memory.close()`
-  const other = Bun.spawn([process.execPath, "-e", script], { stdout: "inherit", stderr: "inherit" })
-  for (let i = 0; i < 50; i++) await memory.note(ana, { user: `Otter ${i} swims.`, answer: "Yes.", nowMs: i })
-  expect(await other.exited).toBe(0)
-  expect((await recall(memory, bob, "x", 10_000)).turns).toHaveLength(100)
-  expect((await recall(memory, ana, "x", 10_000)).turns).toHaveLength(100)
+  const users = ["one", "two", "three"]
+  const processes = users.map((user) =>
+    Bun.spawn([process.execPath, "-e", script, user], { stdout: "inherit", stderr: "inherit" }),
+  )
+  expect(await Promise.all(processes.map(({ exited }) => exited))).toEqual([0, 0, 0])
+  const memory = openSqliteMemory(path)
+  for (const userId of users) {
+    const recalled = await recall(memory, { ...ana, userId }, "x", 100_000)
+    expect(recalled.turns.filter(({ role }) => role === "user")).toHaveLength(64)
+    expect(recalled.turns.at(-2)!.content).toBe("Walrus 149 sleeps.")
+  }
+  for (const userId of users) expect(await memory.forget(userId)).toBe(150)
+  memory.close()
+})
+
+test("memory: whatever is said and whatever the budget, a recall is within it, its turns whole and in order", async () => {
+  const memory = openSqliteMemory(":memory:")
+  const words = fc.array(
+    fc.constantFrom("I", "like", "am", "allergic to", "kettle.", "12", "名字", "。", "?", "\n", "long ".repeat(30)),
+    {
+      maxLength: 12,
+    },
+  )
+  let conversation = 0
+  const property = fc.asyncProperty(
+    fc.array(fc.tuple(words, words), { maxLength: 20 }),
+    fc.nat(300),
+    async (said, budgetTokens) => {
+      const scope = { ...ana, userId: `user ${conversation++}` }
+      for (const [i, [user, answer]] of said.entries())
+        await memory.note(scope, { user: user.join(" "), answer: answer.join(" "), nowMs: i })
+      const recalled = await recall(memory, scope, said.at(-1)?.[0].join(" ") ?? "", budgetTokens)
+      expect(costOf(recalled)).toBeLessThanOrEqual(budgetTokens)
+      const latest = said.flatMap(([user, answer]) => [user.join(" "), answer.join(" ")])
+      expect(recalled.turns.map(({ content }) => content)).toEqual(latest.slice(latest.length - recalled.turns.length))
+      expect(recalled.turns.every(({ role }, i) => role === (i % 2 === 0 ? "user" : "assistant"))).toBe(true)
+    },
+  )
+  await fc.assert(property, { numRuns: 60 })
+  memory.close()
+})
+
+test("memory: a write waits a second for another process's, then says who is in the way, and goes through once it is gone", async () => {
+  const path = newPath()
+  const memory = openSqliteMemory(path)
+  const other = openStore(path, MEMORY_SCHEMA)
+  other.run("BEGIN IMMEDIATE")
+  const turn = { user: "My name is Ana.", answer: "Hello.", nowMs: 0 }
+  const started = performance.now()
+  const error = await memory.note(ana, turn).catch((thrown: unknown) => thrown)
+  expect(performance.now() - started).toBeGreaterThan(900)
+  expect((error as Error).message).toContain("found that another process has been using it for 1000 ms: try again")
+  other.run("COMMIT")
+  await memory.note(ana, turn)
+  expect((await recall(memory, ana, "name")).turns).toHaveLength(2)
+  other.close()
   memory.close()
 })
 
