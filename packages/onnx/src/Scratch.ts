@@ -39,10 +39,12 @@ export function tensorOf(values: TensorValues, shape: readonly number[]): Tensor
   return new Tensor(type as "float32", values as Float32Array<ArrayBuffer>, [...shape])
 }
 
-type TensorValues = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array
+/** Elements that a tensor is made over. */
+export type TensorValues = Float32Array | Float16Array | Uint8Array | Int8Array | Int32Array | BigInt64Array
 
 const ELEMENT_TYPES = [
   [Float32Array, "float32"],
+  [Float16Array, "float16"],
   [Uint8Array, "uint8"],
   [Int8Array, "int8"],
   [BigInt64Array, "int64"],

@@ -1,6 +1,7 @@
 import type { TokenPrice } from "@consilium/cost"
 import type { BreakerPolicy } from "@consilium/scheduling"
 import type { Consult } from "../Consult.ts"
+import type { EmbedderConfig } from "./parseEmbedder.ts"
 import type { RoutingRule } from "../router/rules/createRuleFinder.ts"
 
 export interface ExpertLimits {
@@ -88,6 +89,8 @@ export interface FleetConfig {
   readonly leastScore: number
   /** A trained router's file. */
   readonly router: string | undefined
+  /** What embeds requests, for a router that was trained with embeddings. */
+  readonly embedder: EmbedderConfig | undefined
   /** Undefined: only who asks for a consultation gets one. */
   readonly consult: ConsultPolicy | undefined
   readonly breaker: BreakerPolicy

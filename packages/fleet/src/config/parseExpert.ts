@@ -2,6 +2,7 @@ import type { TokenPrice } from "@consilium/cost"
 import { RouterError } from "../router/RouterError.ts"
 import { createRuleFinder, type RoutingRule } from "../router/rules/createRuleFinder.ts"
 import type { ExpertConfig, ExpertLimits, Modality } from "./FleetConfig.ts"
+import { parseKeyEnv, parseUrl } from "./parseEndpoint.ts"
 import { TableError, type TableReader } from "./TableReader.ts"
 
 type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>
@@ -127,27 +128,11 @@ function parseRules(table: TableReader | undefined): RoutingRule | undefined {
   return rules
 }
 
-function parseUrl(table: TableReader): string {
-  const text = table.neededText("url")
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const isHttp = url !== undefined && ["http:", "https:"].includes(url.protocol)
-  if (!isHttp || url.username !== "" || url.search !== "" || url.hash !== "")
-    return table.fail("url", 'an address such as "https://api.example.com/v1", without name, query or fragment')
-  return text.replace(/\/+$/, "")
-}
-
 /** A classifier's, in the order of its scores. */
 function parseLabels(table: TableReader): readonly string[] {
   const labels = table.texts("labels")
   if (table.has("model") === labels.length > 0) return labels
   return table.fail("labels", "the labels of the model, in the order of its scores, and none without a model")
-}
-
-/** The key itself has no place in a file. */
-function parseKeyEnv(table: TableReader): string | undefined {
-  const name = table.text("key-env")
-  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
-  return table.fail("key-env", "the name of an environment variable")
 }
 
 function parseColours(table: TableReader, key: string): readonly number[] | undefined {

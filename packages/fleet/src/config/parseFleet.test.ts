@@ -39,7 +39,26 @@ describe("parseFleet", () => {
     expect(fleetOf(`${given}\n${two}`).consult).toEqual({ kind: "best-of", numExperts: 2, from: 0.5 })
   })
 
+  test("reads an embedder of each kind, and fills in the usual", () => {
+    const embedderOf = (lines: string) => fleetOf(`[fleet.embedder]\n${lines}\n${expert(REMOTE)}`).embedder
+    expect(fleetOf(expert(REMOTE)).embedder).toBeUndefined()
+    const usual = { task: "", timeoutMs: 1000 }
+    expect(embedderOf('kind = "local"')).toEqual({ ...usual, kind: "local", model: "consilium-mini", format: "int8" })
+    const onnx = 'kind = "onnx"\nmodel = "m.onnx"\ntask = "query: "\ntimeout = "50ms"'
+    expect(embedderOf(onnx)).toEqual({ kind: "onnx", model: "m.onnx", task: "query: ", timeoutMs: 50 })
+    const url = "https://api.example.com/v1"
+    const remote = `kind = "remote"\nurl = "${url}/"\nmodel = "m"\nsize = 384\nkey-env = "KEY"`
+    expect(embedderOf(remote)).toEqual({ ...usual, kind: "remote", url, model: "m", size: 384, keyEnv: "KEY" })
+  })
+
   test.each([
+    ["[fleet.embedder]\n" + expert(REMOTE), "fleet.embedder.kind: expected one of local, onnx, remote, found nothing"],
+    ['[fleet.embedder]\nkind = "onnx"\n' + expert(REMOTE), "fleet.embedder.model: expected some text, found nothing"],
+    [
+      `[fleet.embedder]\n${REMOTE}\n${expert(REMOTE)}`,
+      "fleet.embedder.size: expected the length of the model's vectors",
+    ],
+    ['[fleet.embedder]\nkind = "local"\nsize = 3\n' + expert(REMOTE), "fleet.embedder.size: there is no such key"],
     ["", "consilium.toml: fleet.experts: expected tables [fleet.experts.<name>], found nothing"],
     ["deadlines = 3\n" + expert(REMOTE), "consilium.toml: fleet.deadlines: there is no such key: expected one of"],
     ["deadline = 30\n" + expert(REMOTE), 'fleet.deadline: expected a time such as "30s" or "2m", found 30'],
