@@ -15,8 +15,15 @@ export interface ForeignTensor {
 export interface ForeignModel {
   readonly inputs: readonly ForeignTensor[]
   readonly outputs: readonly ForeignTensor[]
-  /** Returns the outputs of these names, in memory of their own. @throws Error in onnxruntime's own words */
-  run(feeds: Readonly<Record<string, Tensor>>, names: readonly string[]): Readonly<Record<string, Tensor>>
+  /**
+   * Returns the outputs that `fetches` names, written into its tensors, or in memory of their own where it has none.
+   *
+   * @throws Error in onnxruntime's own words
+   */
+  run(
+    feeds: Readonly<Record<string, Tensor>>,
+    fetches: Readonly<Record<string, Tensor | null>>,
+  ): Readonly<Record<string, Tensor>>
   close(): void
 }
 
@@ -36,7 +43,7 @@ export function openForeignModel(path: string, numThreads: number): ForeignModel
   return {
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
-    run: (feeds, names) => session.run(feeds, Object.fromEntries(names.map((name) => [name, null])), {}),
+    run: (feeds, fetches) => session.run(feeds, fetches, {}),
     close: () => session.dispose(),
   }
 }

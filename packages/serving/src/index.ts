@@ -29,5 +29,6 @@ export type {
   Tool,
   ToolCall,
 } from "./completion/Completion.ts"
+export { onnxFiles, onnxModelBytes, SESSION_SHARE } from "./onnx/onnxFiles.ts"
 export { PromptError } from "./completion/encodePrompt.ts"
-export { decodePrompt, loadModelText, type ModelText } from "./completion/ModelText.ts"
+export { decodePrompt, loadModelText, loadOnnxText, type ModelText } from "./completion/ModelText.ts"

@@ -1,5 +1,7 @@
-import { existsSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { findModelFile } from "@consilium/model"
+import { onnxFiles } from "@consilium/serving"
+import { existsSync, readdirSync } from "node:fs"
+import { join } from "node:path"
 import { RouterError } from "../RouterError.ts"
 import { createRemoteEmbedder } from "./createRemoteEmbedder.ts"
 import type { Embedder } from "./Embedder.ts"
@@ -41,20 +43,16 @@ export async function openEmbedder(source: EmbedderSource): Promise<Embedder> {
 }
 
 function localStart({ sourceDir, preparedDir, format }: Extract<EmbedderSource, { kind: "local" }>) {
-  const start = { kind: "local", preparedDir, sourceDir } as const
-  const isRead = (name: string): boolean =>
-    name.endsWith(".safetensors") || ["config.json", "tokenizer.json", "tokenizer_config.json"].includes(name)
-  return { start, content: `${hashFiles(sourceDir, isRead)}-${format}` }
+  const files = readdirSync(sourceDir).filter(
+    (name) =>
+      name.endsWith(".safetensors") || ["config.json", "tokenizer.json", "tokenizer_config.json"].includes(name),
+  )
+  const content = hashFiles(files.map((name) => join(sourceDir, name)))
+  return { start: { kind: "local", preparedDir, sourceDir } as const, content: `${content}-${format}` }
 }
 
 function onnxStart(path: string) {
   if (!existsSync(path)) throw new RouterError(`${path}: expected an ONNX file, found none`)
-  const dir = dirname(path)
-  if (!existsSync(join(dir, "tokenizer.json")))
-    throw new RouterError(`${path}: expected tokenizer.json beside it, found none in ${dir}`)
-  const own = path.slice(dir === "." ? 0 : dir.length + 1)
-  // Weights may lie in a file beside it: model.onnx_data, model.onnx.data.
-  const isRead = (name: string): boolean =>
-    name.startsWith(own) || ["tokenizer.json", "tokenizer_config.json"].includes(name)
-  return { start: { kind: "onnx", path } as const, content: hashFiles(dir, isRead) }
+  const tokenizer = ["tokenizer.json", "tokenizer_config.json"].flatMap((name) => findModelFile(path, name) ?? [])
+  return { start: { kind: "onnx", path } as const, content: hashFiles([...onnxFiles(path), ...tokenizer]) }
 }

@@ -1,5 +1,5 @@
 import { type ForeignModel, openForeignModel, tensorOf } from "@consilium/onnx"
-import { loadTokenizer, type Tokenizer } from "@consilium/model"
+import { findModelFile, loadTokenizer, type Tokenizer } from "@consilium/model"
 import { dirname } from "node:path"
 import type { TextEmbedder } from "./Embedder.ts"
 
@@ -16,7 +16,10 @@ const INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
  * @throws Error in one line, or TextError
  */
 export function openOnnxEmbedder(path: string): TextEmbedder {
-  const tokenizer = loadTokenizer(dirname(path))
+  const file = findModelFile(path, "tokenizer.json")
+  if (file === undefined)
+    throw new Error(`${path}: expected tokenizer.json beside it or in the folder above, found none`)
+  const tokenizer = loadTokenizer(dirname(file))
   const model = openForeignModel(path, 1)
   try {
     const output = outputOf(model, path)
@@ -65,7 +68,7 @@ function runText(model: ForeignModel, output: string, ids: readonly number[]): F
   const feeds = Object.fromEntries(
     Object.entries(all).filter(([name]) => model.inputs.some((input) => input.name === name)),
   )
-  const { data, dims } = model.run(feeds, [output])[output]!
+  const { data, dims } = model.run(feeds, { [output]: null })[output]!
   const values = data as Float32Array
   if (dims.length === 2) return values.slice()
   const size = dims[2]!
