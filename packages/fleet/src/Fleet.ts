@@ -7,7 +7,7 @@ import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
 import { deadlineError } from "./answer/whyNobody.ts"
 import type { AttemptRecord } from "./AttemptRecord.ts"
-import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
+import { type ExpertConfig, type FleetConfig, isEngineExpert } from "./config/FleetConfig.ts"
 import { createCore } from "./createCore.ts"
 import type { FleetCore } from "./FleetCore.ts"
 import type { FleetOptions } from "./FleetOptions.ts"
@@ -73,7 +73,7 @@ export class Fleet extends Context.Service<Fleet, FleetApi>()("consilium/Fleet")
 
 const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn.Return<FleetApi, never, Scope.Scope> {
   const locals = yield* openLocalEngines(options.locals, options.memoryBytes)
-  const localConfigs = options.config.experts.filter((expert) => expert.kind === "local")
+  const localConfigs = options.config.experts.filter(isEngineExpert)
   if (localConfigs.length > 0) yield* Effect.forkScoped(keepReady(localConfigs, locals, options.calendar))
   const readImages = yield* createImageReader(options.config)
   // Each request keeps the one that it began with.
@@ -165,7 +165,8 @@ const attemptPlain = <A>(run: () => A): Effect.Effect<A, FleetError> =>
   })
 
 function stateOf({ members, health }: FleetCore, locals: LocalEngines, place: number, nowMs: number): ExpertState {
-  const { name, kind, domain, standby } = members[place]!.config
-  const local = kind === "local" ? locals.report(name) : undefined
+  const { config } = members[place]!
+  const { name, kind, domain, standby } = config
+  const local = isEngineExpert(config) ? locals.report(name) : undefined
   return { name, kind, domain, standby, local, ...health.report(place, nowMs) }
 }

@@ -15,7 +15,7 @@ export { createLearnedRouter, type LearnedRouter } from "./router/learned/create
 export { type RouterTraining, trainRouter } from "./router/learned/trainRouter.ts"
 export type { RequestRouter } from "./router/RequestRouter.ts"
 export { RouterError } from "./router/RouterError.ts"
-export type { FleetConfig, LocalExpertConfig, RemoteExpertConfig } from "./config/FleetConfig.ts"
+export type { FleetConfig, LocalExpertConfig, OnnxTextExpertConfig, RemoteExpertConfig } from "./config/FleetConfig.ts"
 export { parseFleet } from "./config/parseFleet.ts"
 export { type EmbedderConfig, parseEmbedder } from "./config/parseEmbedder.ts"
 export { readTable, TableError, type TableReader } from "./config/TableReader.ts"

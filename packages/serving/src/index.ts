@@ -29,6 +29,7 @@ export type {
   Tool,
   ToolCall,
 } from "./completion/Completion.ts"
+export { onnxConfig, usualContext } from "./onnx/onnxContext.ts"
 export { onnxFiles, onnxModelBytes, SESSION_SHARE } from "./onnx/onnxFiles.ts"
 export { PromptError } from "./completion/encodePrompt.ts"
 export { decodePrompt, loadModelText, loadOnnxText, type ModelText } from "./completion/ModelText.ts"

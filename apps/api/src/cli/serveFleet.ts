@@ -69,13 +69,9 @@ async function serveWith(config: FleetConfig, settings: Settings, embedder: Embe
       accounts,
       agentNames: house.agentNames,
       agents: house.agents,
-      models: opened.map(({ model: { name, text }, packing, desired }) => ({
-        engine: fleet.locals.engineOf(name),
-        text,
-        modelId: name,
-        packing,
-        desired,
-      })),
+      models: opened.flatMap(({ model: { name, text }, admin }) =>
+        admin === undefined ? [] : [{ engine: fleet.locals.engineOf(name), text, modelId: name, ...admin }],
+      ),
       debug,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }

@@ -16,11 +16,17 @@ const LOCAL_TIMEOUT_MS = 120_000
 
 /** Reads one expert's table. @throws TableError */
 export function parseExpert(name: string, table: TableReader, timeoutMs: number): ExpertConfig {
-  const kind = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
+  const kind = parseKindName(table)
   const base = parseBase(name, table, kind, timeoutMs)
   const expert = parseKind(kind, base, table)
   table.end()
   return expert
+}
+
+/** The same word stands for ONNX models of text, which answer, and of images, which look. */
+function parseKindName(table: TableReader): ExpertConfig["kind"] {
+  const name = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
+  return name === "onnx" && table.texts("modalities").includes("text") ? "onnx-text" : name
 }
 
 function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): ExpertConfig {
@@ -42,6 +48,8 @@ function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): 
         keyEnv: parseKeyEnv(table),
         continues: table.flag("continues") ?? false,
       }
+    case "onnx-text":
+      return { ...base, kind, model: table.neededText("model"), memoryBytes: table.bytes("memory") }
     case "onnx":
       return {
         ...base,
@@ -68,10 +76,13 @@ function parseBase(name: string, table: TableReader, kind: ExpertConfig["kind"],
     isGeneralist: table.flag("generalist") ?? false,
     role: table.oneOf("role", ["strong", "cheap"]),
     rules: parseRules(table.table("rules")),
-    timeoutMs: table.duration("timeout") ?? (kind === "local" ? Math.max(timeoutMs, LOCAL_TIMEOUT_MS) : timeoutMs),
+    timeoutMs: table.duration("timeout") ?? (isOwn(kind) ? Math.max(timeoutMs, LOCAL_TIMEOUT_MS) : timeoutMs),
     events: table.texts("events"),
   }
 }
+
+/** Whether an engine of ours runs it. */
+const isOwn = (kind: ExpertConfig["kind"]): boolean => kind === "local" || kind === "onnx-text"
 
 function parsePrice(table: TableReader | undefined): TokenPrice {
   const usd = (key: string): number | undefined => table?.number(key, 0, 1e6)
@@ -101,8 +112,8 @@ function parseModalities(table: TableReader, kind: ExpertConfig["kind"]): readon
   const found = table.texts("modalities")
   const isKnown = found.length > 0 && found.every((one) => MODALITIES.includes(one as Modality))
   if (!isKnown) return table.fail("modalities", `a list of ${MODALITIES.join(", ")}`)
-  if (kind === "onnx" && found.includes("text"))
-    return table.fail("modalities", 'only "image": texts are not classified')
+  if (kind === "onnx-text" && found.includes("image"))
+    return table.fail("modalities", 'only "text", or only "image": a model of text sees none')
   if (kind === "local" && found.includes("image")) return table.fail("modalities", 'only "text": our engine reads text')
   return found as Modality[]
 }

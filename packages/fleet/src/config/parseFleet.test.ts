@@ -31,6 +31,13 @@ describe("parseFleet", () => {
     expect(experts[1]).toMatchObject({ kind: "local", format: undefined, memoryBytes: 2 ** 29, timeoutMs: 120_000 })
   })
 
+  test("an ONNX model of text answers like any other; one of images looks", () => {
+    const text = 'kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text"]\nmemory = "1GiB"\ngeneralist = true'
+    const { experts } = fleetOf(`${expert(text)}\n[fleet.experts.eye]\nkind = "onnx"`)
+    expect(experts[0]).toMatchObject({ kind: "onnx-text", model: "m.onnx", memoryBytes: 2 ** 30, timeoutMs: 120_000 })
+    expect(experts[1]).toMatchObject({ kind: "onnx", modalities: ["image"] })
+  })
+
   test("nobody is consulted unasked unless the table says so", () => {
     const two = `${expert(REMOTE)}\n[fleet.experts.b]\n${REMOTE}`
     expect(fleetOf(two).consult).toBeUndefined()
@@ -89,7 +96,15 @@ describe("parseFleet", () => {
     [`[fleet.experts."a b"]\n${REMOTE}`, "fleet.experts.a b: expected a name of letters"],
     [expert('kind = "onnx"'), "expected an expert that answers"],
     [expert('kind = "onnx"\nmodel = "x.onnx"'), "fleet.experts.a.labels: expected the labels of the model"],
-    [expert('kind = "onnx"\nmodalities = ["text"]'), 'fleet.experts.a.modalities: expected only "image"'],
+    [expert('kind = "onnx"\nmodalities = ["text"]'), "fleet.experts.a.model: expected some text, found nothing"],
+    [
+      expert('kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text", "image"]'),
+      'fleet.experts.a.modalities: expected only "text", or only "image"',
+    ],
+    [
+      expert('kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text"]\nlabels = ["a"]'),
+      "fleet.experts.a.labels: there is no such key",
+    ],
     [
       expert(`${REMOTE}\ngeneralist = true`) +
         expert(`${REMOTE}\ngeneralist = true`).replace(".a]", ".b]").replace("[", "\n["),

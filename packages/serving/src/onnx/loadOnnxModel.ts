@@ -1,19 +1,14 @@
-import { findModelFile, readJsonObject } from "@consilium/model"
 import { openForeignModel } from "@consilium/onnx"
 import type { EngineStart } from "../engine/EngineStart.ts"
 import type { EngineModel } from "../engine/loadEngineModel.ts"
 import { LEAST_CONTEXT, measureReserve, mib } from "../engine/planMemory.ts"
 import { createDecoderModel } from "./createDecoderModel.ts"
 import { type DecoderShape, describeDecoder } from "./describeDecoder.ts"
+import { knownContext, onnxConfig, usualContext, wholeNumber } from "./onnxContext.ts"
 import { onnxModelBytes, SESSION_SHARE } from "./onnxFiles.ts"
 
 /** Rows of the largest step: plain exports compute the whole vocabulary's logits for each. */
 const MAX_ROWS = 128
-/** Where nobody says how long sequences may be. */
-const USUAL_CONTEXT = 2048
-const MOST_CONTEXT = 4096
-/** What configs call the most positions, by age. */
-const CONTEXT_KEYS = ["max_position_embeddings", "n_positions", "n_ctx", "seq_length"]
 /** Contexts take this share of what memory leaves, as those of our own models do. */
 const STATE_SHARE = 0.5
 
@@ -26,12 +21,11 @@ export function loadOnnxModel(start: EngineStart, path: string): EngineModel {
   const reserveBytes = measureReserve()
   const decoder = open(path, start.numThreads)
   try {
-    const config = configOf(path)
+    const config = onnxConfig(path)
     const shape = describeDecoder(decoder, path, wholeNumber(config.vocab_size))
     const weightBytes = onnxModelBytes(path)
-    const known = CONTEXT_KEYS.map((key) => wholeNumber(config[key])).find((value) => value !== undefined)
     const available = start.memoryBytes - reserveBytes - SESSION_SHARE * weightBytes
-    const capacity = planContext(start, shape, known, available)
+    const capacity = planContext(start, shape, config, available)
     const { numSlots } = start
     return {
       model: createDecoderModel(decoder, shape, {
@@ -62,29 +56,24 @@ function open(path: string, numThreads: number) {
   }
 }
 
-function configOf(path: string): Readonly<Record<string, unknown>> {
-  const file = findModelFile(path, "config.json")
-  return file === undefined ? {} : readJsonObject(file)
-}
-
 /** @param available bytes for contexts */
 function planContext(
   { contextLength: wanted, numSlots, memoryBytes }: EngineStart,
   { cache, vocabSize }: DecoderShape,
-  known: number | undefined,
+  config: Readonly<Record<string, unknown>>,
   available: number,
 ): number {
-  const most = known ?? wanted ?? USUAL_CONTEXT
-  if (wanted !== undefined && wanted > most)
-    throw new Error(`context: the model knows ${most} positions, ${wanted} were asked for`)
+  const known = knownContext(config)
+  if (wanted !== undefined && known !== undefined && wanted > known)
+    throw new Error(`context: the model knows ${known} positions, ${wanted} were asked for`)
   // What remembers nothing gives the logits of the whole text. What does writes beside what it reads.
   const logitBytes = 4 * vocabSize
   const perPosition = cache.length === 0 ? logitBytes : (numSlots + 1) * cacheBytes(cache)
   const forContexts = available - (cache.length === 0 ? 0 : MAX_ROWS * logitBytes)
   const left = Math.floor((forContexts * (wanted === undefined ? STATE_SHARE : 1)) / perPosition)
-  const capacity = wanted ?? Math.min(most, MOST_CONTEXT)
+  const capacity = wanted ?? usualContext(config)
   if (left >= capacity) return capacity
-  if (wanted === undefined && left >= Math.min(LEAST_CONTEXT, most)) return left
+  if (wanted === undefined && left >= Math.min(LEAST_CONTEXT, capacity)) return left
   throw new Error(
     `memory: ${mib(memoryBytes)} have room for ${Math.max(0, left)} positions of ${numSlots} streams beside the weights: raise --memory, or lower --context or --max-streams`,
   )
@@ -92,8 +81,4 @@ function planContext(
 
 function cacheBytes(cache: DecoderShape["cache"]): number {
   return cache.reduce((sum, { type, numHeads, headSize }) => sum + numHeads * headSize * (type === "f32" ? 4 : 2), 0)
-}
-
-function wholeNumber(value: unknown): number | undefined {
-  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined
 }
