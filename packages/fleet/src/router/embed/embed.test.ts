@@ -176,6 +176,23 @@ describe("openOnnxEmbedder", () => {
     pooled.close()
   })
 
+  test("in a process of its own it is the same, told by its files wherever they lie", async () => {
+    const open = async (path: string) => {
+      const embedder = await openEmbedder({ kind: "onnx", model: path, task: "query: " })
+      try {
+        return { mark: embedder.mark, vectors: await embedder.embed(["my card"]) }
+      } finally {
+        await embedder.close()
+      }
+    }
+    const [first, copy] = [await open(writeEncoder("first")), await open(writeEncoder("copy"))]
+    expect(first.vectors).toEqual([openOnnxEmbedder(join(dir, "first/model.onnx")).embed("query: my card")])
+    expect(first.mark).toMatchObject({ kind: "onnx", model: join(dir, "first/model.onnx"), task: "query: ", size: 2 })
+    expect(isSameEmbedder(first.mark, copy.mark)).toBe(true)
+    writeFileSync(join(dir, "copy/model.onnx_data"), "other weights")
+    expect(isSameEmbedder(first.mark, (await open(join(dir, "copy/model.onnx"))).mark)).toBe(false)
+  }, 60_000)
+
   test("a model that takes or gives something else is one clear line", () => {
     const image = [{ name: "pixels", type: "f32" as const, shape: [1, 2] }]
     const path = writeEncoder("image", {
