@@ -23,8 +23,6 @@ export interface Embedder {
 export interface TextEmbedder {
   /** `D` */
   readonly size: number
-  /** What computes. */
-  readonly backend: string
   embed(text: string): Float32Array
   close(): void
 }

@@ -11,14 +11,13 @@ export type EmbedderStart =
   | { readonly kind: "local"; readonly preparedDir: string; readonly sourceDir: string }
   | { readonly kind: "onnx"; readonly path: string }
 
-/** Texts to embed; none asks what embeds. */
+/** Texts to embed; none asks for the size alone. */
 export interface EmbedderQuestion {
   readonly texts: readonly string[]
 }
 
 export interface EmbedderAnswer {
   readonly size: number
-  readonly backend: string
   readonly vectors: readonly Float32Array[]
 }
 
@@ -34,5 +33,5 @@ const opened = await open(JSON.parse(process.argv[2]!) as EmbedderStart).catch((
 answerQuestions(({ texts }: EmbedderQuestion): EmbedderAnswer => {
   // Whoever asks is told what is wrong with the model, as often as it asks.
   if (opened instanceof Error) throw opened
-  return { size: opened.size, backend: opened.backend, vectors: texts.map(opened.embed) }
+  return { size: opened.size, vectors: texts.map(opened.embed) }
 })

@@ -25,7 +25,6 @@ export function openLocalEmbedder(preparedDir: string, sourceDir: string, backen
   }
   return {
     size: prepared.config.hiddenSize,
-    backend: backend.name,
     embed: (text) => meanHidden(transformer, tokenizer.encode(text).slice(0, MOST_TOKENS)),
     close() {
       transformer.close()

@@ -26,7 +26,7 @@ export function openOnnxEmbedder(path: string): TextEmbedder {
     checkInputs(model, path)
     const run = (text: string): Float32Array => runText(model, output, idsOf(tokenizer, text))
     const { length: size } = run("a")
-    return { size, backend: "onnx", embed: (text) => run(text), close: model.close }
+    return { size, embed: (text) => run(text), close: model.close }
   } catch (error) {
     model.close()
     throw error
