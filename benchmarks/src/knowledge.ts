@@ -1,7 +1,5 @@
-import { createArena } from "@consilium/kernels"
-import { createRemoteEmbedder, type Embedder, openLocalEmbedder } from "@consilium/fleet"
+import { type Embedder, openEmbedder } from "@consilium/fleet"
 import { ensurePrepared } from "@consilium/model"
-import { createBackend } from "./createBackend.ts"
 import { createHandbooks } from "./knowledge/createHandbooks.ts"
 import { createMeaningSearch } from "./knowledge/createMeaningSearch.ts"
 import { type Answered, askAll, fillKnowledge, recallOf } from "./knowledge/measureSearch.ts"
@@ -17,7 +15,7 @@ export const knowledge: Suite = {
   name: "knowledge",
   question:
     "How often is the one passage of 5,060, most of them near copies, that answers a question among the five that a search finds, by words, by meaning and by both, and how long does a search take?",
-  takes: ["model", "format", "backend"],
+  takes: ["model", "format"],
   compares: false,
   flags: [
     {
@@ -34,7 +32,7 @@ export const knowledge: Suite = {
   variant: ({ flags }) => flags["embeddings-model"],
   async *run(options) {
     const handbooks = createHandbooks(SEED, NUM_THINGS)
-    const { embedder, close } = await openEmbedder(options)
+    const embedder = await openMeasured(options)
     try {
       options.report("words: indexing and asking")
       const words = await fillKnowledge(handbooks)
@@ -51,7 +49,7 @@ export const knowledge: Suite = {
       const meaning = await createMeaningSearch(handbooks, remembered)
       yield* described("meaning", await askAll(meaning, handbooks))
     } finally {
-      close()
+      await embedder.close()
     }
   },
 }
@@ -67,27 +65,23 @@ function* described(contender: string, answered: readonly Answered[]): Generator
   yield { name: "search", contender, unit: "ms", samples: answered.map(({ ms }) => ms) }
 }
 
-async function openEmbedder(
-  options: SuiteOptions,
-): Promise<{ readonly embedder: Pick<Embedder, "embed">; readonly close: () => void }> {
-  const { modelDir, cacheDir, format, backend, numThreads, flags, report } = options
-  const [baseUrl, model, size] = REMOTE_FLAGS.map((name) => flags[name])
-  if (baseUrl !== undefined && model !== undefined && size !== undefined) {
-    const endpoint = { baseUrl, model, size: Number(size), timeoutMs: TIMEOUT_MS }
-    return { embedder: createRemoteEmbedder(endpoint), close: () => {} }
-  }
+/** The model's own vectors, unless flags name an endpoint's. */
+async function openMeasured({ modelDir, cacheDir, format, flags, report }: SuiteOptions): Promise<Embedder> {
+  const [url, model, size] = REMOTE_FLAGS.map((name) => flags[name])
+  if (url !== undefined && model !== undefined && size !== undefined)
+    return openEmbedder({
+      kind: "remote",
+      url,
+      model,
+      size: Number(size),
+      key: undefined,
+      task: "",
+      timeoutMs: TIMEOUT_MS,
+    })
   if (REMOTE_FLAGS.some((name) => flags[name] !== undefined))
     throw new Error(`expected --${REMOTE_FLAGS.join(", --")} together, found some of them: give all three, or none`)
   const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => report("preparing") })
-  const arena = createArena({})
-  const own = createBackend(backend, arena, numThreads)
-  const embedder = openLocalEmbedder(dir, modelDir, own)
-  const close = (): void => {
-    embedder.close()
-    own.close()
-    arena.close()
-  }
-  return { embedder, close }
+  return openEmbedder({ kind: "local", model: modelDir, format, sourceDir: modelDir, preparedDir: dir, task: "" })
 }
 
 /** Asks for a passage's vector once; for questions each time, since that is what a search waits for. Lets Ctrl-C in. */

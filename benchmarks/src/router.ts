@@ -2,11 +2,13 @@ import {
   createCostRouter,
   createLearnedRouter,
   decodeRouter,
+  embedExamples,
   encodeRouter,
   type ExampleSet,
   judgeOutcomes,
   judgeRouter,
   type LearnedRouter,
+  openEmbedder,
   outcomesOf,
   readExamples,
   type RouterExample,
@@ -15,14 +17,19 @@ import {
   type RouterTraining,
   trainRouter,
 } from "@consilium/fleet"
+import { ensurePrepared } from "@consilium/model"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
 const SEED = 7
 const HELD_OUT = 0.2
 const NUM_FOLDS = 5
 const MODELS = ["linear", "mlp"] as const
+/** Of the embedded model as an embedder: what `[fleet.embedder]` takes unless it says otherwise. */
+const EMBEDDING_FORMAT = "int8"
+/** Decisions whose text is embedded for them. */
+const NUM_EMBEDDED = 200
 const PAIR = { cheap: "mistralai/Mixtral-8x7B-Instruct-v0.1", strong: "gpt-4-1106-preview" }
 /** What is measured where there is no data. */
 const SYNTHETIC = { numExperts: 20, numExamples: 2000 }
@@ -50,7 +57,10 @@ export const router: Suite = {
       if (missing !== undefined) options.report(`skipped: no ${join(folder, missing)} in ${data}`)
       return missing !== undefined
     }
-    if (!lacks("banking77", "train.csv", "desks.json")) yield* measureIntents(join(data, "banking77"), options)
+    if (!lacks("banking77", "train.csv", "desks.json")) {
+      yield* measureIntents(join(data, "banking77"), options)
+      yield* measureEmbeddings(join(data, "banking77"), options)
+    }
     if (!lacks("model-responses", "gsm8k.csv")) yield* measureCost(join(data, "model-responses"), options)
   },
 }
@@ -79,8 +89,59 @@ async function* measureSynthetic(options: SuiteOptions): AsyncIterable<Measureme
   }
 }
 
+/** Router and words as in `measureIntents`, with the embedded model's vector of each text beside them, computed in a process of its own. */
+async function* measureEmbeddings(dir: string, options: SuiteOptions): AsyncIterable<Measurement> {
+  const { experts, examples: plain } = readIntents(dir)
+  const { root, cacheDir, report } = options
+  const sourceDir = join(root, "models/consilium-mini")
+  const format = EMBEDDING_FORMAT
+  const { dir: preparedDir } = await ensurePrepared({ sourceDir, format, cacheDir, onProgress: () => {} })
+  const embedder = await openEmbedder({
+    kind: "local",
+    model: basename(sourceDir),
+    task: "",
+    format,
+    sourceDir,
+    preparedDir,
+  })
+  try {
+    report(`banking77: embedding ${plain.length} texts`)
+    const examples = await embedExamples(plain, embedder, () => options.signal.throwIfAborted())
+    const { held, rest } = splitExamples(examples, stratumOf, HELD_OUT, SEED)
+    for (const model of MODELS) {
+      const contender = `${model} + embeddings`
+      await pause(options, `banking77: training ${contender}`)
+      const trained = train(rest, experts, { task: "choose", model })
+      yield rightOf(trained, held, contender)
+      const blind = held.map(({ request, targets }) => ({
+        request: { ...request, embedding: new Float32Array(embedder.mark.size) },
+        targets,
+      }))
+      yield { ...rightOf(trained, blind, contender), name: "right, 77 intents, where the embedder is late" }
+      const samples: number[] = []
+      for (const { request } of held.slice(0, NUM_EMBEDDED)) {
+        const started = performance.now()
+        const [embedding] = await embedder.embed([request.text])
+        trained.score({ ...request, embedding: embedding! })
+        samples.push(performance.now() - started)
+      }
+      yield { name: "decision, 77 intents", contender, unit: "ms", samples, note: "the text is embedded for it" }
+    }
+  } finally {
+    await embedder.close()
+  }
+}
+
+const readIntents = (dir: string): ExampleSet => readExamples([join(dir, "train.csv")], "text", { label: "category" })
+
+function rightOf(trained: LearnedRouter, held: readonly RouterExample[], contender: string): Measurement {
+  const { accuracy, accuracyInterval } = judgeRouter(trained, held)
+  const note = `95 %: ${accuracyInterval.map((bound) => (100 * bound).toFixed(1)).join(" to ")}, ${held.length} unseen requests`
+  return { name: "right, 77 intents", contender, unit: "%", samples: [100 * accuracy], note }
+}
+
 async function* measureIntents(dir: string, options: SuiteOptions): AsyncIterable<Measurement> {
-  const { experts, examples } = readExamples([join(dir, "train.csv")], "text", { label: "category" })
+  const { experts, examples } = readIntents(dir)
   const desks = JSON.parse(readFileSync(join(dir, "desks.json"), "utf8")) as Record<string, readonly string[]>
   const deskOf = experts.map((intent) => Object.values(desks).findIndex((intents) => intents.includes(intent)))
   const homeless = experts.find((_, e) => deskOf[e] === -1)
@@ -91,9 +152,8 @@ async function* measureIntents(dir: string, options: SuiteOptions): AsyncIterabl
     const started = performance.now()
     const trained = train(rest, experts, { task: "choose", model: contender })
     yield { name: "train on banking77", contender, unit: "s", samples: [(performance.now() - started) / 1000] }
-    const { accuracy, accuracyInterval, calibrationError } = judgeRouter(trained, held)
-    const note = `95 %: ${accuracyInterval.map((bound) => (100 * bound).toFixed(1)).join(" to ")}, ${held.length} unseen requests`
-    yield { name: "right, 77 intents", contender, unit: "%", samples: [100 * accuracy], note }
+    const { calibrationError } = judgeRouter(trained, held)
+    yield rightOf(trained, held, contender)
     yield { name: "right, 8 desks", contender, unit: "%", samples: [100 * deskAccuracy(trained, held, deskOf)] }
     yield {
       name: "right as often as it says (100 % less calibration error)",

@@ -7,7 +7,7 @@ import { runConsultation } from "./answer/runConsultation.ts"
 import { type Answered, runFailover, type Say } from "./answer/runFailover.ts"
 import { deadlineError } from "./answer/whyNobody.ts"
 import type { AttemptRecord } from "./AttemptRecord.ts"
-import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
+import { type ExpertConfig, type FleetConfig, isEngineExpert } from "./config/FleetConfig.ts"
 import { createCore } from "./createCore.ts"
 import type { FleetCore } from "./FleetCore.ts"
 import type { FleetOptions } from "./FleetOptions.ts"
@@ -19,6 +19,8 @@ import { createImageReader, type ReadImages } from "./image/createImageReader.ts
 import { keepReady } from "./local/keepReady.ts"
 import { type LocalEngines, type LocalReport, openLocalEngines } from "./local/LocalEngines.ts"
 import { reportRouting, type RouterReport } from "./route/createFleetRouting.ts"
+import type { EmbedderReport } from "./route/createRequestEmbedder.ts"
+import { embedRequest } from "./route/embedRequest.ts"
 import { routeRequest } from "./route/routeRequest.ts"
 import { type RouterSwap, swapRouter } from "./route/swapRouter.ts"
 
@@ -55,6 +57,8 @@ export interface FleetApi {
   /** Moves the trained router by how good an answer was. */
   readonly learn: (feedback: Feedback) => Effect.Effect<FeedbackReport, FleetError>
   readonly router: () => RouterReport
+  /** Undefined where none is set up. */
+  readonly embedder: () => EmbedderReport | undefined
   /** Reads the router's file anew and asks it from the next request on. One that cannot be used changes nothing. */
   readonly swapRouter: Effect.Effect<RouterSwap, FleetError>
   readonly state: Effect.Effect<readonly ExpertState[]>
@@ -69,7 +73,7 @@ export class Fleet extends Context.Service<Fleet, FleetApi>()("consilium/Fleet")
 
 const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn.Return<FleetApi, never, Scope.Scope> {
   const locals = yield* openLocalEngines(options.locals, options.memoryBytes)
-  const localConfigs = options.config.experts.filter((expert) => expert.kind === "local")
+  const localConfigs = options.config.experts.filter(isEngineExpert)
   if (localConfigs.length > 0) yield* Effect.forkScoped(keepReady(localConfigs, locals, options.calendar))
   const readImages = yield* createImageReader(options.config)
   // Each request keeps the one that it began with.
@@ -78,8 +82,9 @@ const makeFleet = Effect.fnUntraced(function* (options: FleetOptions): Effect.fn
     config: options.config,
     locals,
     answer: (request, say, note = () => {}) => answer(core, readImages, request, say, note),
-    learn: (feedback) => attemptPlain(() => giveFeedback(core, feedback)),
+    learn: (feedback) => giveFeedback(core, feedback),
     router: () => reportRouting(core),
+    embedder: () => core.embedder?.report(),
     swapRouter: Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
       attemptPlain(() => {
         const { routing, swap } = swapRouter(core, nowMs)
@@ -120,7 +125,8 @@ const answerReadable = Effect.fnUntraced(function* (
   log: AnswerLog,
   say: Say,
 ): Effect.fn.Return<FleetAnswer, FleetError> {
-  const call = yield* attemptPlain(() => routeRequest(core, request))
+  const embedded = yield* embedRequest(core, request)
+  const call = yield* attemptPlain(() => routeRequest(core, request, embedded))
   const consult = planConsult(core, call, request, yield* Clock.currentTimeMillis, log)
   const run: Effect.Effect<Answered & { readonly consultation?: ConsultReport }, FleetError> =
     consult === undefined
@@ -159,7 +165,8 @@ const attemptPlain = <A>(run: () => A): Effect.Effect<A, FleetError> =>
   })
 
 function stateOf({ members, health }: FleetCore, locals: LocalEngines, place: number, nowMs: number): ExpertState {
-  const { name, kind, domain, standby } = members[place]!.config
-  const local = kind === "local" ? locals.report(name) : undefined
+  const { config } = members[place]!
+  const { name, kind, domain, standby } = config
+  const local = isEngineExpert(config) ? locals.report(name) : undefined
   return { name, kind, domain, standby, local, ...health.report(place, nowMs) }
 }

@@ -2,6 +2,7 @@ import type { AnswerMemory } from "./answer/AnswerMemory.ts"
 import type { ExpertConfig, FleetConfig } from "./config/FleetConfig.ts"
 import type { FleetExpert } from "./FleetExpert.ts"
 import type { FleetHealth } from "./health/FleetHealth.ts"
+import type { RequestEmbedder } from "./route/createRequestEmbedder.ts"
 import type { FleetRouting } from "./route/createFleetRouting.ts"
 
 /** An expert that answers: its table, and what runs it. */
@@ -16,6 +17,8 @@ export interface FleetCore extends FleetRouting {
   readonly members: readonly Member[]
   readonly health: FleetHealth
   readonly memory: AnswerMemory
+  /** Undefined where none is set up: then no router of the fleet wants one. */
+  readonly embedder: RequestEmbedder | undefined
   /** `[E]`: place of each member's standby; -1 for none. */
   readonly standbys: Int32Array
   /** -1 where there is none. */

@@ -6,11 +6,15 @@ import { createFleetHealth } from "./health/FleetHealth.ts"
 import { createLocalExpert } from "./local/createLocalExpert.ts"
 import type { LocalEngines, LocalModel } from "./local/LocalEngines.ts"
 import { createRemoteExpert } from "./remote/createRemoteExpert.ts"
+import { createRequestEmbedder } from "./route/createRequestEmbedder.ts"
 import { createFleetRouting } from "./route/createFleetRouting.ts"
+
+/** How long a request waits for its embedding, where no table says it. */
+const EMBEDDING_MS = 1000
 
 /** Opens what the stages of a request work with. */
 export function createCore(
-  { config, locals: models, keys, router }: FleetOptions,
+  { config, locals: models, keys, router, embedder }: FleetOptions,
   locals: LocalEngines,
   nowMs: number,
 ): FleetCore {
@@ -18,6 +22,10 @@ export function createCore(
     if (expert.kind === "onnx") return []
     return [{ config: expert, expert: openExpert(expert, models, keys, locals) }]
   })
+  if (router?.embeddingSize !== undefined && router.embeddingSize !== embedder?.mark.size)
+    throw new Error(
+      `fleet: expected an embedder of size ${router.embeddingSize}, as its router wants one, found ${embedder?.mark.size ?? "none"}`,
+    )
   const answering = members.map((member) => member.config)
   return {
     ...createFleetRouting(answering, router, nowMs),
@@ -29,6 +37,7 @@ export function createCore(
       nowMs,
     ),
     memory: createAnswerMemory(),
+    embedder: embedder && createRequestEmbedder(embedder, config.embedder?.timeoutMs ?? EMBEDDING_MS),
     standbys: Int32Array.from(answering, ({ standby }) => (standby === undefined ? -1 : placeOf(members, standby))),
     generalist: answering.findIndex(({ isGeneralist }) => isGeneralist),
   }

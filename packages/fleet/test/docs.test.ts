@@ -13,6 +13,7 @@ test("docs/fleet.md: its settings are a fleet of every kind of expert", () => {
     "desk local",
     "risk remote",
     "copy remote",
+    "law onnx-text",
     "eye onnx",
   ])
   expect(deadlineMs).toBe(120_000)

@@ -1,6 +1,7 @@
 import type { EventCalendar } from "@consilium/scheduling"
 import { Context, Effect, Layer, type Scope } from "effect"
 import {
+  type Embedder,
   Fleet,
   type FleetApi,
   type FleetConfig,
@@ -27,6 +28,7 @@ interface OpenOptions {
   readonly locals?: readonly LocalModel[]
   readonly memoryBytes?: number
   readonly calendar?: EventCalendar
+  readonly embedder?: Embedder
 }
 
 /** Opens a fleet in the test's scope. */

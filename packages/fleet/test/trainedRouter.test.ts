@@ -133,15 +133,3 @@ test.each([
 ])("loadFleetRouter: %s is refused", (_, toml, message) => {
   expect(() => loadFleetRouter(fleetOf(toml))).toThrow(message)
 })
-
-test("loadFleetRouter: a router that wants embeddings is refused", () => {
-  const examples = bankExamples().map(({ request, targets }) => ({
-    request: { ...request, embedding: Float32Array.of(1, 0) },
-    targets,
-  }))
-  const path = join(dir, "embedding.router")
-  const weights = trainRouter(examples, { experts: BANK_EXPERTS, task: "choose", model: "linear", seed: 3 })
-  writeFileSync(path, encodeRouter(weights))
-  const toml = tomlOf(path, { exchange: "", loans: "", cards: "" })
-  expect(() => loadFleetRouter(fleetOf(toml))).toThrow("found one that wants an embedding")
-})

@@ -34,12 +34,20 @@ export function createScratch<T extends Float32Array | Uint8Array>(create: (leng
 
 /** A tensor over typed values, which it shares. */
 export function tensorOf(values: TensorValues, shape: readonly number[]): Tensor {
+  if (values instanceof Float16Array) return halfTensor(values, shape)
   const type = ELEMENT_TYPES.find(([array]) => values instanceof array)![1]
   // Tensor's types know plain ArrayBuffers only; the arena's views may be over shared ones.
   return new Tensor(type as "float32", values as Float32Array<ArrayBuffer>, [...shape])
 }
 
-type TensorValues = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array
+/** The binding reads a `Float16Array` as one of no length: it wants 16-bit integers, and calls them float16. */
+function halfTensor({ buffer, byteOffset, length }: Float16Array, shape: readonly number[]): Tensor {
+  const bits = new Uint16Array(buffer as ArrayBuffer, byteOffset, length)
+  return Object.assign(new Tensor("uint16", bits, [...shape]), { type: "float16" })
+}
+
+/** Elements that a tensor is made over. */
+export type TensorValues = Float32Array | Float16Array | Uint8Array | Int8Array | Int32Array | BigInt64Array
 
 const ELEMENT_TYPES = [
   [Float32Array, "float32"],

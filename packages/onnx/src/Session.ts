@@ -17,7 +17,21 @@ export interface Session {
 export function createSession(model: Uint8Array, numThreads: number, { spins = false } = {}): Session {
   initOrt()
   const session = new binding.InferenceSession()
-  session.loadModel(model.buffer as ArrayBuffer, model.byteOffset, model.byteLength, {
+  session.loadModel(
+    model.buffer as ArrayBuffer,
+    model.byteOffset,
+    model.byteLength,
+    sessionOptions(numThreads, { spins }),
+  )
+  return {
+    run: (feeds, fetches) => void session.run(feeds, fetches, {}),
+    close: () => session.dispose(),
+  }
+}
+
+/** What sessions are made with: one pool of their own, no memory that is kept beside their weights. */
+export function sessionOptions(numThreads: number, { spins = false } = {}): Readonly<Record<string, unknown>> {
+  return {
     intraOpNumThreads: numThreads,
     interOpNumThreads: 1,
     executionMode: "sequential",
@@ -25,9 +39,5 @@ export function createSession(model: Uint8Array, numThreads: number, { spins = f
     enableCpuMemArena: false,
     enableMemPattern: false,
     extra: { session: { intra_op: { allow_spinning: spins ? "1" : "0" } } },
-  })
-  return {
-    run: (feeds, fetches) => void session.run(feeds, fetches, {}),
-    close: () => session.dispose(),
   }
 }

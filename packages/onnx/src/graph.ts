@@ -1,7 +1,7 @@
 import { onnx } from "onnx-proto"
 
 /** Element types by ONNX' numbers. */
-const ELEMENT = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 } as const
+const ELEMENT = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7, f16: 10 } as const
 
 type Dimension = number | string
 

@@ -1,5 +1,6 @@
 export { createOnnxBackend } from "./createOnnxBackend.ts"
 export { type ForeignValue, graphValues } from "./graphValues.ts"
-export { encodeGraph, type GraphConstant, type GraphNode } from "./graph.ts"
+export { type ForeignModel, type ForeignTensor, openForeignModel } from "./ForeignModel.ts"
+export { encodeGraph, type GraphConstant, type GraphNode, type GraphValue } from "./graph.ts"
 export { tensorOf } from "./Scratch.ts"
 export { createSession, type Session } from "./Session.ts"

@@ -2,7 +2,20 @@
 declare module "onnxruntime-node/dist/binding.js" {
   import type { Tensor } from "onnxruntime-common"
 
+  interface NativeValue {
+    readonly name: string
+    readonly isTensor: boolean
+    /** ONNX' number of the element type. */
+    readonly type: number
+    /** -1 where a dimension is known at run time only. */
+    readonly shape: readonly number[]
+  }
+
   interface NativeSession {
+    readonly inputMetadata: readonly NativeValue[]
+    readonly outputMetadata: readonly NativeValue[]
+    /** From a file, which finds weights beside it. */
+    loadModel(path: string, options: Readonly<Record<string, unknown>>): void
     loadModel(
       buffer: ArrayBuffer,
       byteOffset: number,

@@ -15,6 +15,7 @@ export { createDesiredFile, type DesiredFile } from "./client/DesiredFile.ts"
 export { Engine, type EngineOptions } from "./client/Engine.ts"
 export type { EngineApi, EngineState, GenerateEvent } from "./client/EngineApi.ts"
 export { EngineError } from "./client/EngineError.ts"
+export { chooseBackend } from "./engine/chooseBackend.ts"
 export type { EngineStart } from "./engine/EngineStart.ts"
 export { createEngineMeters, type EngineMeter, type EngineUse, type MeteredEngine } from "./meter/EngineMeter.ts"
 export type { Degradation, EngineStatus, EngineUsage, RoutingTrace } from "./protocol.ts"
@@ -28,5 +29,7 @@ export type {
   Tool,
   ToolCall,
 } from "./completion/Completion.ts"
+export { onnxConfig, usualContext } from "./onnx/onnxContext.ts"
+export { onnxFiles, onnxModelBytes, SESSION_SHARE } from "./onnx/onnxFiles.ts"
 export { PromptError } from "./completion/encodePrompt.ts"
-export { decodePrompt, loadModelText, type ModelText } from "./completion/ModelText.ts"
+export { decodePrompt, loadModelText, loadOnnxText, type ModelText } from "./completion/ModelText.ts"

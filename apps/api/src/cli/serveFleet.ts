@@ -1,5 +1,5 @@
 import { createAccounts, type Ledger } from "@consilium/cost"
-import { Fleet, type FleetConfig, loadFleetRouter, parseFleet } from "@consilium/fleet"
+import { type Embedder, Fleet, type FleetConfig, loadFleetRouter, parseFleet } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { existsSync } from "node:fs"
 import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
@@ -12,6 +12,8 @@ import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { type AgentHouse, openAgentHouse } from "./openAgentHouse.ts"
 import { loadCalendar } from "./autoscale.ts"
+import { openFleetEmbedder } from "./fleet/openFleetEmbedder.ts"
+import { readKey } from "./fleet/readKey.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openCostLedger } from "./openCosts.ts"
 import { openLocalModels, type OpenedModel } from "./openLocalModels.ts"
@@ -25,7 +27,16 @@ import { openLocalModels, type OpenedModel } from "./openLocalModels.ts"
 export async function serveFleet(table: unknown, settings: Settings): Promise<number> {
   const config = parseFleet(table, SETTINGS_FILE)
   refuseUnserved(config)
-  const router = loadFleetRouter(config)
+  const embedder = config.embedder && (await openFleetEmbedder(config.embedder, settings))
+  try {
+    return await serveWith(config, settings, embedder)
+  } finally {
+    await embedder?.close()
+  }
+}
+
+async function serveWith(config: FleetConfig, settings: Settings, embedder: Embedder | undefined): Promise<number> {
+  const router = loadFleetRouter(config, embedder?.mark)
   const ledger = openFleetLedger(config, settings)
   const keys = readKeys(config)
   const calendar = settings.calendar === undefined ? {} : { calendar: loadCalendar(settings.calendar) }
@@ -37,6 +48,7 @@ export async function serveFleet(table: unknown, settings: Settings): Promise<nu
     memoryBytes: settings.memory,
     ...calendar,
     ...(router && { router }),
+    ...(embedder && { embedder }),
   }
   const runtime = ManagedRuntime.make(Fleet.layer(options))
   let house: AgentHouse | undefined
@@ -57,13 +69,9 @@ export async function serveFleet(table: unknown, settings: Settings): Promise<nu
       accounts,
       agentNames: house.agentNames,
       agents: house.agents,
-      models: opened.map(({ model: { name, text }, packing, desired }) => ({
-        engine: fleet.locals.engineOf(name),
-        text,
-        modelId: name,
-        packing,
-        desired,
-      })),
+      models: opened.flatMap(({ model: { name, text }, admin }) =>
+        admin === undefined ? [] : [{ engine: fleet.locals.engineOf(name), text, modelId: name, ...admin }],
+      ),
       debug,
       noteUnknownFields: createUnknownFieldNotes(debug),
     }
@@ -116,18 +124,11 @@ function openFleetLedger({ experts }: FleetConfig, { price, ledger, budget }: Se
 
 /** @throws SettingError on a key that the settings name and the environment lacks */
 function readKeys({ experts }: FleetConfig): Readonly<Record<string, string>> {
-  const named = experts.flatMap((expert) =>
-    expert.kind === "remote" && expert.keyEnv ? [[expert.name, expert.keyEnv] as const] : [],
-  )
-  return Object.fromEntries(
-    named.map(([name, variable]) => {
-      const key = process.env[variable]
-      if (key !== undefined && key !== "") return [name, key]
-      throw new SettingError(
-        `${SETTINGS_FILE}: fleet.experts.${name}.key-env: expected a key in the environment variable ${variable}, found none`,
-      )
-    }),
-  )
+  const keys = experts.flatMap((expert) => {
+    const key = expert.kind === "remote" ? readKey(`fleet.experts.${expert.name}`, expert.keyEnv) : undefined
+    return key === undefined ? [] : [[expert.name, key] as const]
+  })
+  return Object.fromEntries(keys)
 }
 
 function announce(url: URL, { experts }: FleetConfig, { host, "api-key": apiKey }: Settings): void {

@@ -6,7 +6,7 @@ import { readBody } from "../http/readBody.ts"
 import { runForRequest } from "../http/sse.ts"
 
 /**
- * GET /admin/fleet: which router chooses, and each expert's health, with what it cools down from and until when, and its load.
+ * GET /admin/fleet: which router chooses, what embeds for it, and each expert's health, with what it cools down from and until when, and its load.
  *
  * POST /admin/fleet/router {}: reads the router's file anew, and asks it from the next request on.
  */
@@ -20,6 +20,7 @@ export const adminFleet = ({ fleet }: FleetDeps) =>
         leastScore,
         breaker: { maxFailures, firstBackoffMs, mostBackoffMs, quietMs },
         router: fleet.router(),
+        embedder: fleet.embedder(),
         experts: await Effect.runPromise(fleet.state),
       }
     })

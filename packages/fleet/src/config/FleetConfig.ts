@@ -1,6 +1,7 @@
 import type { TokenPrice } from "@consilium/cost"
 import type { BreakerPolicy } from "@consilium/scheduling"
 import type { Consult } from "../Consult.ts"
+import type { EmbedderConfig } from "./parseEmbedder.ts"
 import type { RoutingRule } from "../router/rules/createRuleFinder.ts"
 
 export interface ExpertLimits {
@@ -58,6 +59,15 @@ export interface RemoteExpertConfig extends ExpertBase {
   readonly continues: boolean
 }
 
+/** A user's decoder in ONNX, which our engine runs as it was exported. */
+export interface OnnxTextExpertConfig extends ExpertBase {
+  readonly kind: "onnx-text"
+  /** Its file, with the tokenizer beside it. */
+  readonly model: string
+  /** Resident bytes that its engine may have; reckoned by its files unless given. */
+  readonly memoryBytes: number | undefined
+}
+
 /** Looks at images for experts that read text: format, size and colours, and a classifier's labels where it has one. */
 export interface OnnxExpertConfig extends ExpertBase {
   readonly kind: "onnx"
@@ -71,7 +81,14 @@ export interface OnnxExpertConfig extends ExpertBase {
   readonly deviation: readonly number[]
 }
 
-export type ExpertConfig = LocalExpertConfig | RemoteExpertConfig | OnnxExpertConfig
+export type ExpertConfig = LocalExpertConfig | RemoteExpertConfig | OnnxTextExpertConfig | OnnxExpertConfig
+
+/** An expert that runs in an engine of ours. */
+export type EngineExpertConfig = LocalExpertConfig | OnnxTextExpertConfig
+
+export function isEngineExpert(expert: ExpertConfig): expert is EngineExpertConfig {
+  return expert.kind === "local" || expert.kind === "onnx-text"
+}
 
 /** Which requests to `auto` are consulted unasked, and how. */
 export interface ConsultPolicy extends Consult {
@@ -88,6 +105,8 @@ export interface FleetConfig {
   readonly leastScore: number
   /** A trained router's file. */
   readonly router: string | undefined
+  /** What embeds requests, for a router that was trained with embeddings. */
+  readonly embedder: EmbedderConfig | undefined
   /** Undefined: only who asks for a consultation gets one. */
   readonly consult: ConsultPolicy | undefined
   readonly breaker: BreakerPolicy

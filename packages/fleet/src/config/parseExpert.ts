@@ -2,6 +2,7 @@ import type { TokenPrice } from "@consilium/cost"
 import { RouterError } from "../router/RouterError.ts"
 import { createRuleFinder, type RoutingRule } from "../router/rules/createRuleFinder.ts"
 import type { ExpertConfig, ExpertLimits, Modality } from "./FleetConfig.ts"
+import { parseKeyEnv, parseUrl } from "./parseEndpoint.ts"
 import { TableError, type TableReader } from "./TableReader.ts"
 
 type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>
@@ -15,11 +16,17 @@ const LOCAL_TIMEOUT_MS = 120_000
 
 /** Reads one expert's table. @throws TableError */
 export function parseExpert(name: string, table: TableReader, timeoutMs: number): ExpertConfig {
-  const kind = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
+  const kind = parseKindName(table)
   const base = parseBase(name, table, kind, timeoutMs)
   const expert = parseKind(kind, base, table)
   table.end()
   return expert
+}
+
+/** The same word stands for ONNX models of text, which answer, and of images, which look. */
+function parseKindName(table: TableReader): ExpertConfig["kind"] {
+  const name = table.oneOf("kind", ["local", "remote", "onnx"]) ?? table.fail("kind", "one of local, remote, onnx")
+  return name === "onnx" && table.texts("modalities").includes("text") ? "onnx-text" : name
 }
 
 function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): ExpertConfig {
@@ -41,6 +48,8 @@ function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): 
         keyEnv: parseKeyEnv(table),
         continues: table.flag("continues") ?? false,
       }
+    case "onnx-text":
+      return { ...base, kind, model: table.neededText("model"), memoryBytes: table.bytes("memory") }
     case "onnx":
       return {
         ...base,
@@ -67,10 +76,13 @@ function parseBase(name: string, table: TableReader, kind: ExpertConfig["kind"],
     isGeneralist: table.flag("generalist") ?? false,
     role: table.oneOf("role", ["strong", "cheap"]),
     rules: parseRules(table.table("rules")),
-    timeoutMs: table.duration("timeout") ?? (kind === "local" ? Math.max(timeoutMs, LOCAL_TIMEOUT_MS) : timeoutMs),
+    timeoutMs: table.duration("timeout") ?? (isOwn(kind) ? Math.max(timeoutMs, LOCAL_TIMEOUT_MS) : timeoutMs),
     events: table.texts("events"),
   }
 }
+
+/** Whether an engine of ours runs it. */
+const isOwn = (kind: ExpertConfig["kind"]): boolean => kind === "local" || kind === "onnx-text"
 
 function parsePrice(table: TableReader | undefined): TokenPrice {
   const usd = (key: string): number | undefined => table?.number(key, 0, 1e6)
@@ -100,8 +112,8 @@ function parseModalities(table: TableReader, kind: ExpertConfig["kind"]): readon
   const found = table.texts("modalities")
   const isKnown = found.length > 0 && found.every((one) => MODALITIES.includes(one as Modality))
   if (!isKnown) return table.fail("modalities", `a list of ${MODALITIES.join(", ")}`)
-  if (kind === "onnx" && found.includes("text"))
-    return table.fail("modalities", 'only "image": texts are not classified')
+  if (kind === "onnx-text" && found.includes("image"))
+    return table.fail("modalities", 'only "text", or only "image": a model of text sees none')
   if (kind === "local" && found.includes("image")) return table.fail("modalities", 'only "text": our engine reads text')
   return found as Modality[]
 }
@@ -127,27 +139,11 @@ function parseRules(table: TableReader | undefined): RoutingRule | undefined {
   return rules
 }
 
-function parseUrl(table: TableReader): string {
-  const text = table.neededText("url")
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const isHttp = url !== undefined && ["http:", "https:"].includes(url.protocol)
-  if (!isHttp || url.username !== "" || url.search !== "" || url.hash !== "")
-    return table.fail("url", 'an address such as "https://api.example.com/v1", without name, query or fragment')
-  return text.replace(/\/+$/, "")
-}
-
 /** A classifier's, in the order of its scores. */
 function parseLabels(table: TableReader): readonly string[] {
   const labels = table.texts("labels")
   if (table.has("model") === labels.length > 0) return labels
   return table.fail("labels", "the labels of the model, in the order of its scores, and none without a model")
-}
-
-/** The key itself has no place in a file. */
-function parseKeyEnv(table: TableReader): string | undefined {
-  const name = table.text("key-env")
-  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
-  return table.fail("key-env", "the name of an environment variable")
 }
 
 function parseColours(table: TableReader, key: string): readonly number[] | undefined {

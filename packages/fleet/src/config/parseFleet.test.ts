@@ -31,6 +31,13 @@ describe("parseFleet", () => {
     expect(experts[1]).toMatchObject({ kind: "local", format: undefined, memoryBytes: 2 ** 29, timeoutMs: 120_000 })
   })
 
+  test("an ONNX model of text answers like any other; one of images looks", () => {
+    const text = 'kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text"]\nmemory = "1GiB"\ngeneralist = true'
+    const { experts } = fleetOf(`${expert(text)}\n[fleet.experts.eye]\nkind = "onnx"`)
+    expect(experts[0]).toMatchObject({ kind: "onnx-text", model: "m.onnx", memoryBytes: 2 ** 30, timeoutMs: 120_000 })
+    expect(experts[1]).toMatchObject({ kind: "onnx", modalities: ["image"] })
+  })
+
   test("nobody is consulted unasked unless the table says so", () => {
     const two = `${expert(REMOTE)}\n[fleet.experts.b]\n${REMOTE}`
     expect(fleetOf(two).consult).toBeUndefined()
@@ -39,7 +46,26 @@ describe("parseFleet", () => {
     expect(fleetOf(`${given}\n${two}`).consult).toEqual({ kind: "best-of", numExperts: 2, from: 0.5 })
   })
 
+  test("reads an embedder of each kind, and fills in the usual", () => {
+    const embedderOf = (lines: string) => fleetOf(`[fleet.embedder]\n${lines}\n${expert(REMOTE)}`).embedder
+    expect(fleetOf(expert(REMOTE)).embedder).toBeUndefined()
+    const usual = { task: "", timeoutMs: 1000 }
+    expect(embedderOf('kind = "local"')).toEqual({ ...usual, kind: "local", model: "consilium-mini", format: "int8" })
+    const onnx = 'kind = "onnx"\nmodel = "m.onnx"\ntask = "query: "\ntimeout = "50ms"'
+    expect(embedderOf(onnx)).toEqual({ kind: "onnx", model: "m.onnx", task: "query: ", timeoutMs: 50 })
+    const url = "https://api.example.com/v1"
+    const remote = `kind = "remote"\nurl = "${url}/"\nmodel = "m"\nsize = 384\nkey-env = "KEY"`
+    expect(embedderOf(remote)).toEqual({ ...usual, kind: "remote", url, model: "m", size: 384, keyEnv: "KEY" })
+  })
+
   test.each([
+    ["[fleet.embedder]\n" + expert(REMOTE), "fleet.embedder.kind: expected one of local, onnx, remote, found nothing"],
+    ['[fleet.embedder]\nkind = "onnx"\n' + expert(REMOTE), "fleet.embedder.model: expected some text, found nothing"],
+    [
+      `[fleet.embedder]\n${REMOTE}\n${expert(REMOTE)}`,
+      "fleet.embedder.size: expected the length of the model's vectors",
+    ],
+    ['[fleet.embedder]\nkind = "local"\nsize = 3\n' + expert(REMOTE), "fleet.embedder.size: there is no such key"],
     ["", "consilium.toml: fleet.experts: expected tables [fleet.experts.<name>], found nothing"],
     ["deadlines = 3\n" + expert(REMOTE), "consilium.toml: fleet.deadlines: there is no such key: expected one of"],
     ["deadline = 30\n" + expert(REMOTE), 'fleet.deadline: expected a time such as "30s" or "2m", found 30'],
@@ -70,7 +96,15 @@ describe("parseFleet", () => {
     [`[fleet.experts."a b"]\n${REMOTE}`, "fleet.experts.a b: expected a name of letters"],
     [expert('kind = "onnx"'), "expected an expert that answers"],
     [expert('kind = "onnx"\nmodel = "x.onnx"'), "fleet.experts.a.labels: expected the labels of the model"],
-    [expert('kind = "onnx"\nmodalities = ["text"]'), 'fleet.experts.a.modalities: expected only "image"'],
+    [expert('kind = "onnx"\nmodalities = ["text"]'), "fleet.experts.a.model: expected some text, found nothing"],
+    [
+      expert('kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text", "image"]'),
+      'fleet.experts.a.modalities: expected only "text", or only "image"',
+    ],
+    [
+      expert('kind = "onnx"\nmodel = "m.onnx"\nmodalities = ["text"]\nlabels = ["a"]'),
+      "fleet.experts.a.labels: there is no such key",
+    ],
     [
       expert(`${REMOTE}\ngeneralist = true`) +
         expert(`${REMOTE}\ngeneralist = true`).replace(".a]", ".b]").replace("[", "\n["),

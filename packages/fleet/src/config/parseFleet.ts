@@ -1,6 +1,7 @@
 import type { BreakerPolicy } from "@consilium/scheduling"
 import { CONSULT_KINDS } from "../Consult.ts"
 import type { ConsultPolicy, ExpertConfig, FleetConfig } from "./FleetConfig.ts"
+import { parseEmbedder } from "./parseEmbedder.ts"
 import { parseExpert } from "./parseExpert.ts"
 import { TableError, readTable, type TableReader } from "./TableReader.ts"
 
@@ -26,6 +27,7 @@ export function parseFleet(value: unknown, source: string): FleetConfig {
     deadlineMs: table.duration("deadline") ?? DEADLINE_MS,
     leastScore: table.number("least-score", 0, 1) ?? LEAST_SCORE,
     router: table.text("router"),
+    embedder: parseEmbedder(table.table("embedder")),
     consult: parseConsult(table.table("consult")),
     breaker: parseBreaker(table.table("breaker")),
     experts: parseExperts(

@@ -1,9 +1,10 @@
 /** A process that runs one image classifier: what it takes down is itself, never the service. */
 import { createSession, graphValues, tensorOf } from "@consilium/onnx"
 import { readFileSync } from "node:fs"
+import { answerQuestions } from "../process/answerQuestions.ts"
 
-interface Look {
-  readonly id: number
+/** What the classifier is asked to look at. */
+export interface Look {
   /** `[size, size, 3]` */
   readonly pixels: Uint8Array
   readonly size: number
@@ -22,16 +23,12 @@ if (inputs.length !== 1 || input === undefined || output === undefined || !input
 const isColoursLast = input.shape[3] === 3 && input.shape[1] !== 3
 const session = createSession(model, 1)
 
-process.on("message", (look: Look) => {
-  const { id, size, numLabels } = look
-  try {
-    const shape = isColoursLast ? [1, size, size, 3] : [1, 3, size, size]
-    const scores = new Float32Array(numLabels)
-    session.run({ [input.name]: tensorOf(valuesOf(look), shape) }, { [output.name]: tensorOf(scores, [1, numLabels]) })
-    process.send!({ id, scores: [...scores] })
-  } catch (error) {
-    process.send!({ id, error: (error as Error).message })
-  }
+answerQuestions((look: Look): readonly number[] => {
+  const { size, numLabels } = look
+  const shape = isColoursLast ? [1, size, size, 3] : [1, 3, size, size]
+  const scores = new Float32Array(numLabels)
+  session.run({ [input.name]: tensorOf(valuesOf(look), shape) }, { [output.name]: tensorOf(scores, [1, numLabels]) })
+  return [...scores]
 })
 
 function valuesOf({ pixels, size, mean, deviation }: Look): Float32Array {

@@ -1,8 +1,9 @@
 import { softmax } from "@consilium/tensor"
-import type { Subprocess } from "bun"
 import { Effect, type Scope } from "effect"
 import { join } from "node:path"
 import type { OnnxExpertConfig } from "../config/FleetConfig.ts"
+import { createAskedProcess, ProcessError } from "../process/createAskedProcess.ts"
+import type { Look } from "./classifierMain.ts"
 import { decodePixels } from "./decodePixels.ts"
 import type { Sighting } from "./describeImage.ts"
 
@@ -20,8 +21,6 @@ const MOST_LABELS = 3
 const LEAST_PROBABILITY = 0.05
 const TIMEOUT_MS = 20_000
 
-type Asker = PromiseWithResolvers<readonly number[]>
-
 /**
  * A classifier in a process of its own, which starts with the first image, anew after its death, and ends with the scope.
  *
@@ -38,42 +37,14 @@ export const openClassifier = (
 
 function createClassifier(config: Pick<OnnxExpertConfig, "labels" | "size" | "mean" | "deviation">, model: string) {
   const { labels, size, mean, deviation } = config
-  const asking = new Map<number, Asker>()
-  let child: Subprocess | undefined
-  let nextId = 0
-  const failAll = (): void => {
-    for (const asker of asking.values()) asker.reject(new ClassifierError("its process ended"))
-    asking.clear()
-  }
-  const start = (): Subprocess =>
-    Bun.spawn([process.execPath, MAIN, model], {
-      stdio: ["ignore", "ignore", "inherit"],
-      serialization: "advanced",
-      ipc(message) {
-        const { id, scores, error } = message as { id: number; scores?: unknown; error?: unknown }
-        const asker = asking.get(id)
-        asking.delete(id)
-        if (isScores(scores, labels.length)) asker?.resolve(scores)
-        else asker?.reject(new ClassifierError(String(error)))
-      },
-      onExit() {
-        child = undefined
-        failAll()
-      },
-    })
+  const asked = createAskedProcess({ main: MAIN, args: [model], timeoutMs: TIMEOUT_MS })
   const score = async (pixels: Uint8Array, signal: AbortSignal): Promise<readonly number[]> => {
-    child ??= start()
-    const id = nextId++
-    const asker = Promise.withResolvers<readonly number[]>()
-    asking.set(id, asker)
-    // One that hangs in native code is ended, and another one starts with the next image.
-    const timer = setTimeout(() => child?.kill("SIGKILL"), TIMEOUT_MS)
-    signal.addEventListener("abort", () => asker.reject(new ClassifierError("nobody waits for it any more")))
-    child.send({ id, pixels, size, mean, deviation, numLabels: labels.length })
-    return asker.promise.finally(() => {
-      clearTimeout(timer)
-      asking.delete(id)
+    const look: Look = { pixels, size, mean, deviation, numLabels: labels.length }
+    const scores = await asked.ask(look, signal).catch((error: unknown) => {
+      throw error instanceof ProcessError ? new ClassifierError(error.message) : error
     })
+    if (isScores(scores, labels.length)) return scores
+    throw new ClassifierError(`expected ${labels.length} finite scores, found others`)
   }
   return {
     classify: async (bytes: Uint8Array, signal: AbortSignal): Promise<readonly Sighting[]> => {
@@ -84,10 +55,7 @@ function createClassifier(config: Pick<OnnxExpertConfig, "labels" | "size" | "me
         .toSorted((a, b) => b.probability - a.probability)
         .slice(0, MOST_LABELS)
     },
-    async end(): Promise<void> {
-      child?.kill("SIGKILL")
-      await child?.exited
-    },
+    end: asked.end,
   }
 }
 

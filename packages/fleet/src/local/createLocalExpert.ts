@@ -2,7 +2,7 @@ import { complete, type CompletionRequest, createEngineMeters, EngineError, Prom
 import { Effect } from "effect"
 import { ExpertFailure, type FailureKind } from "../ExpertFailure.ts"
 import type { FleetExpert } from "../FleetExpert.ts"
-import type { LocalExpertConfig } from "../config/FleetConfig.ts"
+import type { EngineExpertConfig } from "../config/FleetConfig.ts"
 import type { LocalEngines, LocalModel } from "./LocalEngines.ts"
 
 /** What an engine's failure says of the expert. */
@@ -18,7 +18,7 @@ const KINDS = {
 
 /** An expert whose model our own engine serves: it is woken when it is wanted, and goes on with any answer. */
 export function createLocalExpert(
-  { name, limits }: Pick<LocalExpertConfig, "name" | "limits">,
+  { name, limits }: Pick<EngineExpertConfig, "name" | "limits">,
   { text, expertBytesPerToken, options }: LocalModel,
   engines: LocalEngines,
 ): FleetExpert {

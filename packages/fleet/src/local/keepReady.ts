@@ -1,6 +1,6 @@
 import type { EventCalendar } from "@consilium/scheduling"
 import { Clock, Effect } from "effect"
-import type { LocalExpertConfig } from "../config/FleetConfig.ts"
+import type { EngineExpertConfig } from "../config/FleetConfig.ts"
 import type { LocalEngines } from "./LocalEngines.ts"
 import { DEMAND_WINDOW_MS, planWakes } from "./planWakes.ts"
 
@@ -10,7 +10,7 @@ const MOST_WINDOWS = 432
 
 /** Wakes experts that will be wanted, every minute, for ever: where memory has room, and nobody has to sleep for it. */
 export const keepReady = Effect.fnUntraced(function* (
-  experts: readonly Pick<LocalExpertConfig, "name" | "events">[],
+  experts: readonly Pick<EngineExpertConfig, "name" | "events">[],
   engines: LocalEngines,
   calendar: EventCalendar | undefined,
 ): Effect.fn.Return<never> {

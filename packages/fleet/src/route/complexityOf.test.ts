@@ -8,6 +8,7 @@ const TEXT = "Why? How? Since when? For whom?"
 const router: FleetRouter = {
   kind: "words",
   file: undefined,
+  embeddingSize: undefined,
   numTaught: () => 0,
   chooser: { experts: [], score: () => new Float32Array(0) },
 }

@@ -12,6 +12,8 @@ export type RouterKind = "words" | "choose" | "cost-quality" | "own"
 export interface FleetRouter {
   readonly kind: RouterKind
   readonly file: RouterFile | undefined
+  /** Requests must carry an embedding of so many values; undefined where they need none. */
+  readonly embeddingSize: number | undefined
   /** Returns how many times feedback has moved it. */
   readonly numTaught: () => number
   /** Scores experts: a trained router, or words. */
@@ -38,7 +40,8 @@ export function createFleetRouter(
   experts: readonly Pick<ExpertConfig, "name" | "domain" | "description" | "examples">[],
   given: RequestRouter | undefined,
 ): FleetRouter {
-  const untaught = { file: undefined, numTaught: () => 0 }
+  const embeddingSize = given?.embeddingSize
+  const untaught = { file: undefined, embeddingSize, numTaught: () => 0 }
   if (given === undefined) return { kind: "words", chooser: createWordRouter(experts), ...untaught }
   if (!isLearned(given)) return { kind: "own", chooser: given, ...untaught }
   let taught: CorrectedRouter | undefined
@@ -52,7 +55,7 @@ export function createFleetRouter(
     return { before: untaught.scoreRead(read)[place]!, after: taught.scoreRead(read)[place]! }
   }
   const score: RequestRouter["score"] = (request) => (taught ?? given).score(request)
-  const learning = { file: given.file, numTaught: () => numTaught, teach }
+  const learning = { file: given.file, embeddingSize, numTaught: () => numTaught, teach }
   const { tradeOff } = given.weights
   if (tradeOff === undefined) return { kind: "choose", chooser: { experts: given.experts, score }, ...learning }
   const gain = (request: RoutedRequest): number => gainOf(score(request))

@@ -5,6 +5,8 @@ import type { FleetRequest } from "../FleetRequest.ts"
 import type { RoutedRequest } from "../router/RequestRouter.ts"
 import { complexityOf } from "./complexityOf.ts"
 import type { BaseScores } from "./createBaseStage.ts"
+import type { EmbeddedText } from "./createRequestEmbedder.ts"
+import { routedText } from "./embedRequest.ts"
 import type { Purse } from "../answer/Purse.ts"
 import { estimateCost, estimatePromptTokens } from "./estimateCost.ts"
 import type { Complexity } from "./measureComplexity.ts"
@@ -27,10 +29,14 @@ export interface RoutedCall {
   report(plan: RoutePlan, pressures: readonly ExpertPressure[], chosen: number, why?: string): RouteReport
 }
 
-/** Scores a request: rules and router, and the share between strong and cheap where it is asked for. */
-export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall {
+/**
+ * Scores a request: rules and router, and the share between strong and cheap where it is asked for.
+ *
+ * @param embedded the request's `routedText`, where the router wants an embedding
+ */
+export function routeRequest(core: FleetCore, request: FleetRequest, embedded: EmbeddedText | undefined): RoutedCall {
   const { members, generalist } = core
-  const routed = asRouted(request)
+  const routed = asRouted(request, embedded)
   const promptTokens = routed.numTokens!
   const { target } = request
   const scored = core.baseStage(routed)
@@ -48,7 +54,10 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
       const pressures = members.map((_, place) => pressureOf(core, place, request, promptTokens, nowMs, budgetUsd))
       return { ...planRoute(base.scores, pressures), pressures }
     },
-    report(plan, pressures, chosen, why = whyOf(base, named, chosen, generalist, core.config.leastScore)) {
+    report(plan, pressures, chosen, given) {
+      const plain = given ?? whyOf(base, named, chosen, generalist, core.config.leastScore)
+      const isScored = named === undefined && base.rules[chosen] === undefined
+      const why = embedded?.lacks !== undefined && isScored ? `${plain}; by words alone: ${embedded.lacks}` : plain
       const scores = members.map(({ config }, place): ExpertScore => {
         const { unavailable } = pressures[place]!
         const [baseScore, adjusted] = [rounded(base.scores[place]!), rounded(plan.adjusted[place]!)]
@@ -62,11 +71,15 @@ export function routeRequest(core: FleetCore, request: FleetRequest): RoutedCall
   }
 }
 
-function asRouted({ messages, tools }: FleetRequest): RoutedRequest {
+function asRouted({ messages, tools }: FleetRequest, embedded: EmbeddedText | undefined): RoutedRequest {
   const numImages = messages.reduce((sum, { images = [] }) => sum + images.length, 0)
-  // What the conversation is about now: its latest turn.
-  const text = messages.findLast(({ role }) => role === "user")?.content ?? messages.at(-1)!.content
-  return { text, numImages, hasTools: tools.length > 0, numTokens: estimatePromptTokens(messages) }
+  return {
+    text: routedText(messages),
+    numImages,
+    hasTools: tools.length > 0,
+    numTokens: estimatePromptTokens(messages),
+    ...(embedded && { embedding: embedded.embedding }),
+  }
 }
 
 /**

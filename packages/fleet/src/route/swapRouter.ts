@@ -31,11 +31,11 @@ export function swapRouter(
   return { routing, swap: { router: reportRouting(routing), before: reportRouting(core) } }
 }
 
-function read({ config }: FleetCore): ReturnType<typeof loadFleetRouter> {
+function read({ config, embedder }: FleetCore): ReturnType<typeof loadFleetRouter> {
   if (config.router === undefined)
     throw refusal("The fleet has no trained router that could be replaced: name one in fleet.router, and start anew.")
   try {
-    return loadFleetRouter(config)
+    return loadFleetRouter(config, embedder?.mark)
   } catch (error) {
     if (error instanceof RouterError || error instanceof TableError)
       throw refusal(`The router stays as it was: ${error.message}.`)

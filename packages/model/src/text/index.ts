@@ -4,5 +4,7 @@ export { createDetokenizer, decodeIds, type Detokenizer } from "./createDetokeni
 export { createStopMatcher, type StopMatcher } from "./createStopMatcher.ts"
 export { createToolCallParser, type ToolCallParser } from "./createToolCallParser.ts"
 export { type Conversation, encodeChat } from "./encodeChat.ts"
+export { findModelFile } from "./findModelFile.ts"
+export { loadEndIds } from "./loadEndIds.ts"
 export { loadTokenizer, type Tokenizer } from "./loadTokenizer.ts"
 export { TextError } from "./TextError.ts"

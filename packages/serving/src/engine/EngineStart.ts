@@ -7,6 +7,8 @@ export const EngineStart = Schema.Struct({
   /** The checkpoint: its config is read again. */
   sourceDir: Schema.String,
   preparedDir: Schema.String,
+  /** A user's decoder in ONNX, which is run in place of a prepared model: both directories are its own. */
+  onnxModel: Schema.optionalKey(Schema.String),
   backend: Schema.Literals(["auto", "reference", "onnx", "x64"]),
   numThreads: Schema.Int.check(Schema.isGreaterThan(0)),
   numSlots: Schema.Int.check(Schema.isGreaterThan(0)),

@@ -1,11 +1,12 @@
 import type { Backend } from "@consilium/kernels"
-import type { Transformer } from "@consilium/model"
+import type { ModelConfig, Transformer } from "@consilium/model"
 
-/** The part of a transformer that steps need. */
+/** The part of a transformer that steps need; a user's own decoder has it too. */
 export type StepModel = Pick<
   Transformer,
-  "config" | "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
+  "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
 > & {
+  readonly config: Pick<ModelConfig, "vocabSize" | "layers">
   /** Bytes of one expert of a layer. */
   expertBytes(layer: number): number
   readonly backend: Pick<Backend, "kernelMs">

@@ -1,5 +1,5 @@
-import { type Backend, createArena, findMemoryDomains } from "@consilium/kernels"
-import { createTransformer, formatsName, openPreparedModel, type Transformer, weightBytes } from "@consilium/model"
+import { createArena, findMemoryDomains } from "@consilium/kernels"
+import { createTransformer, formatsName, openPreparedModel, weightBytes } from "@consilium/model"
 import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../store/createEngineExperts.ts"
 import { chooseBackend } from "./chooseBackend.ts"
 import type { EngineStart } from "./EngineStart.ts"
@@ -8,8 +8,9 @@ import { expertBudget, measureReserve, planContext } from "./planMemory.ts"
 
 /** A model that is ready for steps. */
 export interface EngineModel {
-  readonly transformer: Transformer & Pick<StepModel, "expertBytes">
-  readonly backend: Backend
+  readonly model: StepModel
+  /** Its name. */
+  readonly backend: string
   /** Undefined where no layer has a router. */
   readonly experts: EngineExperts | undefined
   /** Bytes of all weights, awake or asleep. */
@@ -84,8 +85,8 @@ export async function loadEngineModel(
     })
     experts?.desire(start.desired)
     return {
-      transformer: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },
-      backend,
+      model: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },
+      backend: backend.name,
       experts,
       weightBytes: numBytes.all,
       format: formatsName(prepared),

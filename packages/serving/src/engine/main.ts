@@ -1,13 +1,21 @@
 /** The engine process: loads one model, serves it over IPC, ends with its parent. Started by `client/Engine.ts` only. */
 import { Effect, Schema } from "effect"
 import { EngineStart } from "./EngineStart.ts"
-import { loadEngineModel } from "./loadEngineModel.ts"
+import { type EngineModel, loadEngineModel } from "./loadEngineModel.ts"
 import { runEngine, sendEvents } from "./runEngine.ts"
 
 // Nothing survives the parent; what a terminal sends to the whole group is the parent's to decide.
 process.on("disconnect", () => process.exit(0))
 process.on("SIGINT", () => {})
 process.on("SIGTERM", () => {})
+
+/** onnxruntime is loaded only where it is needed. */
+const loadModel = async (
+  ...[start, onProgress, listeners]: Parameters<typeof loadEngineModel>
+): Promise<EngineModel> =>
+  start.onnxModel === undefined
+    ? loadEngineModel(start, onProgress, listeners)
+    : (await import("../onnx/loadOnnxModel.ts")).loadOnnxModel(start, start.onnxModel)
 
 const main = Effect.gen(function* () {
   const text = yield* Effect.promise(() => Bun.stdin.text())
@@ -16,7 +24,7 @@ const main = Effect.gen(function* () {
   const loaded = yield* Effect.acquireRelease(
     Effect.tryPromise({
       try: () =>
-        loadEngineModel(
+        loadModel(
           start,
           (done, total) => {
             if (performance.now() - reportedAt < 100 && done < total) return
@@ -32,15 +40,13 @@ const main = Effect.gen(function* () {
     }),
     (model) => Effect.sync(model.close),
   )
-  const { transformer, backend, format, reason, isSecondBest } = loaded
+  const { model, backend, format, reason, isSecondBest } = loaded
   if (start.debug >= 1 || isSecondBest)
-    console.error(
-      `backend ${reason}; format ${format}; ${transformer.numSlots} slots of ${transformer.capacity} positions`,
-    )
+    console.error(`backend ${reason}; format ${format}; ${model.numSlots} slots of ${model.capacity} positions`)
   const { weightBytes, experts } = loaded
   yield* runEngine(start, {
-    model: transformer,
-    backend: backend.name,
+    model,
+    backend,
     format,
     weightBytes,
     isSecondBest,

@@ -7,11 +7,12 @@ import type { EngineStart } from "./EngineStart.ts"
 const STATE_SHARE = 0.5
 /** Where experts do not all fit, contexts take this share of what the dense weights leave: an expert that sleeps costs time, a long context is rarely used. */
 const PAGED_STATE_SHARE = 0.2
-const LEAST_CONTEXT = 256
+export const LEAST_CONTEXT = 256
 /** What the process grows by beside the arena: code, the JavaScript heap, threads' stacks. */
 const GROWTH_BYTES = 96 * 2 ** 20
 
-const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
+/** Bytes as errors say them. */
+export const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
 
 /** Bytes of the process that are not for weights and contexts: what it has before any is there, and what it grows by. */
 export function measureReserve(): number {

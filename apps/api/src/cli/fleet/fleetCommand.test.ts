@@ -1,3 +1,4 @@
+import { loadRouter } from "@consilium/fleet"
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -69,6 +70,27 @@ test("fleet train: writes no file that could not be read again, and one of the l
   expect(run("evaluate", "s.router", "desks.csv").exitCode).toBe(0)
 }, 60_000)
 
+test("fleet train --embedder local: the router says whose embeddings it wants, and is judged by the same", () => {
+  const args = ["--kind", "linear", "--cache-dir", dir]
+  const trained = run("train", "desks.csv", ...args, "--embedder", "local", "--out", "e.router")
+  expect(trained).toMatchObject({ exitCode: 0 })
+  const { embedder } = loadRouter(join(dir, "e.router")).weights
+  expect(embedder).toMatchObject({ kind: "local", model: "consilium-mini", task: "", size: 256 })
+  const accuracy = /accuracy .*/.exec(trained.out)![0]
+  expect(run("evaluate", "e.router", "desks.csv", "--cache-dir", dir).out).toContain(accuracy)
+
+  writeFileSync(join(dir, "consilium.toml"), '[fleet.embedder]\nkind = "local"\ntask = "desk: "\n')
+  try {
+    const other = run("evaluate", "e.router", "desks.csv", "--cache-dir", dir)
+    expect(other.error).toContain("in [fleet.embedder], found local consilium-mini (size 256, content ")
+    expect(other.error).toContain('task "desk: ")')
+    const remote = run("train", "desks.csv", ...args, "--embedder", "remote")
+    expect(remote.error).toContain('fleet.embedder.kind: expected "local", as it says, found "remote"')
+  } finally {
+    rmSync(join(dir, "consilium.toml"))
+  }
+}, 60_000)
+
 test("fleet: what cannot be is said in one line", () => {
   writeFileSync(join(dir, "bad.csv"), 'text,label\n"a,b\n')
   writeFileSync(join(dir, "other.csv"), "text,label\nmy dog,pets\nmy cat,loans\n")
@@ -80,6 +102,8 @@ test("fleet: what cannot be is said in one line", () => {
     [["train", "desks.csv", "--label", "desk"], "desks.csv: expected a column desk, found text, label"],
     [["train", "desks.csv", "--kind", "deep"], "--kind: expected linear or mlp, found deep"],
     [["train", "desks.csv", "--cheap", "a"], "expected --cheap and --strong together, found one of them"],
+    [["train", "desks.csv", "--embedder", "own"], "--embedder: expected local, onnx or remote, found own"],
+    [["train", "desks.csv", "--embedder", "onnx"], "expected a table that says which model, for all kinds but local"],
     [["train", "desks.csv", "--seed", "x"], "--seed: expected a whole number, found x"],
     [["evaluate", "desks.csv", "desks.csv"], "desks.csv: expected a router's file, found something else"],
     [["evaluate", "desks.router", "other.csv"], "expected the router's experts (cards, loans), found pets"],

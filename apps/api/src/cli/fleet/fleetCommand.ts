@@ -14,6 +14,8 @@ export const fleetCommand: Command = {
     "  --strong COLUMN  answered well: the router learns when the cheap one suffices\n" +
     "  --text COLUMN    the column with the request (text); columns tools and images are read where there are any\n" +
     "  --kind KIND      linear, or mlp (the default): larger, slower to train, right more often\n" +
+    "  --embedder KIND  local, onnx or remote: texts are embedded too, by the table [fleet.embedder] of consilium.toml;\n" +
+    "                   without a table, local is the embedded model\n" +
     "  --seed N         of the split and the training (0)\n" +
     "  --out FILE       where the router goes (<examples>.router)\n" +
     "  --svg FILE       draws calibration, or quality over the share of the strong expert",

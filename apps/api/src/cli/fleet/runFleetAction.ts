@@ -3,8 +3,12 @@ import {
   createCostRouter,
   createLearnedRouter,
   decodeRouter,
+  describeEmbedder,
+  embedExamples,
+  type EmbedderMark,
   encodeRouter,
   type ExampleSet,
+  isSameEmbedder,
   type LearnedRouter,
   loadRouter,
   readExamples,
@@ -19,30 +23,35 @@ import { writeFileSync } from "node:fs"
 import { basename } from "node:path"
 import { UsageError } from "../Command.ts"
 import { parseCommandLine } from "../parseCommandLine.ts"
-import { readableBytes } from "../progressBar.ts"
+import { progressBar, readableBytes } from "../progressBar.ts"
+import type { Settings } from "../../settings/Settings.ts"
+import { embedderTable, openFleetEmbedder } from "./openFleetEmbedder.ts"
 import { reportRouter } from "./reportRouter.ts"
 
 const HELD_OUT = 0.2
-const OWN = ["text", "label", "cheap", "strong", "kind", "out", "seed", "svg"]
+const OWN = ["text", "label", "cheap", "strong", "kind", "embedder", "out", "seed", "svg"]
+/** A remote embedder has so long for a batch of texts. */
+const BATCH_MS = 60_000
 
 /** Trains a router, or judges one, as the words after `fleet` say; returns the exit code. @throws UsageError, RouterError */
-export function runFleetAction(args: readonly string[]): number {
+export async function runFleetAction(args: readonly string[]): Promise<number> {
   const [action, ...rest] = args
-  const { positionals, own } = parseCommandLine(rest, OWN)
+  const { positionals, own, settings } = parseCommandLine(rest, OWN)
   const option = (name: string): string | undefined => own[name]?.at(-1)
-  if (action === "train") return train(positionals, option)
-  if (action === "evaluate") return evaluate(positionals, option)
+  if (action === "train") return train(positionals, option, settings)
+  if (action === "evaluate") return evaluate(positionals, option, settings)
   throw new UsageError(`expected train or evaluate, found ${action ?? "nothing"}`)
 }
 
 type Option = (name: string) => string | undefined
 
-function train(paths: readonly string[], option: Option): number {
+async function train(paths: readonly string[], option: Option, settings: Settings): Promise<number> {
   if (paths.length === 0) throw new UsageError("expected a file of examples, found none")
   const seed = wholeNumber("seed", option("seed") ?? "0")
   const kind = option("kind") ?? "mlp"
   if (kind !== "linear" && kind !== "mlp") throw new UsageError(`--kind: expected linear or mlp, found ${kind}`)
-  const { experts, examples } = readSet(paths, option)
+  const { experts, examples: read } = readSet(paths, option)
+  const { examples, embedder } = await embed(read, option("embedder"), settings)
   const { held, rest } = splitExamples(examples, stratumOf, HELD_OUT, seed)
   console.log(
     `${examples.length} examples of ${experts.length} experts: ${rest.length} to learn from, ${held.length} held out`,
@@ -52,6 +61,7 @@ function train(paths: readonly string[], option: Option): number {
     task: option("cheap") === undefined ? "choose" : "cost-quality",
     model: kind,
     seed,
+    ...(embedder && { embedder }),
     onProgress: (line) => console.error(line),
   })
   const bytes = encodeRouter(weights)
@@ -64,7 +74,7 @@ function train(paths: readonly string[], option: Option): number {
   return 0
 }
 
-function evaluate([router, ...paths]: readonly string[], option: Option): number {
+async function evaluate([router, ...paths]: readonly string[], option: Option, settings: Settings): Promise<number> {
   if (router === undefined || paths.length === 0)
     throw new UsageError("expected a router and a file of examples, found fewer")
   const loaded = loadRouter(router)
@@ -74,8 +84,34 @@ function evaluate([router, ...paths]: readonly string[], option: Option): number
   if (unseen.length === 0)
     throw new UsageError(`${paths.join(", ")}: the router was trained on all ${numSeen} rows: expected others`)
   if (numSeen > 0) console.log(`${numSeen} rows that the router was trained on are left out`)
-  judge(loaded, unseen, option)
+  const { embedder: wanted } = loaded.weights
+  const { examples: judged, embedder } = await embed(unseen, wanted?.kind, settings)
+  if (wanted !== undefined && embedder !== undefined && !isSameEmbedder(wanted, embedder))
+    throw new UsageError(
+      `${router}: expected the embedder ${describeEmbedder(wanted)} in [fleet.embedder], found ${describeEmbedder(embedder)}`,
+    )
+  judge(loaded, judged, option)
   return 0
+}
+
+/** Embeds examples by an embedder of this kind, where there is one; returns which one it was. */
+async function embed(
+  examples: readonly RouterExample[],
+  kind: string | undefined,
+  settings: Settings,
+): Promise<{ readonly examples: readonly RouterExample[]; readonly embedder?: EmbedderMark }> {
+  if (kind === undefined) return { examples }
+  if (kind !== "local" && kind !== "onnx" && kind !== "remote")
+    throw new UsageError(`--embedder: expected local, onnx or remote, found ${kind}`)
+  const embedder = await openFleetEmbedder(embedderTable(kind), settings, BATCH_MS)
+  const bar = progressBar(`embedding ${examples.length} texts`)
+  try {
+    const embedded = await embedExamples(examples, embedder, (done) => bar.update(done, examples.length))
+    return { examples: embedded, embedder: embedder.mark }
+  } finally {
+    bar.end()
+    await embedder.close()
+  }
 }
 
 function readSet(paths: readonly string[], option: Option): ExampleSet {

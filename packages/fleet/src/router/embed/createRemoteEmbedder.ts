@@ -13,11 +13,10 @@ export interface EmbeddingEndpoint {
 }
 
 /** Embeds texts at an OpenAI-compatible endpoint. @throws RouterError (rejects) when it does not answer in time, or not with what was asked */
-export function createRemoteEmbedder(endpoint: EmbeddingEndpoint): Embedder {
+export function createRemoteEmbedder(endpoint: EmbeddingEndpoint): Pick<Embedder, "embed"> {
   const { baseUrl, model, apiKey, size, timeoutMs } = endpoint
   const url = `${baseUrl.replace(/\/$/, "")}/embeddings`
   return {
-    size,
     async embed(texts) {
       if (texts.length === 0) return []
       let body: unknown

@@ -1,46 +1,34 @@
-import { type Backend, createArena, createReferenceBackend } from "@consilium/kernels"
+import type { Backend } from "@consilium/kernels"
 import { createTransformer, loadTokenizer, openPreparedModel, type Transformer } from "@consilium/model"
-import type { Embedder } from "./Embedder.ts"
+import type { TextEmbedder } from "./Embedder.ts"
 
 /** Texts are cut to so many tokens: the beginning says the matter. */
 const MOST_TOKENS = 128
 
-/** An embedder that holds a model. */
-export interface LocalEmbedder extends Embedder {
-  /** Gives the model's memory back. */
-  close(): void
-}
-
 /**
  * Loads a prepared model into this process; a text's vector is the mean of its tokens' hidden states after the last layer.
  *
- * It computes in the caller's thread, with the reference backend unless another is given, which stays the caller's.
+ * It computes in the caller's thread, with the caller's backend, which stays its own.
  *
  * @throws PreparedModelError, TextError
  */
-export function openLocalEmbedder(preparedDir: string, sourceDir: string, backend?: Backend): LocalEmbedder {
+export function openLocalEmbedder(preparedDir: string, sourceDir: string, backend: Backend): TextEmbedder {
   const tokenizer = loadTokenizer(sourceDir)
   const prepared = openPreparedModel(preparedDir, sourceDir)
-  const own = backend === undefined ? createReferenceBackend(createArena({})) : undefined
-  const options = { prepared, backend: backend ?? own!, numSlots: 1, capacity: MOST_TOKENS, maxRows: MOST_TOKENS }
+  const options = { prepared, backend, numSlots: 1, capacity: MOST_TOKENS, maxRows: MOST_TOKENS }
   let transformer: Transformer
   try {
     transformer = createTransformer(options)
   } catch (error) {
-    closeAll()
-    throw error
-  }
-  function closeAll(): void {
-    own?.close()
-    own?.arena.close()
     prepared.close()
+    throw error
   }
   return {
     size: prepared.config.hiddenSize,
-    embed: async (texts) => texts.map((text) => meanHidden(transformer, tokenizer.encode(text).slice(0, MOST_TOKENS))),
+    embed: (text) => meanHidden(transformer, tokenizer.encode(text).slice(0, MOST_TOKENS)),
     close() {
       transformer.close()
-      closeAll()
+      prepared.close()
     },
   }
 }

@@ -6,11 +6,13 @@ import type { RouterWeights } from "../learned/RouterWeights.ts"
 import { NUM_FORMS } from "../features/requestFeatures.ts"
 import { NUM_TASKS } from "../RequestRouter.ts"
 import { RouterError } from "../RouterError.ts"
+import type { EmbedderMark } from "../embed/Embedder.ts"
 import { MAGIC, PREFIX_BYTES, type RouterHeader, VERSION } from "./encodeRouter.ts"
 
 const MOST_FILE_BYTES = 512 * 2 ** 20
 const MOST_EXPERTS = 10_000
 const MOST_NAME = 200
+const MOST_TEXT = 4000
 
 /**
  * Reads a router's file, and keeps which one it was. To swap routers, load the new one and use it from the next request on.
@@ -64,6 +66,7 @@ export function decodeRouter(bytes: Uint8Array, source: string): RouterWeights {
 
   const { experts, hiddenWidth, numGrams, numSeen, embeddingSize, hasHead, hasTradeOff, temperature, output, seed } =
     header
+  const embedder = header.embedder === undefined ? undefined : parseMark(header.embedder, embeddingSize, fail)
   const numFeatures = numGrams + NUM_FORMS + embeddingSize
   const headSizes = hasHead ? [NUM_TASKS * hiddenWidth, experts.length * hiddenWidth, experts.length] : []
   const tradeOffSizes = hasTradeOff ? [SHARES + 1, SHARES + 1] : []
@@ -109,6 +112,7 @@ export function decodeRouter(bytes: Uint8Array, source: string): RouterWeights {
     output,
     features: { seed, hashes, idf },
     embeddingSize,
+    ...(embedder !== undefined && { embedder }),
     seen,
     bag,
     bagBias,
@@ -143,5 +147,19 @@ function parseHeader(text: string, fail: (expected: string, found: unknown) => n
     return fail("a width that fits the experts", hiddenWidth)
   if (hasTradeOff && experts.length !== 2) return fail("two experts of a trade-off", experts.length)
   if (!(temperature > 0 && temperature < Number.POSITIVE_INFINITY)) return fail("a temperature above 0", temperature)
-  return { experts, output, seed, numGrams, numSeen, embeddingSize, hiddenWidth, hasHead, hasTradeOff, temperature }
+  return header
+}
+
+function parseMark(
+  value: unknown,
+  embeddingSize: number,
+  fail: (expected: string, found: unknown) => never,
+): EmbedderMark {
+  const { kind, model, content, task, size } = (value ?? {}) as EmbedderMark
+  const isText = (text: unknown): text is string => typeof text === "string" && text.length <= MOST_TEXT
+  if (kind !== "local" && kind !== "onnx" && kind !== "remote") return fail("an embedder's kind", kind)
+  if (!isText(model) || !isText(task) || (content !== undefined && !isText(content)))
+    return fail("an embedder's model, content and task", "others")
+  if (size !== embeddingSize || size === 0) return fail(`an embedder of size ${embeddingSize}, above 0`, size)
+  return { kind, model, ...(content !== undefined && { content }), task, size }
 }

@@ -1,3 +1,4 @@
+import type { EmbedderMark } from "../embed/Embedder.ts"
 import type { RouterWeights } from "../learned/RouterWeights.ts"
 
 /** What a router's file begins with. */
@@ -14,6 +15,7 @@ export interface RouterHeader {
   readonly numGrams: number
   readonly numSeen: number
   readonly embeddingSize: number
+  readonly embedder?: EmbedderMark
   readonly hiddenWidth: number
   readonly hasHead: boolean
   readonly hasTradeOff: boolean
@@ -26,7 +28,8 @@ export interface RouterHeader {
  * Rows lose about 1/250 of their largest value; `decodeRouter` gives what the file holds, so judge that.
  */
 export function encodeRouter(weights: RouterWeights): Uint8Array {
-  const { experts, output, features, embeddingSize, seen, bag, bagBias, head, temperature, tradeOff } = weights
+  const { experts, output, features, embeddingSize, embedder, seen, bag, bagBias, head, temperature, tradeOff } =
+    weights
   const header: RouterHeader = {
     experts,
     output,
@@ -34,6 +37,7 @@ export function encodeRouter(weights: RouterWeights): Uint8Array {
     numGrams: features.hashes.length,
     numSeen: seen.length,
     embeddingSize,
+    ...(embedder !== undefined && { embedder }),
     hiddenWidth: bagBias.length,
     hasHead: head !== undefined,
     hasTradeOff: tradeOff !== undefined,

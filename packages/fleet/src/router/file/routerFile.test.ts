@@ -40,6 +40,17 @@ test("file: what is read scores nearly as what was written, and is written the s
   expect(encodeRouter(read.weights)).toEqual(bytes)
 })
 
+test("file: says which embedder its embeddings are of", () => {
+  const examples = bankExamples().map(({ request, targets }) => ({
+    request: { ...request, embedding: Float32Array.of(request.text.length, 1) },
+    targets,
+  }))
+  const embedder = { kind: "local", model: "mini", content: "c0ffee-int8", task: "classification: ", size: 2 } as const
+  const training = { experts: BANK_EXPERTS, task: "choose", model: "linear", seed: 1, embedder } as const
+  const read = decodeRouter(encodeRouter(trainRouter(examples, training)), "own.router")
+  expect([read.embedder, read.embeddingSize]).toEqual([embedder, 2])
+})
+
 test("file: cut anywhere, it is refused", () => {
   for (let length = 0; length < bytes.length; length += Math.max(1, Math.floor(bytes.length / 97)))
     expect(() => decodeRouter(bytes.subarray(0, length), "cut.router")).toThrow(RouterError)
@@ -71,6 +82,9 @@ test("file: a header that lies is refused before anything is allocated", () => {
     [{ seed: -1 }, "seed, a whole number"],
     [{ seed: 0.5 }, "seed, a whole number"],
     [{ seed: 2 ** 53 }, "seed, a whole number"],
+    [{ embedder: "mini" }, "an embedder's kind"],
+    [{ embedder: { kind: "local", model: 7, task: "" } }, "an embedder's model, content and task"],
+    [{ embedder: { kind: "remote", model: "m", task: "", size: 256 } }, "an embedder of size 0"],
   ]
   for (const [change, expected] of lies)
     expect(() => decodeRouter(withHeader(change), "lies.router"), JSON.stringify(change)).toThrow(expected)

@@ -1,4 +1,5 @@
 import type { LinearRouter } from "@consilium/gating"
+import type { EmbedderMark } from "../embed/Embedder.ts"
 import type { FeatureTable } from "../features/FeatureTable.ts"
 
 /**
@@ -16,6 +17,8 @@ export interface RouterWeights {
   readonly features: FeatureTable
   /** `D`, 0 for none. */
   readonly embeddingSize: number
+  /** Whose embeddings they are; absent where nobody said. */
+  readonly embedder?: EmbedderMark
   /** Hashes of the texts that it was trained on, ascending: by these nobody judges it. */
   readonly seen: Uint32Array
   /** `[N, R]`, without a head `[N, E]` */

@@ -1,3 +1,4 @@
+import type { EmbedderMark } from "../embed/Embedder.ts"
 import { createFeaturizer, fitFeatures } from "../features/FeatureTable.ts"
 import { hashText } from "../features/hashGrams.ts"
 import { NUM_FORMS, requestFeatures } from "../features/requestFeatures.ts"
@@ -18,6 +19,8 @@ export interface RouterTraining {
   /** A linear router is smaller and trains faster; an MLP is right more often. */
   readonly model: "linear" | "mlp"
   readonly seed: number
+  /** What made the examples' embeddings, where they have some: whoever asks the router asks it first. */
+  readonly embedder?: EmbedderMark
   /** Hears what is being done: training blocks. */
   readonly onProgress?: (line: string) => void
 }
@@ -50,11 +53,14 @@ function plan(change: Partial<TrainingPlan> & { readonly numMembers: number }) {
  */
 export function trainRouter(
   examples: readonly RouterExample[],
-  { experts, task, model, seed, onProgress }: RouterTraining,
+  { experts, task, model, seed, embedder, onProgress }: RouterTraining,
 ): RouterWeights {
   checkExamples(examples, experts, task)
   const plan = (task === "choose" ? CHOOSE : COST_QUALITY)[model]
-  const train = (of: readonly RouterExample[], label: string) => trainOnce(of, experts, plan, seed, label, onProgress)
+  const train = (of: readonly RouterExample[], label: string): RouterWeights => ({
+    ...trainOnce(of, experts, plan, seed, label, onProgress),
+    ...(embedder !== undefined && { embedder }),
+  })
   const { held, rest } = splitExamples(examples, stratumOf, VALIDATION_SHARE, seed)
   if (held.length === 0 && task === "choose") return train(examples, "all examples")
   if (held.length === 0) throw new RouterError("expected ten examples or more, found too few to set thresholds by")
