@@ -25,7 +25,7 @@ let client: OpenAI
 beforeAll(async () => {
   writeFileSync(
     join(place, "consilium.toml"),
-    `agent-memory = "${join(place, "memory.sqlite")}"
+    `agent-memory = "${join(place, "kept", "memory.sqlite")}"
 
 [agents.assistant]
 search = { results = 1 }

@@ -28,7 +28,7 @@ function figureRow(figure: Figure): readonly string[] {
   const pair = (values: readonly [number, number] | undefined): readonly [string, string] =>
     values === undefined
       ? ["–", ""]
-      : [values.map((value) => show(value, figure.unit)).join(" → "), `${gainOf(figure, values).toFixed(1)}×`]
+      : [values.map((value) => show(value, figure.unit)).join(" → "), gainOf(figure, values)]
   return [name, ...pair(claimed), ...pair(measured), simulated]
 }
 
@@ -51,7 +51,7 @@ function describeSetting({ before, after, questions }: CaseResult): readonly str
   return [
     `Before: one dense model, ${millions(before.numParameters)} weights, all of them used by a token. After: a fleet of ${millions(after.numParameters)}, ${millions(after.numActiveParameters)} used by a token, ` +
       "router included. Same vocabulary, same prompts, same machine, in turns. The resolved share: the small model alone before, with routing, tools and documents after.",
-    `Cost: $${HARDWARE.usdPerHour} an hour and ${HARDWARE.powerWatts} W, working ${100 * UTILISATION} % of the time (assumed), at the measured rate of the streams above. ${questions.length} fixed questions.`,
+    `Cost: $${HARDWARE.usdPerHour.toFixed(2)} an hour and ${HARDWARE.powerWatts} W, working ${100 * UTILISATION} % of the time (assumed), at the measured rate of the streams above. ${questions.length} fixed questions.`,
   ]
 }
 

@@ -8,6 +8,10 @@ const BAR = 14
 const ROW = 19
 const LEFT = 150
 const WIDTH = 680
+const FOOTNOTE = [
+  "Before, but for the resolved share, is a dense model of random weights and of the fleet's size.",
+  "Each pair of bars has its own scale; what a machine costs is assumed.",
+]
 
 /** Draws a case's figures: for each a bar before and after, claimed elsewhere and measured here. Each pair has its own scale: only their shapes compare. */
 export function drawCase(result: CaseResult): string {
@@ -29,13 +33,10 @@ export function drawCase(result: CaseResult): string {
     }
     y += 10
   }
-  shapes.push(
-    text(
-      0,
-      y + 6,
-      "Before, but for the resolved share, is a dense model of random weights and of the fleet's size; costs assume a machine's price.",
-    ),
-  )
+  for (const line of FOOTNOTE) {
+    shapes.push(text(0, y + 6, line))
+    y += ROW
+  }
   return drawing(WIDTH, y + 16, title, shapes)
 }
 
@@ -44,11 +45,13 @@ function drawPair(y: number, label: string, values: readonly [number, number], f
   return values.flatMap((value, i) => {
     const top = y + i * ROW
     const length = (LONGEST * value) / longest
-    const gain = i === 1 ? ` · ${gainOf(figure, values).toFixed(1)}×` : ""
+    const gain = i === 1 ? gainOf(figure, values) : ""
     return [
       text(LEFT - 8, top + 11, i === 0 ? `${label}, before` : "after", { anchor: "end" }),
       rect(LEFT, top, length, BAR, colourOf(i === 0 ? 6 : label.startsWith("claimed") ? 1 : 0)),
-      text(LEFT + length + CHARACTER_WIDTH, top + 11, `${show(value, figure.unit)}${gain}`, { kind: "value" }),
+      text(LEFT + length + CHARACTER_WIDTH, top + 11, [show(value, figure.unit), gain].filter(Boolean).join(" · "), {
+        kind: "value",
+      }),
     ]
   })
 }

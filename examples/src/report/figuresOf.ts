@@ -68,10 +68,8 @@ export function resolvedPercent(questions: readonly JudgedQuestion[], when: "bef
   return (100 * questions.filter((judged) => judged[when].isResolved).length) / questions.length
 }
 
-/** Returns by what a figure is better: 3 is three times as fast, as many, as cheap. */
-export function gainOf(
-  { isLowerBetter }: Pick<Figure, "isLowerBetter">,
-  [before, after]: readonly [number, number],
-): number {
-  return isLowerBetter ? before / after : after / before
+/** Says by what a figure is better: 3.0× is three times as fast, as many, as cheap. Empty where there was nothing before. */
+export function gainOf({ isLowerBetter }: Pick<Figure, "isLowerBetter">, values: readonly [number, number]): string {
+  const [worse, better] = isLowerBetter ? values.toReversed() : values
+  return worse === 0 ? "" : `${(better! / worse!).toFixed(1)}×`
 }

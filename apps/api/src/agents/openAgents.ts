@@ -7,7 +7,8 @@ import {
   openSqliteMemory,
 } from "@consilium/agent"
 import { Effect, Exit, Scope } from "effect"
-import { join } from "node:path"
+import { mkdirSync } from "node:fs"
+import { dirname, join } from "node:path"
 import type { AgentService, ModelOfRun } from "./AgentService.ts"
 import { createAgentService, type OpenedAgent } from "./createAgentService.ts"
 
@@ -58,9 +59,19 @@ const openService = Effect.fnUntraced(function* ({ agents, memoryFile, modelOf, 
 
 const openMemory = (path: string): Effect.Effect<AgentMemory, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => openSqliteMemory(path)),
+    Effect.sync(() => {
+      makeFolder(dirname(path))
+      return openSqliteMemory(path)
+    }),
     (memory) => Effect.sync(() => memory.close()),
   )
+
+/** A new machine has none. Where it cannot be made, opening the file says so better. */
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch {}
+}
 
 /** Reads folders of documents into memory: words find them. */
 const openDocuments = Effect.fnUntraced(function* (
