@@ -38,7 +38,7 @@ function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): 
         kind,
         model: table.neededText("model"),
         url: parseUrl(table),
-        keyEnv: parseKeyEnv(table),
+        keyEnv: table.variable("key-env"),
         continues: table.flag("continues") ?? false,
       }
     case "onnx":
@@ -141,13 +141,6 @@ function parseLabels(table: TableReader): readonly string[] {
   const labels = table.texts("labels")
   if (table.has("model") === labels.length > 0) return labels
   return table.fail("labels", "the labels of the model, in the order of its scores, and none without a model")
-}
-
-/** The key itself has no place in a file. */
-function parseKeyEnv(table: TableReader): string | undefined {
-  const name = table.text("key-env")
-  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
-  return table.fail("key-env", "the name of an environment variable")
 }
 
 function parseColours(table: TableReader, key: string): readonly number[] | undefined {
