@@ -69,7 +69,8 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
           return yield* Effect.fail(unknownCall(stray, pending))
         }
         const run = { runId, caller, isStream: kept.isStream }
-        const agent = yield* Effect.tapError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
+        // Until its model is there nothing has been called: whatever stops it here, a client that leaves too, it can be decided anew.
+        const agent = yield* Effect.onError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
         return keep(run, yield* resumeAgent(agent, kept.state, calls, say))
       }),
     forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user))),

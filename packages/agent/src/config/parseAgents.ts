@@ -1,4 +1,4 @@
-import { readTable, type TableReader } from "@consilium/fleet"
+import { readTable, TableError, type TableReader } from "@consilium/fleet"
 import type { AgentConfig, RunLimits } from "../run/AgentConfig.ts"
 import type { AgentSettings } from "./AgentSettings.ts"
 import { parseHttpTools } from "./parseHttpTools.ts"
@@ -21,6 +21,9 @@ const NAME = /^[\w-]{1,64}$/
 /** Tools that every agent can have. */
 const HOUSE_TOOLS = ["calculate", "get_weather", "search_web"]
 
+/** Those that want documents, and a memory. */
+const TOOLS_WITH_STORES = ["search_knowledge", "remember"]
+
 export const ASSISTANT_NAME = "assistant"
 
 /** The agent that there is without any table: it works without a network, and with a small model. */
@@ -37,6 +40,7 @@ export const ASSISTANT: AgentSettings = parseAgent(
  */
 export function parseAgents(value: unknown, file: string): readonly AgentSettings[] {
   const table = readTable(value, `${file}: agents`)
+  if (table.keys.length === 0) throw new TableError(`${table.path}: expected tables [agents.<name>], found none`)
   return table.keys.map((name) => {
     if (!NAME.test(name)) table.fail(name, "a name of 1 to 64 letters, digits, _ or -")
     return parseAgent(name, table.table(name)!)
@@ -45,7 +49,7 @@ export function parseAgents(value: unknown, file: string): readonly AgentSetting
 
 function parseAgent(name: string, table: TableReader): AgentSettings {
   const knowledge = table.texts("knowledge")
-  const http = parseHttpTools(table.table("http"))
+  const http = parseHttpTools(table.table("http"), [...HOUSE_TOOLS, ...TOOLS_WITH_STORES])
   const settings: AgentSettings = {
     config: parseConfig(name, table, [
       ...HOUSE_TOOLS,

@@ -16,7 +16,7 @@ export function parseWeather(table: TableReader | undefined): WeatherSettings {
           provider,
           geocodingUrl: parseAddress(table, "geocoding-url") ?? GEOCODING_URL,
           forecastUrl: parseAddress(table, "forecast-url") ?? FORECAST_URL,
-          keyEnv: table.text("key-env"),
+          keyEnv: table.variable("key-env"),
         }
   table?.end()
   return settings
@@ -38,20 +38,29 @@ function parseEngine(table: TableReader) {
     case "searxng":
       return { provider, url: parseAddress(table, "url") ?? table.fail("url", "the address of an instance") }
     case "brave":
-      return { provider, url: parseAddress(table, "url") ?? BRAVE_URL, keyEnv: table.neededText("key-env") }
+      return {
+        provider,
+        url: parseAddress(table, "url") ?? BRAVE_URL,
+        keyEnv: table.variable("key-env") ?? table.fail("key-env", "the variable that holds its key"),
+      }
   }
 }
 
-/** @throws TableError on what is no http address */
+/** @throws TableError on what is no http address, or has a name in it: keys are read from the environment */
 export function parseAddress(table: TableReader, key: string): string | undefined {
   const url = table.text(key)
-  if (url === undefined) return undefined
-  return /^https?:\/\//i.test(url) && URL.canParse(url) ? url : table.fail(key, "an http or https address")
+  return url === undefined || isAddress(url) ? url : table.fail(key, "an http or https address without a name")
+}
+
+export function isAddress(text: string): boolean {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username === "" && password === ""
 }
 
 /** Reads which header a key goes into, and the variable that holds it. @throws TableError */
 export function parseKey(table: TableReader): { readonly header: string; readonly env: string } | undefined {
-  const env = table.text("key-env")
+  const env = table.variable("key-env")
   const header = table.text("key-header")
   if (env === undefined) return header === undefined ? undefined : table.fail("key-env", "a variable with key-header")
   return { header: header ?? "authorization", env }

@@ -11,6 +11,8 @@ import type { WeatherProvider } from "../tools/weather/WeatherProvider.ts"
 import { type Environment, readKey } from "./readKey.ts"
 
 interface Surroundings {
+  /** Of the agent's table, for errors. */
+  readonly path: string
   readonly rules: FetchRules
   readonly environment: Environment
 }
@@ -18,18 +20,18 @@ interface Surroundings {
 /** @throws AgentSettingsError where the environment lacks its key */
 export function openWeather(
   settings: WeatherSettings,
-  { rules, environment, nowMs }: Surroundings & { readonly nowMs: () => number },
+  { path, rules, environment, nowMs }: Surroundings & { readonly nowMs: () => number },
 ): WeatherProvider {
   if (settings.provider === "offline") return createOfflineWeather(nowMs)
   const { keyEnv, geocodingUrl, forecastUrl } = settings
-  const key = keyEnv === undefined ? undefined : readKey(keyEnv, environment, "weather")
+  const key = keyEnv === undefined ? undefined : readKey(keyEnv, environment, `${path}.weather`)
   return createOpenMeteo({ geocodingUrl, forecastUrl, key, rules })
 }
 
 /** @throws AgentSettingsError where the environment lacks its key */
 export function openSearch(
   settings: SearchSettings,
-  { rules, environment, documents }: Surroundings & { readonly documents: KnowledgeBase },
+  { path, rules, environment, documents }: Surroundings & { readonly documents: KnowledgeBase },
 ): SearchProvider {
   switch (settings.provider) {
     case "offline":
@@ -37,6 +39,6 @@ export function openSearch(
     case "searxng":
       return createSearxng(settings.url, rules)
     case "brave":
-      return createBrave(settings.url, readKey(settings.keyEnv, environment, "search"), rules)
+      return createBrave(settings.url, readKey(settings.keyEnv, environment, `${path}.search`), rules)
   }
 }

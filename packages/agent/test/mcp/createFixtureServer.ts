@@ -31,12 +31,12 @@ const FIRST_PAGE = 5
 
 const text = (text: string): CallToolResult => ({ content: [{ type: "text", text }] })
 
-/** Creates an MCP server whose tools do what servers do, well and badly. */
-export function createFixtureServer(die: () => void): Server {
+/** Creates an MCP server whose tools do what servers do, well and badly. @param more tools, which answer with their names */
+export function createFixtureServer(die: () => void, more: readonly Tool[] = []): Server {
   const server = new Server({ name: "fixture", version: "1.0.0" }, { capabilities: { tools: {} } })
   server.setRequestHandler(ListToolsRequestSchema, ({ params }) =>
     params?.cursor === "2"
-      ? { tools: TOOLS.slice(FIRST_PAGE) }
+      ? { tools: [...TOOLS.slice(FIRST_PAGE), ...more] }
       : { tools: TOOLS.slice(0, FIRST_PAGE), nextCursor: "2" },
   )
   server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
@@ -67,7 +67,7 @@ export function createFixtureServer(die: () => void): Server {
       case "whoami":
         return { content: [], structuredContent: { pid: process.pid, names: Object.keys(process.env) } }
       default:
-        return text("done it")
+        return text(more.some(({ name }) => name === params.name) ? params.name : "done it")
     }
   })
   return server

@@ -11,6 +11,8 @@ export interface TableReader {
   readonly keys: readonly string[]
   has(key: string): boolean
   text(key: string): string | undefined
+  /** The name of an environment variable: what it holds has no place in a file. */
+  variable(key: string): string | undefined
   /** @throws TableError where it is missing */
   neededText(key: string): string
   texts(key: string): readonly string[]
@@ -35,6 +37,7 @@ export interface TableReader {
 
 const DURATION: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 const BYTES: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, KB: 1e3, MB: 1e6, GB: 1e9 }
+const VARIABLE = /^[A-Za-z_]\w*$/
 const MOST_TEXT = 20_000
 const MOST_LIST = 1000
 
@@ -81,6 +84,10 @@ export function readTable(value: unknown, path: string): TableReader {
     keys: Object.keys(table),
     has: (key) => raw(key) !== undefined,
     text,
+    variable(key) {
+      const found = text(key)
+      return found === undefined || VARIABLE.test(found) ? found : fail(key, "the name of an environment variable")
+    },
     neededText: (key) => text(key) ?? fail(key, "some text"),
     texts(key) {
       const expected = `a list of at most ${MOST_LIST} texts`

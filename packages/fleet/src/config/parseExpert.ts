@@ -45,7 +45,7 @@ function parseKind(kind: ExpertConfig["kind"], base: Base, table: TableReader): 
         kind,
         model: table.neededText("model"),
         url: parseUrl(table),
-        keyEnv: parseKeyEnv(table),
+        keyEnv: table.variable("key-env"),
         continues: table.flag("continues") ?? false,
       }
     case "onnx-text":

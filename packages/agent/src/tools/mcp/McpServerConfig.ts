@@ -7,6 +7,8 @@ interface McpServerBase {
   readonly isTrusted: boolean
   /** For connecting, and for each call. */
   readonly timeoutMs: number
+  /** The server's own names of those that are wanted; undefined for all. */
+  readonly tools?: readonly string[] | undefined
 }
 
 /** A program on this machine that is spoken to over its standard input and output. */

@@ -1,6 +1,7 @@
 import type { CallToolResult, Tool as McpTool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Scope } from "effect"
 import { type AgentTool, type ToolContext, ToolError, type ToolResult } from "../AgentTool.ts"
+import { compileCheck } from "../checkArguments.ts"
 import { McpConnection } from "./McpConnection.ts"
 import { type McpServerConfig, McpServerError } from "./McpServerConfig.ts"
 import { nameMcpTools } from "./nameMcpTools.ts"
@@ -15,7 +16,7 @@ const CONNECTION_CLOSED = -32_000
 const TIMED_OUT = -32_001
 
 /**
- * Connects to an MCP server and returns its tools; the connection ends with the scope.
+ * Connects to an MCP server and returns its tools, or those that are wanted; the connection ends with the scope.
  *
  * The list is read once. A server that dies fails the calls that it has, and is connected to again at the next one. Tools count as
  * changing something unless the server says that they only read, or is trusted.
@@ -28,7 +29,11 @@ export const openMcpTools = Effect.fn("openMcpTools")(function* (
     (connection) => Effect.promise(() => connection.close()),
   )
   const tools = yield* Effect.tryPromise({
-    try: () => listTools(connection, config.timeoutMs),
+    try: async () => {
+      const wanted = chooseTools(await listTools(connection, config.timeoutMs), config.tools)
+      wanted.forEach(checkSchema)
+      return wanted
+    },
     catch: (error) => new McpServerError({ server: config.name, message: wordsOf(error) }),
   })
   const names = nameMcpTools(
@@ -50,6 +55,26 @@ async function listTools(connection: McpConnection, timeoutMs: number): Promise<
     cursor = page.tools.length === 0 ? undefined : page.nextCursor
   } while (cursor !== undefined)
   return tools
+}
+
+/** By the server's own names: ours may make one of two. @throws Error where one is not there */
+function chooseTools(tools: readonly McpTool[], wanted: readonly string[] | undefined): readonly McpTool[] {
+  if (wanted === undefined) return tools
+  const chosen = tools.filter(({ name }) => wanted.includes(name))
+  if (chosen.length === wanted.length) return chosen
+  const found = tools.map(({ name }) => name).join(", ")
+  throw new Error(`expected the tools ${wanted.join(", ")}, found ${found}`)
+}
+
+/** @throws Error on parameters that no call could be checked against */
+function checkSchema({ name, inputSchema }: McpTool): void {
+  try {
+    compileCheck(inputSchema)
+  } catch (cause) {
+    const found = `expected a JSON schema, found one that is none (${(cause as Error).message})`
+    const cure = "leave it out with `tools`, a list of those that the agent may call"
+    throw new Error(`tool ${name}: ${found}: ${cure}`, { cause })
+  }
 }
 
 function createMcpTool(connection: McpConnection, config: McpServerConfig, tool: McpTool, name: string): AgentTool {
