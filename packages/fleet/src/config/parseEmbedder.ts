@@ -1,4 +1,4 @@
-import { parseKeyEnv, parseUrl } from "./parseEndpoint.ts"
+import { parseUrl } from "./parseUrl.ts"
 import type { TableReader } from "./TableReader.ts"
 
 /** The `[fleet.embedder]` table: what turns requests' texts into vectors for a router that was trained with them. */
@@ -57,7 +57,14 @@ function parseKind(table: TableReader): EmbedderConfig {
       return { ...base, kind, model: table.neededText("model") }
     case "remote": {
       const size = table.whole("size", 1, MOST_SIZE) ?? table.fail("size", "the length of the model's vectors")
-      return { ...base, kind, model: table.neededText("model"), url: parseUrl(table), keyEnv: parseKeyEnv(table), size }
+      return {
+        ...base,
+        kind,
+        model: table.neededText("model"),
+        url: parseUrl(table),
+        keyEnv: table.variable("key-env"),
+        size,
+      }
     }
   }
 }

@@ -2,7 +2,7 @@ import type { TokenPrice } from "@consilium/cost"
 import { RouterError } from "../router/RouterError.ts"
 import { createRuleFinder, type RoutingRule } from "../router/rules/createRuleFinder.ts"
 import type { ExpertConfig, ExpertLimits, Modality } from "./FleetConfig.ts"
-import { parseKeyEnv, parseUrl } from "./parseEndpoint.ts"
+import { parseUrl } from "./parseUrl.ts"
 import { TableError, type TableReader } from "./TableReader.ts"
 
 type Base = Pick<ExpertConfig, Exclude<keyof ExpertConfig, "kind" | "model">>

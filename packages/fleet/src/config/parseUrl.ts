@@ -9,10 +9,3 @@ export function parseUrl(table: TableReader): string {
     return table.fail("url", 'an address such as "https://api.example.com/v1", without name, query or fragment')
   return text.replace(/\/+$/, "")
 }
-
-/** Reads which environment variable holds its key: the key itself has no place in a file. @throws TableError */
-export function parseKeyEnv(table: TableReader): string | undefined {
-  const name = table.text("key-env")
-  if (name === undefined || /^[A-Za-z_]\w*$/.test(name)) return name
-  return table.fail("key-env", "the name of an environment variable")
-}
