@@ -1,6 +1,6 @@
 /** Agents as clients meet them: the real service with the embedded model, its tools without a network. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import OpenAI from "openai"
@@ -30,6 +30,12 @@ beforeAll(async () => {
 [agents.assistant]
 search = { results = 1 }
 
+[agents.librarian]
+tools = []
+knowledge = ["${join(place, "documents")}"]
+embedder = { kind = "local" }
+passages = 1
+
 [agents.keeper]
 description = "switches lights"
 tools = ["turn_on_light"]
@@ -42,6 +48,9 @@ url = "http://127.0.0.1:${till.port}/lights"
 parameters = { type = "object", properties = { room = { type = "string", description = "Room" } }, required = ["room"] }
 `,
   )
+  mkdirSync(join(place, "documents"))
+  writeFileSync(join(place, "documents", "hours.md"), "# Opening hours\n\nThe branch is open from nine to five.\n")
+  writeFileSync(join(place, "documents", "fees.md"), "# Fees\n\nA transfer abroad costs twelve euros.\n")
   service = await startService(["--api-key", KEY, "--max-streams", "4"], { cwd: place })
   client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: KEY, maxRetries: 0 })
 }, 60_000)
@@ -87,7 +96,7 @@ describe("runs of an agent", () => {
   test("are listed by their agents, as models too", async () => {
     const listed = await fetch(`${service.url}/v1/agents`, { headers: { authorization: `Bearer ${KEY}` } })
     const { data } = (await listed.json()) as { data: { id: string; tools: string[] }[] }
-    expect(data.map(({ id }) => id)).toEqual(["assistant", "keeper"])
+    expect(data.map(({ id }) => id)).toEqual(["assistant", "librarian", "keeper"])
     expect(data[0]!.tools).toEqual(["calculate", "get_weather", "search_web"])
     const { data: models } = await client.models.list()
     expect(models.map(({ id }) => id)).toContain("agent:keeper")
@@ -125,6 +134,12 @@ describe("runs of an agent", () => {
       expect(text).toBe(whole.choices[0]!.message.content!)
     })
   }
+
+  test("documents are found by words and meaning, and cited", async () => {
+    const { sources, trace } = await run("librarian", { input: "What does a transfer abroad cost?" })
+    expect(trace.find(({ type }) => type === "passages")).toBeDefined()
+    expect(sources.map(({ title }) => title)).toEqual([expect.stringContaining("Fees")])
+  })
 
   test("a call that changes something waits for a person, and runs once", async () => {
     const waiting = await run("keeper", { input: "Turn on the light in the kitchen" })

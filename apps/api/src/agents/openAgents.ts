@@ -6,6 +6,7 @@ import {
   openKnowledgeBase,
   openSqliteMemory,
 } from "@consilium/agent"
+import type { Embedder, EmbedderConfig } from "@consilium/fleet"
 import { Effect, Exit, Scope } from "effect"
 import { mkdirSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -21,6 +22,10 @@ export interface OpenAgentsOptions {
   readonly memoryFile: string | undefined
   readonly modelOf: ModelOfRun
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Opens what an agent's table names. @throws what it does (rejects) */
+  readonly openEmbedder: (agent: string, config: EmbedderConfig) => Promise<Embedder>
+  /** Where vectors of documents are kept from start to start. */
+  readonly knowledgeDir: string
   /** Told of documents that were left out. */
   readonly say: (line: string) => void
 }
@@ -44,12 +49,13 @@ export async function openAgents(options: OpenAgentsOptions): Promise<OpenedAgen
   }
 }
 
-const openService = Effect.fnUntraced(function* ({ agents, memoryFile, modelOf, environment, say }: OpenAgentsOptions) {
+const openService = Effect.fnUntraced(function* (options: OpenAgentsOptions) {
+  const { agents, memoryFile, modelOf, environment, say } = options
   const memory = memoryFile === undefined ? undefined : yield* openMemory(memoryFile)
-  const documents = yield* openDocuments([DOCUMENTS], say)
+  const documents = yield* openDocuments([DOCUMENTS], { path: ":memory:", say })
   const opened = yield* Effect.forEach(agents, (settings) =>
     Effect.gen(function* () {
-      const knowledge = settings.knowledge.length === 0 ? undefined : yield* openDocuments(settings.knowledge, say)
+      const knowledge = settings.knowledge.length === 0 ? undefined : yield* openKnowledge(settings, options)
       const parts = yield* openAgent(settings, { memory, knowledge, documents, environment, nowMs: Date.now })
       return { ...parts, settings } satisfies OpenedAgent
     }),
@@ -73,13 +79,34 @@ function makeFolder(dir: string): void {
   } catch {}
 }
 
-/** Reads folders of documents into memory: words find them. */
+/** Opens an agent's documents: by words they are read anew at each start; vectors, which take their time, are kept. */
+const openKnowledge = Effect.fnUntraced(function* (
+  { config: { name }, knowledge, embedder: table }: AgentSettings,
+  { openEmbedder, knowledgeDir, say }: OpenAgentsOptions,
+): Effect.fn.Return<KnowledgeBase, never, Scope.Scope> {
+  if (table === undefined) return yield* openDocuments(knowledge, { path: ":memory:", say })
+  const embedder = yield* Effect.acquireRelease(
+    Effect.promise(() => openEmbedder(name, table)),
+    (open) => Effect.promise(() => open.close()),
+  )
+  makeFolder(knowledgeDir)
+  return yield* openDocuments(knowledge, { path: join(knowledgeDir, `${name}.sqlite`), embedder, say })
+})
+
+interface DocumentOptions {
+  /** Of an SQLite file, or `:memory:`. */
+  readonly path: string
+  readonly embedder?: Embedder
+  readonly say: (line: string) => void
+}
+
+/** Reads what changed in folders of documents. */
 const openDocuments = Effect.fnUntraced(function* (
   folders: readonly string[],
-  say: (line: string) => void,
+  { path, say, ...options }: DocumentOptions,
 ): Effect.fn.Return<KnowledgeBase, never, Scope.Scope> {
   const base = yield* Effect.acquireRelease(
-    Effect.sync(() => openKnowledgeBase(":memory:")),
+    Effect.sync(() => openKnowledgeBase(path, options)),
     (open) => Effect.sync(() => open.close()),
   )
   for (const folder of folders) {

@@ -19,23 +19,19 @@ const USUAL_NAME: typeof ASSISTANT_NAME = "assistant"
  *
  * @throws what opening them does, where the file has some
  */
-export async function openAgentHouse(
-  { "agent-memory": memoryFile }: Settings,
-  createModels: () => Promise<ModelOfRun>,
-): Promise<AgentHouse> {
+export async function openAgentHouse(settings: Settings, createModels: () => Promise<ModelOfRun>): Promise<AgentHouse> {
   const table = loadTable(SETTINGS_FILE, "agents")
   let opening: Promise<OpenedAgents> | undefined
   const open = async (): Promise<OpenedAgents> => {
-    const [{ ASSISTANT, parseAgents }, { openAgents }] = await Promise.all([
+    const [{ ASSISTANT, parseAgents }, { openAgents }, { agentSurroundings }] = await Promise.all([
       import("@consilium/agent"),
       import("../agents/openAgents.ts"),
+      import("./agentSurroundings.ts"),
     ])
     return openAgents({
       agents: table === undefined ? [ASSISTANT] : parseAgents(table, SETTINGS_FILE),
-      memoryFile: memoryFile === "off" ? undefined : memoryFile,
       modelOf: await createModels(),
-      environment: process.env,
-      say: (line) => console.error(line),
+      ...agentSurroundings(settings),
     })
   }
   const once = (): Promise<OpenedAgents> => {

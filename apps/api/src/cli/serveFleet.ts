@@ -12,8 +12,8 @@ import { SettingError } from "../settings/SettingError.ts"
 import type { Settings } from "../settings/Settings.ts"
 import { type AgentHouse, openAgentHouse } from "./openAgentHouse.ts"
 import { loadCalendar } from "./autoscale.ts"
-import { openFleetEmbedder } from "./fleet/openFleetEmbedder.ts"
-import { readKey } from "./fleet/readKey.ts"
+import { openTableEmbedder } from "./openTableEmbedder.ts"
+import { readKey } from "./readKey.ts"
 import { listen, stopServing, untilSignal, warnOfOpenDoor } from "./listen.ts"
 import { openCostLedger } from "./openCosts.ts"
 import { openLocalModels, type OpenedModel } from "./openLocalModels.ts"
@@ -27,7 +27,7 @@ import { openLocalModels, type OpenedModel } from "./openLocalModels.ts"
 export async function serveFleet(table: unknown, settings: Settings): Promise<number> {
   const config = parseFleet(table, SETTINGS_FILE)
   refuseUnserved(config)
-  const embedder = config.embedder && (await openFleetEmbedder(config.embedder, settings))
+  const embedder = config.embedder && (await openTableEmbedder("fleet.embedder", config.embedder, settings))
   try {
     return await serveWith(config, settings, embedder)
   } finally {

@@ -1,3 +1,4 @@
+import type { EmbedderConfig } from "@consilium/fleet"
 import type { AgentConfig } from "../run/AgentConfig.ts"
 
 /** Where an agent learns the weather. */
@@ -69,6 +70,8 @@ export interface AgentSettings {
   readonly contextLength: number | undefined
   /** Folders of documents. */
   readonly knowledge: readonly string[]
+  /** What finds documents by meaning too; undefined leaves it to words. */
+  readonly embedder: EmbedderConfig | undefined
   readonly weather: WeatherSettings
   readonly search: SearchSettings
   readonly http: readonly HttpToolSettings[]

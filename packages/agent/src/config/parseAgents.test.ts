@@ -35,6 +35,7 @@ describe("parseAgents", () => {
       model: undefined,
       contextLength: undefined,
       knowledge: [],
+      embedder: undefined,
       weather: { provider: "offline" },
       search: { provider: "offline", numResults: 3 },
       http: [],
@@ -53,6 +54,7 @@ tools = ["calculate", "search_knowledge", "remember"]
 memory = 500
 passages = 2
 knowledge = ["handbook", "faq"]
+embedder = { kind = "onnx", model = "encoder.onnx" }
 allow-hosts = ["10.0.0.7:8080"]
 limits = { steps = 3, tokens = 4000, time = "30s", cost = 0.5, parallel-calls = 2, tool-timeout = "1s", result-tokens = 100 }`)
     expect(config).toEqual({
@@ -76,6 +78,7 @@ limits = { steps = 3, tokens = 4000, time = "30s", cost = 0.5, parallel-calls = 
       model: "copy",
       contextLength: 4096,
       knowledge: ["handbook", "faq"],
+      embedder: { kind: "onnx", model: "encoder.onnx", task: "", timeoutMs: 1000 },
       allowHosts: ["10.0.0.7:8080"],
     })
   })
@@ -229,6 +232,7 @@ describe("parseAgents refuses", () => {
     ['tools = ["search_knowledge"]', "tools: expected some of calculate, get_weather, search_web, remember, found"],
     ['tools = ["remember"]\nmemory = 0', 'memory: expected more than 0 with the tool "remember", found 0'],
     ["passages = 3", "passages: expected 0 without knowledge, found 3"],
+    [`embedder = { kind = "local" }`, "embedder: expected none without knowledge, found a table"],
     ['weather = { provider = "bbc" }', 'weather.provider: expected one of offline, open-meteo, found "bbc"'],
     ['weather = { key-env = "A" }', "weather.key-env: there is no such key: expected one of provider"],
     ['search = { provider = "bing" }', 'search.provider: expected one of offline, searxng, brave, found "bing"'],

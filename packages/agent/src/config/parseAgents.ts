@@ -1,4 +1,4 @@
-import { readTable, TableError, type TableReader } from "@consilium/fleet"
+import { parseEmbedder, readTable, TableError, type TableReader } from "@consilium/fleet"
 import type { AgentConfig, RunLimits } from "../run/AgentConfig.ts"
 import type { AgentSettings } from "./AgentSettings.ts"
 import { parseHttpTools } from "./parseHttpTools.ts"
@@ -50,6 +50,8 @@ export function parseAgents(value: unknown, file: string): readonly AgentSetting
 function parseAgent(name: string, table: TableReader): AgentSettings {
   const knowledge = table.texts("knowledge")
   const http = parseHttpTools(table.table("http"), [...HOUSE_TOOLS, ...TOOLS_WITH_STORES])
+  const embedder = parseEmbedder(table.table("embedder"))
+  if (embedder !== undefined && knowledge.length === 0) table.fail("embedder", "none without knowledge")
   const settings: AgentSettings = {
     config: parseConfig(name, table, [
       ...HOUSE_TOOLS,
@@ -59,6 +61,7 @@ function parseAgent(name: string, table: TableReader): AgentSettings {
     model: table.text("model"),
     contextLength: table.whole("context", 256, 10_000_000),
     knowledge,
+    embedder,
     weather: parseWeather(table.table("weather")),
     search: parseSearch(table.table("search")),
     http,

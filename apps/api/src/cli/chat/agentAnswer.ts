@@ -6,6 +6,7 @@ import type { AgentService } from "../../agents/AgentService.ts"
 import type { ServiceDeps } from "../../http/ServiceDeps.ts"
 import { loadTable, SETTINGS_FILE } from "../../settings/loadSettings.ts"
 import type { Settings } from "../../settings/Settings.ts"
+import { agentSurroundings } from "../agentSurroundings.ts"
 import { UsageError } from "../Command.ts"
 import type { Answer, Terminal } from "./converse.ts"
 
@@ -24,17 +25,18 @@ const CALLER = { key: "", domain: "" }
 /** Opens an agent of the settings' file or the assistant, lets `use` talk to it, and closes it. */
 export async function withAgent(
   deps: Pick<ServiceDeps, "engine" | "text" | "modelId">,
-  { "agent-memory": memoryFile }: Settings,
+  settings: Settings,
   { agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions,
   use: (answer: Answer) => Promise<void>,
 ): Promise<void> {
-  const settings = findAgent(name)
+  const agent = findAgent(name)
+  const surroundings = agentSurroundings(settings)
   const { service, close } = await openAgents({
-    agents: [knowledge === undefined ? settings : withDocuments(settings, knowledge)],
-    memoryFile: memoryFile === "off" || user === undefined ? undefined : memoryFile,
+    ...surroundings,
+    agents: [knowledge === undefined ? agent : withDocuments(agent, knowledge)],
+    // Without a name nobody is remembered, and no file is made.
+    memoryFile: user === undefined ? undefined : surroundings.memoryFile,
     modelOf: createServedModels({ ...deps, costs: undefined, noteRequest() {} }),
-    environment: process.env,
-    say: (line) => console.error(line),
   })
   try {
     await use(localAgentAnswer(service, name, user))

@@ -25,7 +25,7 @@ import { UsageError } from "../Command.ts"
 import { parseCommandLine } from "../parseCommandLine.ts"
 import { progressBar, readableBytes } from "../progressBar.ts"
 import type { Settings } from "../../settings/Settings.ts"
-import { embedderTable, openFleetEmbedder } from "./openFleetEmbedder.ts"
+import { embedderTable, openTableEmbedder } from "../openTableEmbedder.ts"
 import { reportRouter } from "./reportRouter.ts"
 
 const HELD_OUT = 0.2
@@ -103,7 +103,7 @@ async function embed(
   if (kind === undefined) return { examples }
   if (kind !== "local" && kind !== "onnx" && kind !== "remote")
     throw new UsageError(`--embedder: expected local, onnx or remote, found ${kind}`)
-  const embedder = await openFleetEmbedder(embedderTable(kind), settings, BATCH_MS)
+  const embedder = await openTableEmbedder("fleet.embedder", embedderTable(kind), settings, BATCH_MS)
   const bar = progressBar(`embedding ${examples.length} texts`)
   try {
     const embedded = await embedExamples(examples, embedder, (done) => bar.update(done, examples.length))

@@ -1,5 +1,5 @@
-import { SETTINGS_FILE } from "../../settings/loadSettings.ts"
-import { SettingError } from "../../settings/SettingError.ts"
+import { SETTINGS_FILE } from "../settings/loadSettings.ts"
+import { SettingError } from "../settings/SettingError.ts"
 
 /** Returns the key that a table of the settings file names; undefined where it names none. @throws SettingError where the environment lacks it */
 export function readKey(table: string, variable: string | undefined): string | undefined {

@@ -1,16 +1,18 @@
 import { type Embedder, type EmbedderConfig, openEmbedder, parseEmbedder, readTable } from "@consilium/fleet"
-import { loadTable, SETTINGS_FILE } from "../../settings/loadSettings.ts"
-import type { Settings } from "../../settings/Settings.ts"
-import { locateModel, prepare } from "../openModel.ts"
+import { loadTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
+import type { Settings } from "../settings/Settings.ts"
+import { locateModel, prepare } from "./openModel.ts"
 import { readKey } from "./readKey.ts"
 
 /**
  * Opens an embedder by its table: a local model is found, downloaded and packed.
  *
+ * @param path of the table, for errors
  * @param timeoutMs of a remote one
  * @throws as `locateModel` and `prepare`; SettingError on a key that is not there; RouterError on a model that cannot be loaded
  */
-export async function openFleetEmbedder(
+export async function openTableEmbedder(
+  path: string,
   config: EmbedderConfig,
   { "cache-dir": cacheDir }: Pick<Settings, "cache-dir">,
   timeoutMs = config.timeoutMs,
@@ -26,7 +28,7 @@ export async function openFleetEmbedder(
     case "onnx":
       return openEmbedder(config)
     case "remote":
-      return openEmbedder({ ...config, key: readKey("fleet.embedder", config.keyEnv), timeoutMs })
+      return openEmbedder({ ...config, key: readKey(path, config.keyEnv), timeoutMs })
   }
 }
 
