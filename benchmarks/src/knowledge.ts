@@ -1,5 +1,6 @@
 import { type Embedder, openEmbedder } from "@consilium/fleet"
 import { ensurePrepared } from "@consilium/model"
+import { basename, dirname, resolve } from "node:path"
 import { createHandbooks } from "./knowledge/createHandbooks.ts"
 import { createMeaningSearch } from "./knowledge/createMeaningSearch.ts"
 import { type Answered, askAll, fillKnowledge, recallOf } from "./knowledge/measureSearch.ts"
@@ -7,8 +8,6 @@ import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
 const SEED = 7
 const NUM_THINGS = 2
-const TIMEOUT_MS = 60_000
-const REMOTE_FLAGS = ["embeddings", "embeddings-model", "embeddings-size"] as const
 
 /** How often the right passage of 5,060 is among five, by words, by meaning and by both. */
 export const knowledge: Suite = {
@@ -19,17 +18,17 @@ export const knowledge: Suite = {
   compares: false,
   flags: [
     {
-      name: "embeddings",
-      value: "<url>",
-      purpose: "an OpenAI-compatible endpoint, up to /v1, whose embeddings are measured instead of the model's",
+      name: "embedder",
+      value: "<file.onnx>",
+      purpose:
+        "a sentence encoder, with tokenizer.json beside it, that is measured instead of the model's hidden states",
     },
-    { name: "embeddings-model", value: "<name>", purpose: "the model to ask it for" },
-    { name: "embeddings-size", value: "<D>", purpose: "numbers in each of its vectors" },
   ],
   plot: "bars",
   showsTail: true,
-  isForeign: ({ embeddings }) => embeddings !== undefined,
-  variant: ({ flags }) => flags["embeddings-model"],
+  isForeign: ({ embedder }) => embedder !== undefined,
+  // Files are all called model.onnx: the folder has the model's name.
+  variant: ({ flags: { embedder } }) => embedder && basename(dirname(resolve(embedder))),
   async *run(options) {
     const handbooks = createHandbooks(SEED, NUM_THINGS)
     const embedder = await openMeasured(options)
@@ -65,21 +64,10 @@ function* described(contender: string, answered: readonly Answered[]): Generator
   yield { name: "search", contender, unit: "ms", samples: answered.map(({ ms }) => ms) }
 }
 
-/** The model's own vectors, unless flags name an endpoint's. */
+/** The model's own vectors, unless a flag names a sentence encoder. */
 async function openMeasured({ modelDir, cacheDir, format, flags, report }: SuiteOptions): Promise<Embedder> {
-  const [url, model, size] = REMOTE_FLAGS.map((name) => flags[name])
-  if (url !== undefined && model !== undefined && size !== undefined)
-    return openEmbedder({
-      kind: "remote",
-      url,
-      model,
-      size: Number(size),
-      key: undefined,
-      task: "",
-      timeoutMs: TIMEOUT_MS,
-    })
-  if (REMOTE_FLAGS.some((name) => flags[name] !== undefined))
-    throw new Error(`expected --${REMOTE_FLAGS.join(", --")} together, found some of them: give all three, or none`)
+  const encoder = flags["embedder"]
+  if (encoder !== undefined) return openEmbedder({ kind: "onnx", model: encoder, task: "" })
   const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => report("preparing") })
   return openEmbedder({ kind: "local", model: modelDir, format, sourceDir: modelDir, preparedDir: dir, task: "" })
 }

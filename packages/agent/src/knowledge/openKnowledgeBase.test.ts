@@ -151,6 +151,32 @@ test("knowledge: a folder's texts are added, changed ones again, vanished ones r
   knowledge.close()
 })
 
+test("knowledge: documents of one name in two folders, and one handed in, stand beside each other", async () => {
+  const knowledge = openKnowledgeBase(":memory:")
+  for (const [i, text] of ["The otter swims.", "The walrus sleeps."].entries()) {
+    mkdirSync(join(dir, `folder ${i}`))
+    writeFileSync(join(dir, `folder ${i}/faq.md`), text)
+    await knowledge.addFolder(join(dir, `folder ${i}`))
+  }
+  await knowledge.add({ name: "faq.md", text: "The lynx hunts." })
+  expect((await knowledge.search("otter walrus lynx", 5)).map(({ text }) => text).sort()).toEqual([
+    "The lynx hunts.",
+    "The otter swims.",
+    "The walrus sleeps.",
+  ])
+  expect(await knowledge.addFolder(join(dir, "folder 0"))).toMatchObject({
+    numAdded: 0,
+    numUnchanged: 1,
+    numRemoved: 0,
+  })
+  rmSync(join(dir, "folder 0/faq.md"))
+  expect(await knowledge.addFolder(join(dir, "folder 0"))).toMatchObject({ numRemoved: 1 })
+  expect(await knowledge.search("otter", 5)).toEqual([])
+  expect(knowledge.remove("faq.md")).toBe(true)
+  expect((await knowledge.search("walrus lynx", 5)).map(({ text }) => text)).toEqual(["The walrus sleeps."])
+  knowledge.close()
+})
+
 test("knowledge: a file that is none says so", () => {
   const path = join(dir, "noise.db")
   writeFileSync(path, "noise ".repeat(500))

@@ -9,7 +9,7 @@ import { readFolder, type SkippedFile } from "./readFolder.ts"
 
 /** A document to be searched. */
 export interface KnowledgeDocument {
-  /** As answers cite it; another document of this name is replaced. Markdown where it ends in `.md`. */
+  /** As answers cite it; another one that was added under this name is replaced. Markdown where it ends in `.md`. */
   readonly name: string
   readonly text: string
 }
@@ -35,7 +35,7 @@ export interface OpenKnowledgeBase extends KnowledgeBase {
   readonly add: (document: KnowledgeDocument) => Promise<boolean>
   /** Adds what changed among the `.md` and `.txt` files of a folder and those in it, and removes what is gone. @throws StoreError where it cannot be read */
   readonly addFolder: (dir: string) => Promise<FolderReport>
-  /** Returns false where there was none of that name. */
+  /** Removes a document that was added by itself; returns false where there was none of that name. */
   readonly remove: (name: string) => boolean
   readonly close: () => void
 }
@@ -44,6 +44,8 @@ export interface OpenKnowledgeBase extends KnowledgeBase {
 const NUM_BY_WORDS = 200
 const NUM_BY_MEANING = 50
 const BATCH = 32
+/** Stands for a folder where a document was not read from one. */
+const HANDED_IN = ""
 /** Its vector tells whether the embedder is the one that made the others. */
 const PROBE = "Which of us made these vectors? 是谁写的？"
 const SAME_COSINE = 0.999
@@ -63,14 +65,14 @@ export function openKnowledgeBase(
   const tables = openKnowledgeTables(path)
   const meaning = embedder && createMeaning(tables, embedder)
 
-  async function addAs(document: KnowledgeDocument, folder: string | undefined): Promise<boolean> {
+  async function addTo(folder: string, document: KnowledgeDocument): Promise<boolean> {
     await meaning?.complete()
     const { name, text } = document
     const hash = Bun.hash.xxHash3(text).toString(16)
-    if (tables.hashOf(name) === hash) return false
+    if (tables.hashOf({ folder, name }) === hash) return false
     const pieces = cutDocument(text, name.endsWith(".md") ? "markdown" : "text")
     const vectors = await meaning?.embed(pieces)
-    tables.write({ name, folder, hash, pieces, vectors })
+    tables.write({ folder, name, hash, pieces, vectors })
     meaning?.forget()
     return true
   }
@@ -84,20 +86,20 @@ export function openKnowledgeBase(
       const best = [...scores].sort(([a, scoreA], [b, scoreB]) => scoreB - scoreA || a - b).slice(0, limit)
       return tables.passages(best.map(([id]) => id)).map((passage) => ({ ...passage, score: scores.get(passage.id)! }))
     },
-    add: (document) => addAs(document, undefined),
+    add: (document) => addTo(HANDED_IN, document),
     async addFolder(dir) {
       const { folder, files, skipped } = readFolder(dir)
       const names = new Set(files.map(({ name }) => name))
       const gone = tables.namesIn(folder).filter((name) => !names.has(name))
-      for (const name of gone) tables.remove(name)
+      for (const name of gone) tables.remove({ folder, name })
       let numAdded = 0
-      for (const { name, read } of files) if (await addAs({ name, text: read() }, folder)) numAdded++
+      for (const { name, read } of files) if (await addTo(folder, { name, text: read() })) numAdded++
       meaning?.forget()
       return { numAdded, numUnchanged: files.length - numAdded, numRemoved: gone.length, skipped }
     },
     remove(name) {
       meaning?.forget()
-      return tables.remove(name)
+      return tables.remove({ folder: HANDED_IN, name })
     },
     close: tables.close,
   }

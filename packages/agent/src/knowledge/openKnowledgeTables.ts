@@ -12,7 +12,8 @@ const SCHEMA: StoreSchema = {
   applicationId: 0x434b4e57,
   version: 1,
   tables: [
-    "CREATE TABLE documents (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, folder TEXT, hash TEXT NOT NULL) STRICT",
+    `CREATE TABLE documents (id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL,
+      UNIQUE (folder, name)) STRICT`,
     `CREATE TABLE passages (id INTEGER PRIMARY KEY, documentId INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
       headings TEXT NOT NULL, text TEXT NOT NULL, vector BLOB) STRICT`,
     "CREATE INDEX passages_document ON passages (documentId)",
@@ -27,11 +28,15 @@ const SCHEMA: StoreSchema = {
 /** A longer question has the same matter in it. */
 const MOST_TERMS = 48
 
-/** A document as it is kept: cut, and with a vector for each piece where there is an embedder. */
-interface CutDocument {
+/** Which document: folders may hold others of the same name. */
+interface DocumentPlace {
+  /** Where it was read from; empty where its text was handed in. */
+  readonly folder: string
   readonly name: string
-  /** Where it was read from; undefined where its text was handed in. */
-  readonly folder: string | undefined
+}
+
+/** A document as it is kept: cut, and with a vector for each piece where there is an embedder. */
+interface CutDocument extends DocumentPlace {
   readonly hash: string
   readonly pieces: readonly Piece[]
   readonly vectors: readonly Float32Array[] | undefined
@@ -52,10 +57,10 @@ export interface KnowledgeTables {
   readonly numPassages: () => number
   /** Changes with each write of another process. */
   readonly dataVersion: () => number
-  readonly hashOf: (name: string) => string | undefined
+  readonly hashOf: (place: DocumentPlace) => string | undefined
   readonly namesIn: (folder: string) => readonly string[]
   readonly write: (document: CutDocument) => void
-  readonly remove: (name: string) => boolean
+  readonly remove: (place: DocumentPlace) => boolean
   /** Returns passages that share words with a question, best first, with their BM25. */
   readonly findWords: (question: string, limit: number) => readonly WordMatch[]
   readonly passages: (ids: readonly number[]) => readonly Omit<Passage, "score">[]
@@ -89,8 +94,10 @@ function readsOf(db: Database) {
   return {
     numPassages: () => db.query<{ n: number }, []>("SELECT count(*) AS n FROM passages").get()!.n,
     dataVersion: () => db.query<{ data_version: number }, []>("PRAGMA data_version").get()!.data_version,
-    hashOf: (name: string) =>
-      db.query<{ hash: string }, [string]>("SELECT hash FROM documents WHERE name = ?").get(name)?.hash,
+    hashOf: ({ folder, name }: DocumentPlace) =>
+      db
+        .query<{ hash: string }, [string, string]>("SELECT hash FROM documents WHERE folder = ? AND name = ?")
+        .get(folder, name)?.hash,
     namesIn: (folder: string) =>
       db
         .query<{ name: string }, [string]>("SELECT name FROM documents WHERE folder = ?")
@@ -131,8 +138,8 @@ function readsOf(db: Database) {
 }
 
 function writesOf(db: Database) {
-  const insertDocument = db.query<{ id: number }, [string, string | null, string]>(
-    "INSERT INTO documents (name, folder, hash) VALUES (?, ?, ?) RETURNING id",
+  const insertDocument = db.query<{ id: number }, [string, string, string]>(
+    "INSERT INTO documents (folder, name, hash) VALUES (?, ?, ?) RETURNING id",
   )
   const insertPassage = db.query<{ id: number }, [number, string, string, Uint8Array | null]>(
     "INSERT INTO passages (documentId, headings, text, vector) VALUES (?, ?, ?, ?) RETURNING id",
@@ -140,16 +147,17 @@ function writesOf(db: Database) {
   const insertWords = db.query("INSERT INTO words (rowid, document, headings, body) VALUES (?, ?, ?, ?)")
   const setVector = db.query("UPDATE passages SET vector = ? WHERE id = ?")
 
-  function remove(name: string): boolean {
+  function remove({ folder, name }: DocumentPlace): boolean {
+    const where = "documents.folder = ? AND documents.name = ?"
     db.run(
-      "DELETE FROM words WHERE rowid IN (SELECT passages.id FROM passages JOIN documents ON documents.id = documentId WHERE name = ?)",
-      [name],
+      `DELETE FROM words WHERE rowid IN (SELECT passages.id FROM passages JOIN documents ON documents.id = documentId WHERE ${where})`,
+      [folder, name],
     )
-    return db.run("DELETE FROM documents WHERE name = ?", [name]).changes > 0
+    return db.run(`DELETE FROM documents WHERE ${where}`, [folder, name]).changes > 0
   }
   const write = db.transaction(({ name, folder, hash, pieces, vectors }: CutDocument) => {
-    remove(name)
-    const document = insertDocument.get(name, folder ?? null, hash)!.id
+    remove({ folder, name })
+    const document = insertDocument.get(folder, name, hash)!.id
     for (const [i, { headings, text }] of pieces.entries()) {
       const vector = vectors?.[i]
       const bytes = vector === undefined ? null : vectorBytes(vector)
@@ -166,7 +174,7 @@ function writesOf(db: Database) {
   })
   return {
     write: (document: CutDocument) => write.immediate(document),
-    remove: (name: string) => db.transaction(remove).immediate(name),
+    remove: (place: DocumentPlace) => db.transaction(remove).immediate(place),
     writeVectors: (vectors: ReadonlyMap<number, Float32Array>) => writeVectors.immediate(vectors),
     writeProbe: (probe: Float32Array) => writeProbe.immediate(probe),
   }
