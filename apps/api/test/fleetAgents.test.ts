@@ -202,6 +202,17 @@ describe("what operators see of agents", () => {
       'consilium_http_requests_total{route="/v1/chat/completions",status="200"} 1',
     ])
   })
+
+  test("attempts at experts and what they cost count agents' too", async () => {
+    const { send } = await openService()
+    await send(RUNS, "POST", QUESTION)
+    expect(await metric(send, "consilium_fleet_attempts_total{")).toEqual([
+      'consilium_fleet_attempts_total{expert="copy",outcome="answered"} 1',
+    ])
+    expect(await metric(send, "consilium_fleet_answers_total{")).toEqual([
+      'consilium_fleet_answers_total{expert="copy"} 1',
+    ])
+  })
 })
 
 describe("DELETE /v1/agents/users/{user}", () => {

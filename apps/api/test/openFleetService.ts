@@ -29,7 +29,7 @@ export async function openFleetService(toml: string, budgets = "", router?: Requ
   const settings = tables.agents === undefined ? [ASSISTANT] : parseAgents(tables.agents, "consilium.toml")
   let opened: Promise<OpenedAgents> | undefined
   const agents = async () => {
-    const modelOf = createFleetModels({ fleet, accounts, contextLength: 8192 })
+    const modelOf = createFleetModels({ fleet, accounts, contextLength: 8192, metrics })
     opened ??= openAgents({ agents: settings, memoryFile: ":memory:", modelOf, environment: {}, say() {} })
     return (await opened).service
   }

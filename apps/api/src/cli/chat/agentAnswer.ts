@@ -32,7 +32,12 @@ export async function withAgent(
   const { service, close } = await openAgents({
     agents: [knowledge === undefined ? settings : withDocuments(settings, knowledge)],
     memoryFile: memoryFile === "off" || user === undefined ? undefined : memoryFile,
-    modelOf: createServedModels({ ...deps, costs: undefined, noteRequest() {} }),
+    modelOf: createServedModels({
+      ...deps,
+      costs: undefined,
+      metrics: { observe() {}, observeGap() {} },
+      noteRequest() {},
+    }),
     environment: process.env,
     say: (line) => console.error(line),
   })
