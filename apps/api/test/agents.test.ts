@@ -65,6 +65,8 @@ interface Run {
   readonly status: string
   readonly output: string
   readonly sources: readonly { readonly title: string }[]
+  readonly steps: number
+  readonly usage: { readonly prompt_tokens: number }
   readonly trace: readonly Readonly<Record<string, unknown>>[]
   readonly pending?: readonly { readonly call_id: string; readonly tool: string; readonly arguments: string }[]
 }
@@ -173,6 +175,23 @@ describe("runs of an agent", () => {
     expect(((await gone.json()) as { forgotten: number }).forgotten).toBeGreaterThan(0)
     const after = await run("assistant", { ...asked, user: "anna", conversation: "wednesday" })
     expect(JSON.stringify(after.trace)).not.toContain("My name is Anna")
+  })
+
+  test("the service's figures count runs, and what their steps asked of the model", async () => {
+    const figure = async (name: string): Promise<number> => {
+      const response = await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })
+      const line = (await response.text()).split("\n").find((one) => one.startsWith(`${name} `))
+      return Number(line?.split(" ").at(-1) ?? 0)
+    }
+    const names = [
+      'consilium_agent_runs_total{agent="assistant",end="answered"}',
+      'consilium_agent_steps_total{agent="assistant"}',
+      "consilium_prompt_tokens_total",
+    ]
+    const before = await Promise.all(names.map(figure))
+    const { usage, steps } = await run("assistant", { input: "What is 2 * 3?" })
+    const after = await Promise.all(names.map(figure))
+    expect(after.map((value, i) => value - before[i]!)).toEqual([1, steps, usage.prompt_tokens])
   })
 
   test("what cannot be asked gets a clear error", async () => {

@@ -2,24 +2,50 @@ import { createFleetModel } from "@consilium/agent"
 import type { Accounts } from "@consilium/cost"
 import { createPurse, type FleetApi, parseTarget } from "@consilium/fleet"
 import { Effect } from "effect"
-import { unknownModel } from "../routes/fleetModels.ts"
+import type { FleetMetrics } from "../http/createFleetMetrics.ts"
 import type { ModelOfRun } from "./AgentService.ts"
+import { unknownModel } from "../routes/fleetModels.ts"
+import { createStepClock } from "./createStepClock.ts"
 
 export interface FleetModelsOptions {
   readonly fleet: FleetApi
   readonly accounts: Accounts | undefined
   /** Tokens of prompt and answer that everyone who may answer has room for. */
   readonly contextLength: number
+  readonly metrics: Pick<FleetMetrics, "observe" | "observeAttempt" | "observeGap">
 }
 
-/** Returns what gives runs the fleet, or one of its experts: each step is routed, falls back and is paid for by itself. */
-export const createFleetModels =
-  ({ fleet, accounts, contextLength: usualContext }: FleetModelsOptions): ModelOfRun =>
-  ({ runId, agent, model = "auto", contextLength = usualContext, caller: { key, domain }, isStream }) =>
+/** Returns what gives runs the fleet, or one of its experts: each step is routed, falls back, is paid for and counted by itself. */
+export function createFleetModels({
+  fleet,
+  accounts,
+  contextLength: usualContext,
+  metrics,
+}: FleetModelsOptions): ModelOfRun {
+  const measured = measureFleet(fleet, metrics)
+  return ({ runId, agent, model = "auto", contextLength = usualContext, caller: { key, domain }, isStream }) =>
     Effect.sync(() => {
       const purse = accounts && createPurse(accounts, runId, { key, agent, domain })
-      return createFleetModel(fleet, { id: model, target: targetOf(fleet, model), contextLength, purse, isStream })
+      return createFleetModel(measured, { id: model, target: targetOf(fleet, model), contextLength, purse, isStream })
     })
+}
+
+function measureFleet(fleet: FleetApi, metrics: FleetModelsOptions["metrics"]): Pick<FleetApi, "answer"> {
+  return {
+    answer: (request, say) =>
+      Effect.suspend(() => {
+        const clock = createStepClock(metrics.observeGap)
+        const hear: typeof say = (event, expert) => {
+          clock.hear(event)
+          say(event, expert)
+        }
+        const answer = fleet.answer(request, hear, metrics.observeAttempt)
+        return Effect.tap(answer, ({ report }) =>
+          Effect.sync(() => metrics.observe(report, clock.timing(report.cost.generatedTokens))),
+        )
+      }),
+  }
+}
 
 /** @throws ApiError 404 that names who is there */
 function targetOf({ config: { experts } }: FleetApi, model: string) {

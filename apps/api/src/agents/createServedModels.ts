@@ -11,9 +11,13 @@ import { ApiError } from "../http/ApiError.ts"
 import { outcomeOf } from "../http/outcomeOf.ts"
 import type { RequestCosts } from "../http/RequestCosts.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
+import type { ServiceMetrics } from "../http/ServiceMetrics.ts"
 import type { AgentCaller, ModelOfRun } from "./AgentService.ts"
+import { createStepClock } from "./createStepClock.ts"
 
-type Deps = Pick<ServiceDeps, "engine" | "text" | "modelId" | "costs" | "noteRequest">
+interface Deps extends Pick<ServiceDeps, "engine" | "text" | "modelId" | "costs" | "noteRequest"> {
+  readonly metrics: Pick<ServiceMetrics, "observe" | "observeGap">
+}
 
 type Failure = EngineError | PromptError | ApiError
 
@@ -22,9 +26,9 @@ interface Account {
   readonly caller: AgentCaller
 }
 
-/** Returns what gives runs the one model that is served; each of their steps is a request of its own to engine and ledger. */
+/** Returns what gives runs the one model that is served; each of their steps is a request of its own to engine, ledger and figures. */
 export const createServedModels =
-  ({ engine, text, modelId, costs, noteRequest }: Deps): ModelOfRun =>
+  ({ engine, text, modelId, costs, metrics, noteRequest }: Deps): ModelOfRun =>
   ({ agent, caller, contextLength = Number.POSITIVE_INFINITY }) =>
     Effect.andThen(engine.admission, engine.ready).pipe(
       Effect.map((status) => {
@@ -34,8 +38,14 @@ export const createServedModels =
           hear: (event: CompletionEvent) => void,
         ): Effect.Effect<void, Failure> => {
           noteRequest()
-          if (costs === undefined) return complete(request, { engine, text }, hear)
-          return billed({ text, costs, contextLength: status.contextLength }, { agent, caller }, request, hear)
+          const clock = createStepClock(metrics.observeGap)
+          const tell = (event: CompletionEvent): void => {
+            clock.hear(event)
+            if (event.type === "finish") metrics.observe(event, clock.timing(event.usage.generatedTokens))
+            hear(event)
+          }
+          if (costs === undefined) return complete(request, { engine, text }, tell)
+          return billed({ text, costs, contextLength: status.contextLength }, { agent, caller }, request, tell)
         }
         const price = costs && { price: costs.price }
         return createEngineModel(modelId, { engine, text, contextLength: context, complete: run, ...price })

@@ -68,16 +68,17 @@ async function runService(settings: Settings): Promise<number> {
     }
     const costs = ledger && openCosts(engine, ledger, model, settings)
     const noteRequest = (): void => scaler?.noteRequest()
+    const metrics = createServiceMetrics(engine)
     house = await openAgentHouse(settings, async () => {
       const { createServedModels } = await import("../agents/createServedModels.ts")
-      return createServedModels({ engine, text, modelId: model.modelId, costs, noteRequest })
+      return createServedModels({ engine, text, modelId: model.modelId, costs, metrics, noteRequest })
     })
     const deps: ServiceDeps = {
       engine,
       text,
       modelId: model.modelId,
       created: Math.floor(Date.now() / 1000),
-      metrics: createServiceMetrics(engine),
+      metrics,
       costs,
       agentNames: house.agentNames,
       agents: house.agents,

@@ -58,14 +58,15 @@ async function serveWith(config: FleetConfig, settings: Settings, embedder: Embe
       if (settings.debug >= 1) console.error(line)
     }
     const accounts = ledger && createAccounts(ledger, settings.budget ?? [])
+    const metrics = createFleetMetrics(fleet)
     house = await openAgentHouse(settings, async () => {
       const { createFleetModels } = await import("../agents/createFleetModels.ts")
-      return createFleetModels({ fleet, accounts, contextLength: contextOf(opened) })
+      return createFleetModels({ fleet, accounts, metrics, contextLength: contextOf(opened) })
     })
     const deps: FleetDeps = {
       fleet,
       created: Math.floor(Date.now() / 1000),
-      metrics: createFleetMetrics(fleet),
+      metrics,
       accounts,
       agentNames: house.agentNames,
       agents: house.agents,

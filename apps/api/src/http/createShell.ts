@@ -24,9 +24,9 @@ export function createShell({ apiKey, debug, countRequest }: ShellOptions) {
       countRequest(route ?? "none", failure.status)
       return errorResponse(failure, { "x-request-id": `req-${crypto.randomUUID()}` })
     })
-    .onAfterResponse(({ request, path, responseValue }) => {
+    .onAfterResponse(({ request, route, responseValue }) => {
       if (responseValue instanceof Response && responseValue.ok && request.method === "POST")
-        countRequest(path, responseValue.status)
+        countRequest(route, responseValue.status)
     })
 }
 

@@ -22,8 +22,9 @@ export function registerAgentMetrics(registry: Registry): AgentMetrics["noteAgen
     if (event.type === "step") steps.inc({ agent })
     if (event.type === "result") {
       const { outcome } = event
-      // A name that a model made up would be a series of its own.
-      const tool = outcome === "unknown-tool" ? "unknown" : event.tool
+      // A name that a model made up would be a series of its own; of calls beyond the most, nobody looked whether theirs is one.
+      const isUnknown = outcome === "unknown-tool" || outcome === "too-many"
+      const tool = isUnknown ? "unknown" : event.tool
       calls.inc({ agent, tool, outcome })
     }
     if (event.type === "ended") {

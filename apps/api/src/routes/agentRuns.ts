@@ -3,10 +3,12 @@ import { keyIdOf } from "@consilium/cost"
 import { Effect } from "effect"
 import { Elysia } from "elysia"
 import { agentEvent, agentRunBody, type RunHead } from "../agents/agentRunResponse.ts"
-import { parseAgentRun, parseDecision } from "../agents/parseAgentRun.ts"
+import { parseAgentRun, parseDecision, parseName } from "../agents/parseAgentRun.ts"
 import type { AgentDeps } from "../http/AgentDeps.ts"
+import { invalidField } from "../http/ApiError.ts"
 import { bearerOf } from "../http/authorize.ts"
 import { readBody } from "../http/readBody.ts"
+import { requestFields } from "../http/RequestFields.ts"
 import { runForRequest, sseEvent, sseResponse } from "../http/sse.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
@@ -60,10 +62,16 @@ export const agentRuns = (deps: Deps) =>
       { parse: "none" },
     )
     .delete("/v1/agents/users/:user", async ({ request, params: { user } }) => {
+      // The router has decoded it, and says null where it cannot.
+      const name = parseName(requestFields({ user }), "user") ?? invalidUser()
       const service = await deps.agents()
-      const numForgotten = await service.forget(keyIdOf(bearerOf(request)), decodeURIComponent(user))
-      return { object: "agent.user.deleted", user: decodeURIComponent(user), forgotten: numForgotten }
+      const numForgotten = await service.forget(keyIdOf(bearerOf(request)), name)
+      return { object: "agent.user.deleted", user: name, forgotten: numForgotten }
     })
+
+function invalidUser(): never {
+  throw invalidField("user", "user: expected a name, encoded as in an address, found something else.")
+}
 
 const headOf = (id: string, agent: string): RunHead => ({ id, created: Math.floor(Date.now() / 1000), agent })
 

@@ -36,7 +36,12 @@ export async function withAgent(
     agents: [knowledge === undefined ? agent : withDocuments(agent, knowledge)],
     // Without a name nobody is remembered, and no file is made.
     memoryFile: user === undefined ? undefined : surroundings.memoryFile,
-    modelOf: createServedModels({ ...deps, costs: undefined, noteRequest() {} }),
+    modelOf: createServedModels({
+      ...deps,
+      costs: undefined,
+      metrics: { observe() {}, observeGap() {} },
+      noteRequest() {},
+    }),
   })
   try {
     await use(localAgentAnswer(service, name, user))
