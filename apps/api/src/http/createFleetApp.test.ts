@@ -251,7 +251,7 @@ describe("a fleet through HTTP", () => {
     const { data } = (await (await app.handle(get("/v1/models"))).json()) as {
       data: { id: string; consilium?: object }[]
     }
-    expect(data.map(({ id }) => id)).toEqual(["auto", "strong", "cheap"])
+    expect(data.map(({ id }) => id)).toEqual(["auto", "strong", "cheap", "agent:assistant"])
     expect(data[1]!.consilium).toMatchObject({
       kind: "remote",
       domain: "finance risk",
