@@ -2,7 +2,6 @@ export type { AgentSettings } from "./config/AgentSettings.ts"
 export { ASSISTANT, ASSISTANT_NAME, parseAgents } from "./config/parseAgents.ts"
 export { type AgentParts, openAgent } from "./open/openAgent.ts"
 export { AgentSettingsError } from "./open/readKey.ts"
-export { citedSources } from "./knowledge/citedSources.ts"
 export type { KnowledgeBase, Passage } from "./knowledge/KnowledgeBase.ts"
 export {
   type FolderReport,
@@ -23,10 +22,17 @@ export { createExpertModel } from "./model/createExpertModel.ts"
 export { createFleetModel, type FleetModelOptions } from "./model/createFleetModel.ts"
 export type { Agent, AgentRequest } from "./run/Agent.ts"
 export type { AgentConfig, RunLimits } from "./run/AgentConfig.ts"
-export type { AgentEvent, CallOutcome, RunEnd } from "./run/AgentEvent.ts"
+export type { AgentEvent, CallOutcome, RunEnd, RunSource } from "./run/AgentEvent.ts"
 export { resumeAgent, runAgent, type RunOutcome } from "./run/runAgent.ts"
 export type { RunState } from "./run/RunState.ts"
-export { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./tools/AgentTool.ts"
+export {
+  type AgentTool,
+  type Source,
+  type SourcedText,
+  type ToolContext,
+  ToolError,
+  type ToolResult,
+} from "./tools/AgentTool.ts"
 export { createToolBox } from "./tools/createToolBox.ts"
 export type { ToolBox } from "./tools/ToolBox.ts"
 export { createCalculateTool } from "./tools/calculate/createCalculateTool.ts"
@@ -51,7 +57,6 @@ export {
 } from "./tools/mcp/McpServerConfig.ts"
 export { openMcpTools } from "./tools/mcp/openMcpTools.ts"
 export { createFunctionTool, type FunctionToolOptions } from "./tools/createFunctionTool.ts"
-export { renderPassages, type RenderedPassages } from "./knowledge/renderPassages.ts"
 export { type MemoryOptions, type OpenMemory, openSqliteMemory } from "./memory/openSqliteMemory.ts"
 export type { Summarise, SummaryTask } from "./memory/Summarise.ts"
 export { StoreError } from "./store/StoreError.ts"

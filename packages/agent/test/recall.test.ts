@@ -68,7 +68,7 @@ describe("a run", () => {
         "passages fees.md › Cards",
         "answered: 5, Ann [1].",
       ])
-      expect(ended.sources).toEqual([{ title: "fees.md › Cards", location: "fees.md" }])
+      expect(ended.sources).toEqual([{ number: 1, title: "fees.md › Cards", location: "fees.md", isCited: true }])
       expect(turns[0]!.messages.map(({ role }) => role)).toEqual(["user", "user", "assistant", "user"])
       expect(turns[0]!.messages[1]!.content).toContain("<memory>\nEarlier: They met.\n- is called Ann\n</memory>")
       expect(turns[0]!.messages[1]!.content).toContain("[1] fees.md › Cards\nA card costs 5.")

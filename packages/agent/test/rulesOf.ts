@@ -51,5 +51,6 @@ export const resultOf = (callId: string, text = "fine"): RunInput => ({
   outcome: "done",
   text,
   sources: [{ title: callId, location: undefined }],
+  passages: [],
   ms: 3,
 })

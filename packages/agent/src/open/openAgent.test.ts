@@ -45,7 +45,8 @@ async function failure(lines: string, surroundings: Partial<AgentSurroundings> =
 
 async function call({ tools }: AgentParts, name: string, args: object = {}): Promise<string> {
   const context = { runId: "run", userId: undefined }
-  return (await Effect.runPromise(tools.call(name, { ...args }, context, 10_000))).text
+  const { text, passages } = await Effect.runPromise(tools.call(name, { ...args }, context, 10_000))
+  return [text, ...passages.map((passage) => passage.text)].join("")
 }
 
 function isAlive(pid: number): boolean {

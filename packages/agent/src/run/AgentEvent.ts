@@ -1,6 +1,14 @@
 import type { ModelUsage } from "../model/AgentModel.ts"
 import type { Source } from "../tools/AgentTool.ts"
 
+/** Something that a run read. */
+export interface RunSource extends Source {
+  /** From 1 on. */
+  readonly number: number
+  /** The answer refers to it. */
+  readonly isCited: boolean
+}
+
 /** Why a run ended. */
 export type RunEnd =
   /** The model answered. */
@@ -72,7 +80,8 @@ export type AgentEvent =
       readonly type: "ended"
       readonly end: RunEnd
       readonly text: string
-      readonly sources: readonly Source[]
+      /** All that was read; numbered as the answer cites them. */
+      readonly sources: readonly RunSource[]
       readonly usage: ModelUsage
       readonly numSteps: number
       readonly ms: number

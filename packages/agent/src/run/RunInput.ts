@@ -1,7 +1,7 @@
 import type { Passage } from "../knowledge/KnowledgeBase.ts"
 import type { Recalled } from "../memory/AgentMemory.ts"
 import type { ModelReply } from "../model/AgentModel.ts"
-import type { Source } from "../tools/AgentTool.ts"
+import type { Source, SourcedText } from "../tools/AgentTool.ts"
 import type { CallOutcome } from "./AgentEvent.ts"
 
 /** What happens to a run. */
@@ -26,5 +26,6 @@ export interface CallResult {
   readonly outcome: CallOutcome
   readonly text: string
   readonly sources: readonly Source[]
+  readonly passages: readonly SourcedText[]
   readonly ms: number
 }

@@ -131,6 +131,25 @@ describe("advance", () => {
     expect(state.next).toEqual({ kind: "ended", end: "steps" })
   })
 
+  test("numbers the passages of results as the run's sources, beside those of before", () => {
+    const passage = (title: string) => ({ title, location: title, text: `${title} says` })
+    const passages = [passage("b.md"), passage("a.md"), passage("b.md")]
+    const { state, events } = play([
+      replied("", [
+        ["a", "look", "{}"],
+        ["b", "look", '{"at":1}'],
+      ]),
+      { ...resultOf("a"), sources: [{ title: "a.md", location: "a.md" }] } as RunInput,
+      { ...resultOf("b", ""), sources: [], passages } as RunInput,
+    ])
+    const text = "[2] b.md\nb.md says\n\n[1] a.md\na.md says\n\n[2] b.md\nb.md says"
+    expect(state.said.at(-1)!.content).toBe(text)
+    expect(state.sources.map(({ title }) => title)).toEqual(["a.md", "b.md"])
+    const result = events.findLast(({ type }) => type === "result")
+    expect(result).toMatchObject({ text, sources: [{ title: "b.md" }, { title: "a.md" }] })
+    expect(result).not.toHaveProperty("passages")
+  })
+
   test("numbers passages by their place, and recalls no turns beside a client's own", () => {
     const passage = (document: string, text: string) => ({ id: 0, document, headings: [], text, score: 1 })
     const input: RunInput = {

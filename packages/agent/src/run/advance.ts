@@ -1,3 +1,5 @@
+import { sourcedText } from "../knowledge/sourcedText.ts"
+import type { Source } from "../tools/AgentTool.ts"
 /**
  * A run's front page: what happens to it, one thing after another, and what it does next.
  *
@@ -35,7 +37,8 @@ function takeRecalled(state: RunState, { recalled, passages }: Extract<RunInput,
   const { context } = state
   const hasHistory = context.history.length > 0
   const { facts = [], summary, turns = [] } = recalled ?? {}
-  const numbered = numberPassages(passages ?? [])
+  const sources: Source[] = []
+  const numbered = numberPassages(sources, (passages ?? []).map(sourcedText))
   const events: AgentEvent[] = []
   if (recalled !== undefined)
     events.push({
@@ -44,13 +47,13 @@ function takeRecalled(state: RunState, { recalled, passages }: Extract<RunInput,
       numTurns: hasHistory ? 0 : turns.length,
       hasSummary: !hasHistory && summary !== undefined,
     })
-  if (passages !== undefined) events.push({ type: "passages", sources: numbered.sources })
+  if (passages !== undefined) events.push({ type: "passages", sources })
   const own = hasHistory ? {} : { history: turns, isRecalled: true, summary }
   return {
     state: {
       ...state,
-      context: { ...context, ...own, facts, passages: numbered.passages },
-      sources: numbered.sources,
+      context: { ...context, ...own, facts, passages: numbered },
+      sources,
       next: { kind: "ask" },
     },
     events,

@@ -1,5 +1,6 @@
 import { Clock, Effect, Result } from "effect"
 import { PromptError } from "@consilium/serving"
+import { citedSources } from "../knowledge/citedSources.ts"
 import { AgentModelError } from "../model/AgentModel.ts"
 import { findCalls } from "../tools/repair/findCalls.ts"
 import { advance } from "./advance.ts"
@@ -104,7 +105,9 @@ const drive = Effect.fnUntraced(function* (
   if (state.next.kind !== "ended") throw new Error(`run ${state.runId}: expected its end, found ${state.next.kind}`)
   const ms = clock.currentTimeMillisUnsafe() - beganMs
   const { next, text, sources, usage, numSteps } = state
-  const ended = { type: "ended", end: next.end, text, sources, usage, numSteps, ms } as const
+  const cited = citedSources(text, sources)
+  const read = sources.map((source, i) => ({ number: i + 1, ...source, isCited: cited.includes(source) }))
+  const ended = { type: "ended", end: next.end, text, sources: read, usage, numSteps, ms } as const
   const isWaiting = next.end === "confirmation"
   if (!isWaiting) yield* remember(agent, state)
   say(ended)

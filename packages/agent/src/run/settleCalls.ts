@@ -4,7 +4,7 @@ import type { AgentEvent } from "./AgentEvent.ts"
 import { callKey } from "./callKey.ts"
 import { repeatText } from "./planCalls.ts"
 import { neutralise } from "./prompt/neutralise.ts"
-import { addSources } from "./prompt/numberPassages.ts"
+import { addSources, numberPassages } from "./prompt/numberPassages.ts"
 import type { CallResult } from "./RunInput.ts"
 import type { RunRules } from "./RunRules.ts"
 import type { RunCall, RunState } from "./RunState.ts"
@@ -22,6 +22,7 @@ export const resultOf = (callId: string, outcome: CallResult["outcome"], text: s
   outcome,
   text,
   sources: [],
+  passages: [],
   ms: 0,
 })
 
@@ -36,7 +37,13 @@ export function settle({ state, events }: Advanced, result: CallResult, rules: R
   if (call === undefined)
     throw new Error(`run ${state.runId}: expected the result of a call that waits, found ${result.callId}`)
   const { config, model } = rules
-  const text = cutText(neutralise(result.text), config.limits.maxResultTokens, model.countTokens)
+  const sources = [...state.sources]
+  addSources(sources, result.sources)
+  const blocks = numberPassages(sources, result.passages).map(
+    ({ number, title, text }) => `[${number}] ${title}\n${text}`,
+  )
+  const whole = [result.text, ...blocks].filter((block) => block !== "").join("\n\n")
+  const text = cutText(neutralise(whole), config.limits.maxResultTokens, model.countTokens)
   const isCopy = ({ status }: RunCall): boolean => status.kind === "copy" && status.of === call.callId
   const hasRun =
     result.outcome === "done" ||
@@ -44,12 +51,16 @@ export function settle({ state, events }: Advanced, result: CallResult, rules: R
     result.outcome === "timed-out" ||
     result.outcome === "refused"
   const key = hasRun ? [{ key: callKey(call.tool, JSON.parse(call.arguments)), text }] : []
-  const sources = [...state.sources]
-  addSources(sources, result.sources)
   const told = (other: RunCall): AgentEvent[] => {
     if (other !== call && !isCopy(other)) return []
-    const own = other === call ? { ...result, text } : { ...resultOf(other.callId, "repeated", repeatText(text)) }
-    return [{ ...own, step: state.numSteps, tool: other.tool }]
+    const { passages, ...own } =
+      other === call ? { ...result, text } : resultOf(other.callId, "repeated", repeatText(text))
+    const read = [...own.sources]
+    addSources(
+      read,
+      passages.map(({ title, location }) => ({ title, location })),
+    )
+    return [{ ...own, sources: read, step: state.numSteps, tool: other.tool }]
   }
   return {
     state: {

@@ -15,10 +15,17 @@ export interface Source {
   readonly location: string | undefined
 }
 
+/** A piece of text, and where it is from. */
+export interface SourcedText extends Source {
+  readonly text: string
+}
+
 export interface ToolResult {
   /** What the model reads: data, never instructions. Our own was trained on JSON as Python writes it, `{"result": 120}`, and errs without the blanks. */
   readonly text: string
   readonly sources?: readonly Source[]
+  /** After the text; the run numbers them as its sources, so that an answer can cite them. */
+  readonly passages?: readonly SourcedText[]
 }
 
 /** A tool failed in a way that it expects; its words reach the model, so they hold no secrets. */

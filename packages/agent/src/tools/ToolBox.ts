@@ -1,7 +1,7 @@
 import type { Tool } from "@consilium/serving"
 import type { Effect } from "effect"
 import type { CallOutcome } from "../run/AgentEvent.ts"
-import type { AgentTool, Source, ToolContext } from "./AgentTool.ts"
+import type { AgentTool, Source, SourcedText, ToolContext } from "./AgentTool.ts"
 import type { CheckedArguments } from "./checkArguments.ts"
 
 /** What came of a call that ran. */
@@ -9,6 +9,8 @@ export interface CalledTool {
   readonly outcome: Extract<CallOutcome, "done" | "failed" | "timed-out" | "unknown-tool">
   readonly text: string
   readonly sources: readonly Source[]
+  /** Not yet numbered. */
+  readonly passages: readonly SourcedText[]
   readonly ms: number
 }
 

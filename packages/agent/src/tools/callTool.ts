@@ -1,5 +1,12 @@
 import { Clock, Effect } from "effect"
-import { type AgentTool, type Source, type ToolContext, ToolError, type ToolResult } from "./AgentTool.ts"
+import {
+  type AgentTool,
+  type Source,
+  type SourcedText,
+  type ToolContext,
+  ToolError,
+  type ToolResult,
+} from "./AgentTool.ts"
 import { errorText } from "./errorText.ts"
 import type { CalledTool } from "./ToolBox.ts"
 
@@ -37,13 +44,17 @@ export const callTool = Effect.fnUntraced(function* (
 
 /** What a user's function returns need not be what its type says. */
 function asCalled(result: ToolResult): Called {
-  const { text, sources = [] } = (result ?? {}) as Partial<ToolResult>
+  const { text, sources = [], passages = [] } = (result ?? {}) as Partial<ToolResult>
   if (typeof text !== "string") return failed("failed", "the tool answered without a text")
-  return { outcome: "done", text, sources: sources.filter(isSource) }
+  return { outcome: "done", text, sources: sources.filter(isSource), passages: passages.filter(isSourcedText) }
 }
 
 function isSource({ title }: Source): boolean {
   return typeof title === "string"
+}
+
+function isSourcedText(passage: SourcedText): boolean {
+  return isSource(passage) && typeof passage.text === "string"
 }
 
 /** What other errors say is not meant for models: it may name addresses and keys. */
@@ -52,5 +63,5 @@ function wordsOf(error: unknown): string {
 }
 
 function failed(outcome: Called["outcome"], words: string): Called {
-  return { outcome, text: errorText(words), sources: [] }
+  return { outcome, text: errorText(words), sources: [], passages: [] }
 }

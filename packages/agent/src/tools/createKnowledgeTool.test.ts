@@ -8,7 +8,7 @@ function base(search: KnowledgeBase["search"]): KnowledgeBase {
   return { numPassages: 2, search }
 }
 
-test("search_knowledge: passages are numbered as their sources", async () => {
+test("search_knowledge: passages come with their places, for the run to number", async () => {
   const passages = [
     { id: 4, document: "cards.md", headings: ["Cards", "Lost"], text: "Block it in the app.", score: 2 },
     { id: 9, document: "fees.md", headings: [], text: "A new card costs $5.", score: 1 },
@@ -22,10 +22,10 @@ test("search_knowledge: passages are numbered as their sources", async () => {
     4,
   )
   expect(await tool.run({ query: "lost card " }, context)).toEqual({
-    text: "[1] cards.md › Cards › Lost\nBlock it in the app.\n\n[2] fees.md\nA new card costs $5.",
-    sources: [
-      { title: "cards.md › Cards › Lost", location: "cards.md" },
-      { title: "fees.md", location: "fees.md" },
+    text: "",
+    passages: [
+      { title: "cards.md › Cards › Lost", location: "cards.md", text: "Block it in the app." },
+      { title: "fees.md", location: "fees.md", text: "A new card costs $5." },
     ],
   })
   expect(asked).toEqual(["lost card", 4])

@@ -1,8 +1,9 @@
-import type { KnowledgeBase, Passage } from "../knowledge/KnowledgeBase.ts"
+import type { KnowledgeBase } from "../knowledge/KnowledgeBase.ts"
+import { sourcedText } from "../knowledge/sourcedText.ts"
 import type { AgentTool } from "./AgentTool.ts"
 
 /**
- * Creates the tool `search_knowledge`: passages of documents, numbered in the order of their sources.
+ * Creates the tool `search_knowledge`: passages of documents, for an answer to cite.
  *
  * @param numPassages most passages of one search
  */
@@ -18,15 +19,7 @@ export function createKnowledgeTool(knowledge: KnowledgeBase, numPassages: numbe
     changes: false,
     run: async (args) => {
       const passages = await knowledge.search(String(args["query"]).trim(), numPassages)
-      if (passages.length === 0) return { text: "no results" }
-      return {
-        text: passages.map((passage, index) => `[${index + 1}] ${titleOf(passage)}\n${passage.text}`).join("\n\n"),
-        sources: passages.map((passage) => ({ title: titleOf(passage), location: passage.document })),
-      }
+      return passages.length === 0 ? { text: "no results" } : { text: "", passages: passages.map(sourcedText) }
     },
   }
-}
-
-function titleOf({ document, headings }: Passage): string {
-  return [document, ...headings].join(" › ")
 }

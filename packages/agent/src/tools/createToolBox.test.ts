@@ -40,11 +40,12 @@ describe("createToolBox", () => {
     ])
   })
 
-  itEffect("calls a tool, and passes on its text and sources", () =>
+  itEffect("calls a tool, and passes on its text, sources and passages", () =>
     Effect.gen(function* () {
       const source = { title: "t", location: undefined }
-      const called = yield* call(tool({ run: async () => ({ text: "seen", sources: [source] }) }))
-      expect(called).toEqual({ outcome: "done", text: "seen", sources: [source], ms: 0 })
+      const passages = [{ ...source, text: "a line" }]
+      const called = yield* call(tool({ run: async () => ({ text: "seen", sources: [source], passages }) }))
+      expect(called).toEqual({ outcome: "done", text: "seen", sources: [source], passages, ms: 0 })
     }),
   )
 
@@ -68,6 +69,7 @@ describe("createToolBox", () => {
           outcome: "failed",
           text: `{"error": "${words}"}`,
           sources: [],
+          passages: [],
           ms: 0,
         })
       }),
@@ -90,6 +92,7 @@ describe("createToolBox", () => {
         outcome: "timed-out",
         text: '{"error": "timeout: no answer within 100 ms"}',
         sources: [],
+        passages: [],
         ms: 100,
       })
       expect(signal!.aborted).toBe(true)

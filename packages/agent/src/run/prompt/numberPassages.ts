@@ -1,19 +1,17 @@
-import type { Passage } from "../../knowledge/KnowledgeBase.ts"
-import type { Source } from "../../tools/AgentTool.ts"
+import type { Source, SourcedText } from "../../tools/AgentTool.ts"
 import type { NumberedPassage } from "../RunState.ts"
 
-/** Gives passages the numbers that answers cite: places in `sources`, from 1 on; passages of one place share theirs. */
-export function numberPassages(passages: readonly Passage[]): {
-  readonly passages: readonly NumberedPassage[]
-  readonly sources: readonly Source[]
-} {
-  const sources: Source[] = []
-  const numbered = passages.map(({ document, headings, text }) => {
-    const source = { title: [document, ...headings].join(" › "), location: document }
+/**
+ * Gives passages the numbers that answers cite: places among the run's sources, from 1 on; passages of one place share theirs.
+ *
+ * @param sources takes in those that it has not yet
+ */
+export function numberPassages(sources: Source[], passages: readonly SourcedText[]): readonly NumberedPassage[] {
+  return passages.map(({ title, location, text }) => {
+    const source = { title, location }
     addSources(sources, [source])
-    return { number: sources.findIndex((other) => isSame(other, source)) + 1, title: source.title, text }
+    return { number: sources.findIndex((other) => isSame(other, source)) + 1, title, text }
   })
-  return { passages: numbered, sources }
 }
 
 /** Adds sources that are not there yet, in place. */
