@@ -2,6 +2,7 @@ import type { ModelOfRun } from "../agents/AgentService.ts"
 import type { OpenedAgents } from "../agents/openAgents.ts"
 import type { ASSISTANT_NAME } from "@consilium/agent"
 import type { AgentDeps } from "../http/AgentDeps.ts"
+import { ApiError } from "../http/ApiError.ts"
 import { loadTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
 import type { Settings } from "../settings/Settings.ts"
 
@@ -42,13 +43,28 @@ export async function openAgentHouse(settings: Settings, createModels: () => Pro
     })
     return opening
   }
+  let told: string | undefined
+  const refuse = (error: unknown): never => {
+    const words = error instanceof Error ? error.message : String(error)
+    // Each request tries anew: one line says it as long as nothing else is the matter.
+    if (words !== told) console.error(`agents cannot be opened: ${words}`)
+    told = words
+    throw notOpened()
+  }
   if (table !== undefined) await once()
   return {
     agentNames: table === undefined ? [USUAL_NAME] : Object.keys(table as object),
-    agents: async () => (await once()).service,
+    agents: async () => (await once().catch(refuse)).service,
     close: async () => {
-      const opened = await opening
+      // Whoever asked has been told why it failed.
+      const opened = await opening?.catch(() => undefined)
       await opened?.close()
     },
   }
+}
+
+/** Why is the operator's to know: it names files of this machine. */
+function notOpened(): ApiError {
+  const message = "The agents cannot be opened at the moment: the service's log says why."
+  return new ApiError({ status: 503, type: "unavailable_error", code: "agents_unavailable", message })
 }
