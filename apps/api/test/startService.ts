@@ -6,6 +6,8 @@ import { join } from "node:path"
 export interface RunningService {
   readonly url: string
   readonly pid: number
+  /** What it wrote to standard error until now. */
+  log(): string
   /** Sends SIGTERM and returns the exit code. */
   stop(): Promise<number>
   /** Stops it and removes its cache. */
@@ -53,6 +55,7 @@ export async function startService(
   return {
     url,
     pid: child.pid,
+    log: () => stderr,
     stop,
     async close() {
       await stop()

@@ -4,7 +4,6 @@ import { createPurse, type FleetApi, parseTarget } from "@consilium/fleet"
 import { Effect } from "effect"
 import type { FleetMetrics } from "../http/createFleetMetrics.ts"
 import type { ModelOfRun } from "./AgentService.ts"
-import { unknownModel } from "../routes/fleetModels.ts"
 import { createStepClock } from "./createStepClock.ts"
 
 export interface FleetModelsOptions {
@@ -47,8 +46,12 @@ function measureFleet(fleet: FleetApi, metrics: FleetModelsOptions["metrics"]): 
   }
 }
 
-/** @throws ApiError 404 that names who is there */
+/** @throws Error where there is no such expert: agents' tables are checked before anybody asks */
 function targetOf({ config: { experts } }: FleetApi, model: string) {
-  const answering = experts.filter(({ kind }) => kind !== "onnx").map(({ name }) => name)
-  return parseTarget(model, answering) ?? unknownModel(model, answering)
+  const target = parseTarget(
+    model,
+    experts.map(({ name }) => name),
+  )
+  if (target === undefined) throw new Error(`expected an expert of the fleet, found ${JSON.stringify(model)}`)
+  return target
 }

@@ -1,6 +1,6 @@
 import type { ModelOfRun } from "../agents/AgentService.ts"
 import type { OpenedAgents } from "../agents/openAgents.ts"
-import type { ASSISTANT_NAME } from "@consilium/agent"
+import type { AgentSettings, ASSISTANT_NAME } from "@consilium/agent"
 import type { AgentDeps } from "../http/AgentDeps.ts"
 import { ApiError } from "../http/ApiError.ts"
 import { loadTable, SETTINGS_FILE } from "../settings/loadSettings.ts"
@@ -18,9 +18,13 @@ const USUAL_NAME: typeof ASSISTANT_NAME = "assistant"
  * Opens the agents of the settings' file, or makes ready to open the one that there is without any when somebody asks for it: a start does not wait
  * for what few starts need.
  *
+ * @param createModels returns what gives them their models; told of their settings, to check whom they name
  * @throws what opening them does, where the file has some
  */
-export async function openAgentHouse(settings: Settings, createModels: () => Promise<ModelOfRun>): Promise<AgentHouse> {
+export async function openAgentHouse(
+  settings: Settings,
+  createModels: (agents: readonly AgentSettings[]) => Promise<ModelOfRun>,
+): Promise<AgentHouse> {
   const table = loadTable(SETTINGS_FILE, "agents")
   let opening: Promise<OpenedAgents> | undefined
   const open = async (): Promise<OpenedAgents> => {
@@ -29,9 +33,10 @@ export async function openAgentHouse(settings: Settings, createModels: () => Pro
       import("../agents/openAgents.ts"),
       import("./agentSurroundings.ts"),
     ])
+    const agents = table === undefined ? [ASSISTANT] : parseAgents(table, SETTINGS_FILE)
     return openAgents({
-      agents: table === undefined ? [ASSISTANT] : parseAgents(table, SETTINGS_FILE),
-      modelOf: await createModels(),
+      agents,
+      modelOf: await createModels(agents),
       ...agentSurroundings(settings),
     })
   }

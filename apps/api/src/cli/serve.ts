@@ -1,6 +1,7 @@
 import { modelFormats } from "@consilium/model"
 import { createDesiredFile, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
+import { checkAgentModels } from "../agents/checkAgentModels.ts"
 import { createAdminApp } from "../http/createAdminApp.ts"
 import { createApp } from "../http/createApp.ts"
 import { createServiceMetrics } from "../http/ServiceMetrics.ts"
@@ -69,9 +70,15 @@ async function runService(settings: Settings): Promise<number> {
     const costs = ledger && openCosts(engine, ledger, model, settings)
     const noteRequest = (): void => scaler?.noteRequest()
     const metrics = createServiceMetrics(engine)
-    house = await openAgentHouse(settings, async () => {
+    house = await openAgentHouse(settings, async (agents) => {
+      const { modelId } = model
+      checkAgentModels(
+        agents,
+        (name) => ["auto", "default", modelId].includes(name),
+        `"auto" or "${modelId}" without a fleet`,
+      )
       const { createServedModels } = await import("../agents/createServedModels.ts")
-      return createServedModels({ engine, text, modelId: model.modelId, costs, metrics, noteRequest })
+      return createServedModels({ engine, text, modelId, costs, metrics, noteRequest })
     })
     const deps: ServiceDeps = {
       engine,

@@ -1,7 +1,9 @@
+import type { AgentSettings } from "@consilium/agent"
 import { createAccounts, type Ledger } from "@consilium/cost"
-import { type Embedder, Fleet, type FleetConfig, loadFleetRouter, parseFleet } from "@consilium/fleet"
+import { type Embedder, Fleet, type FleetConfig, loadFleetRouter, parseFleet, parseTarget } from "@consilium/fleet"
 import { Effect, ManagedRuntime } from "effect"
 import { existsSync } from "node:fs"
+import { checkAgentModels } from "../agents/checkAgentModels.ts"
 import { createFleetAdminApp } from "../http/createFleetAdminApp.ts"
 import { createFleetApp } from "../http/createFleetApp.ts"
 import { createFleetMetrics } from "../http/createFleetMetrics.ts"
@@ -59,7 +61,8 @@ async function serveWith(config: FleetConfig, settings: Settings, embedder: Embe
     }
     const accounts = ledger && createAccounts(ledger, settings.budget ?? [])
     const metrics = createFleetMetrics(fleet)
-    house = await openAgentHouse(settings, async () => {
+    house = await openAgentHouse(settings, async (agents) => {
+      checkFleetModels(agents, config)
       const { createFleetModels } = await import("../agents/createFleetModels.ts")
       return createFleetModels({ fleet, accounts, metrics, contextLength: contextOf(opened) })
     })
@@ -101,6 +104,16 @@ const REMOTE_CONTEXT = 8192
 /** Tokens that every model has room for. */
 function contextOf(opened: readonly OpenedModel[]): number {
   return Math.min(REMOTE_CONTEXT, ...opened.map(({ contextLength }) => contextLength))
+}
+
+/** A run is one conversation: nobody is consulted on each of its steps. @throws SettingError on an expert that the fleet has not */
+function checkFleetModels(agents: readonly AgentSettings[], { experts }: FleetConfig): void {
+  const names = experts.filter(({ kind }) => kind !== "onnx").map(({ name }) => name)
+  const isServed = (model: string): boolean => {
+    const target = parseTarget(model, names)
+    return target !== undefined && !(target.kind === "auto" && target.consults)
+  }
+  checkAgentModels(agents, isServed, `"auto", "auto:0.3" or one of ${names.join(", ")}`)
 }
 
 /** @throws SettingError on a file that the table names and that is not there */
