@@ -23,5 +23,16 @@ export async function postTo(
     throw new UsageError(`${url}: no service answers there (${error.message})`)
   })
   if (response.ok && response.body !== null) return response.body
-  throw new UsageError(`${url} answered ${response.status}: ${await response.text()}`)
+  throw new UsageError(`${url} answered ${response.status}: ${wordsOf(await response.text())}`)
+}
+
+const MOST_WORDS = 500
+
+/** What an error's body says; a proxy's may be a page. */
+function wordsOf(body: string): string {
+  try {
+    return (JSON.parse(body) as { readonly error: { readonly message: string } }).error.message
+  } catch {
+    return body.slice(0, MOST_WORDS)
+  }
 }
