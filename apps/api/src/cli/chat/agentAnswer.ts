@@ -19,21 +19,32 @@ export interface AgentChatOptions {
   readonly knowledge: string | undefined
 }
 
+/** An agent, and who talks to it. */
+export interface ChosenAgent {
+  readonly settings: AgentSettings
+  readonly user: string | undefined
+}
+
 /** Nobody else is in the terminal. */
 const CALLER = { key: "", domain: "" }
 
-/** Opens an agent of the settings' file or the assistant, lets `use` talk to it, and closes it. */
+/** Returns an agent of the settings' file, or the assistant. @throws UsageError where there is none of this name, TableError */
+export function chooseAgent({ agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions): ChosenAgent {
+  const settings = findAgent(name)
+  return { settings: knowledge === undefined ? settings : withDocuments(settings, knowledge), user }
+}
+
+/** Opens an agent, lets `use` talk to it, and closes it. */
 export async function withAgent(
   deps: Pick<ServiceDeps, "engine" | "text" | "modelId">,
   settings: Settings,
-  { agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions,
+  { settings: agent, user }: ChosenAgent,
   use: (answer: Answer) => Promise<void>,
 ): Promise<void> {
-  const agent = findAgent(name)
   const surroundings = agentSurroundings(settings)
   const { service, close } = await openAgents({
     ...surroundings,
-    agents: [knowledge === undefined ? agent : withDocuments(agent, knowledge)],
+    agents: [agent],
     // Without a name nobody is remembered, and no file is made.
     memoryFile: user === undefined ? undefined : surroundings.memoryFile,
     modelOf: createServedModels({
@@ -44,13 +55,12 @@ export async function withAgent(
     }),
   })
   try {
-    await use(localAgentAnswer(service, name, user))
+    await use(localAgentAnswer(service, agent.config.name, user))
   } finally {
     await close()
   }
 }
 
-/** @throws UsageError where there is none of this name */
 function findAgent(name: string): AgentSettings {
   const table = loadTable(SETTINGS_FILE, "agents")
   const agents = table === undefined ? [ASSISTANT] : [...parseAgents(table, SETTINGS_FILE), ASSISTANT]
@@ -69,7 +79,7 @@ function withDocuments(settings: AgentSettings, folder: string): AgentSettings {
 
 function localAgentAnswer(service: AgentService, agent: string, user: string | undefined): Answer {
   return async (messages, terminal) => {
-    const { signal } = terminal
+    const { signal, conversation } = terminal
     const hear = (event: AgentEvent): void => show(event, terminal)
     const runId = `run-${crypto.randomUUID()}`
     const ask = {
@@ -77,7 +87,7 @@ function localAgentAnswer(service: AgentService, agent: string, user: string | u
       agent,
       messages,
       user,
-      conversation: "terminal",
+      conversation,
       confirmed: [],
       isStream: true,
       caller: CALLER,

@@ -1,6 +1,7 @@
 import { GREEDY } from "@consilium/model"
 import { type ChatMessage, complete, type CompletionDeps, Engine, loadModelText } from "@consilium/serving"
 import { Effect, ManagedRuntime } from "effect"
+import type { ServiceDeps } from "../../http/ServiceDeps.ts"
 import type { Settings } from "../../settings/Settings.ts"
 import { type Command, UsageError } from "../Command.ts"
 import { engineStart } from "../engineStart.ts"
@@ -62,6 +63,8 @@ async function talkHere(
   opening: readonly ChatMessage[],
   agent: AgentChatOptions | undefined,
 ): Promise<void> {
+  // An agent that is not there is known before a model is loaded for nothing.
+  const talk = agent === undefined ? talkToModel(opening) : await talkToAgent(agent, settings, opening)
   const model = await locateModel(settings.model, settings["cache-dir"])
   const prepared = await prepare(model, settings)
   const text = loadModelText(model.dir)
@@ -71,12 +74,28 @@ async function talkHere(
     const engine = await runtime.runPromise(Engine.use(Effect.succeed))
     await runtime.runPromise(engine.ready)
     console.error(`${model.modelId}, ${settings.format}. /exit ends.`)
-    if (agent === undefined) return await converse(opening, localAnswer({ engine, text }))
-    const { withAgent } = await import("./agentAnswer.ts")
-    await withAgent({ engine, text, modelId: model.modelId }, settings, agent, (answer) => converse(opening, answer))
+    await talk({ engine, text, modelId: model.modelId })
   } finally {
     await runtime.dispose()
   }
+}
+
+type Talk = (deps: Pick<ServiceDeps, "engine" | "text" | "modelId">) => Promise<void>
+
+const talkToModel =
+  (opening: readonly ChatMessage[]): Talk =>
+  (deps) =>
+    converse(opening, localAnswer(deps))
+
+/** @throws UsageError (rejects) where there is no such agent */
+async function talkToAgent(
+  agent: AgentChatOptions,
+  settings: Settings,
+  opening: readonly ChatMessage[],
+): Promise<Talk> {
+  const { chooseAgent, withAgent } = await import("./agentAnswer.ts")
+  const chosen = chooseAgent(agent)
+  return (deps) => withAgent(deps, settings, chosen, (answer) => converse(opening, answer))
 }
 
 const localAnswer =

@@ -9,6 +9,8 @@ export interface Terminal {
   readonly note: (line: string) => void
   /** Asks whether something may be done; no, where nobody is there to ask. */
   readonly confirm: (question: string) => Promise<boolean>
+  /** Its name: what was said before `/new` is another. */
+  readonly conversation: string
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
 }
@@ -29,12 +31,15 @@ export async function converse(opening: readonly ChatMessage[], answer: Answer):
   const confirm = async (question: string): Promise<boolean> =>
     isTerminal && /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
   let messages = [...opening]
+  let conversation = "terminal"
   if (isTerminal) lines.prompt()
   for await (const line of lines) {
     const said = line.trim()
     if (said === "/exit") break
-    if (said === "/new") messages = [...opening]
-    else if (said !== "") {
+    if (said === "/new") {
+      messages = [...opening]
+      conversation = `terminal-${crypto.randomUUID()}`
+    } else if (said !== "") {
       answering = new AbortController()
       messages.push({ role: "user", content: said })
       let reply = ""
@@ -42,12 +47,16 @@ export async function converse(opening: readonly ChatMessage[], answer: Answer):
         reply += piece
         process.stdout.write(piece)
       }
-      await answer(messages, { say, note: console.error, confirm, signal: answering.signal }).catch((error: Error) => {
-        if (answering?.signal.aborted !== true) console.error(error.message)
+      const { signal } = answering
+      const terminal = { say, note: console.error, confirm, conversation, signal }
+      await answer(messages, terminal).catch((error: Error) => {
+        if (!signal.aborted) console.error(error.message)
       })
       process.stdout.write("\n")
       answering = undefined
-      messages.push({ role: "assistant", content: reply })
+      // A question that nobody could answer would stand in the way of every later one.
+      if (reply === "") messages.pop()
+      else messages.push({ role: "assistant", content: reply })
     }
     if (isTerminal) lines.prompt()
   }

@@ -23,7 +23,7 @@ export function remoteAgentAnswer(
 ): Answer {
   const runs = `/v1/agents/${encodeURIComponent(agent)}/runs`
   return async (messages, terminal) => {
-    const ask = { messages, stream: true, conversation: "terminal", ...(user === undefined ? {} : { user }) }
+    const ask = { messages, stream: true, conversation: terminal.conversation, ...(user === undefined ? {} : { user }) }
     const post = (path: string, body: object): Promise<RunBody> => hearRun(url, apiKey, { path, body }, terminal)
     let run = await post(runs, ask)
     while (run.pending !== undefined && run.pending.length > 0) {
