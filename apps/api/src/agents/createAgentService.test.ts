@@ -1,5 +1,13 @@
-import { describe, expect, test } from "bun:test"
-import { type AgentEvent, type AgentModel, AgentModelError, createToolBox, openSqliteMemory } from "@consilium/agent"
+import { describe, expect, spyOn, test } from "bun:test"
+import {
+  type AgentEvent,
+  type AgentMemory,
+  type AgentModel,
+  AgentModelError,
+  createToolBox,
+  openSqliteMemory,
+  StoreError,
+} from "@consilium/agent"
 import { Effect, Exit, Fiber } from "effect"
 import { configOf, scriptedModel, toolOf } from "../../test/fakeAgent.ts"
 import type { AgentAsk, AgentService, ModelOfRun } from "./AgentService.ts"
@@ -168,6 +176,45 @@ describe("createAgentService", () => {
     expect(await service.forget("k", "anna")).toBeGreaterThan(0)
     expect(await recalled("k")).not.toContain("My name is Anna.")
     memory.close()
+  })
+
+  describe("whose memory fails", () => {
+    const broken = new StoreError({
+      message: "/srv/memory.sqlite: expected a memory file, found it damaged",
+      cause: undefined,
+    })
+    const fail = (): Promise<never> => Promise.reject(broken)
+    const memory: AgentMemory = { recall: fail, note: fail, noteFact: fail, forget: fail }
+
+    test("answers all the same, and tells operators on standard error", async () => {
+      const [said, told] = [spyOn(console, "log"), spyOn(console, "error")]
+      said.mockImplementation(() => {})
+      told.mockImplementation(() => {})
+      const { ended } = await runs(openTill(scriptedModel("Hello."), memory).service, ask("Hi", { user: "anna" }))
+      const lines = told.mock.calls.map((words) => Bun.inspect(words))
+      expect(said).not.toHaveBeenCalled()
+      said.mockRestore()
+      told.mockRestore()
+      expect(ended.text).toBe("Hello.")
+      expect(lines).toEqual([
+        expect.stringContaining("agent till: nothing is recalled"),
+        expect.stringContaining("agent till: a turn is not remembered"),
+      ])
+    })
+
+    test("says that not all is forgotten: clients without the path, operators with it", async () => {
+      const told = spyOn(console, "error").mockImplementation(() => {})
+      const failed = openTill(scriptedModel(), memory).service.forget("k", "anna")
+      expect(await failed.catch((error: unknown) => error)).toMatchObject({
+        status: 503,
+        code: "memory_unavailable",
+        message:
+          "What is remembered of this user could not be removed entirely: ask again. The service's log says why.",
+      })
+      const lines = told.mock.calls
+      told.mockRestore()
+      expect(lines).toEqual([[`a user is not forgotten: ${broken.message}`]])
+    })
   })
 
   test("nothing is forgotten where nothing is remembered", async () => {

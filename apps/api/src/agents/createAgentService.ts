@@ -7,8 +7,9 @@ import {
   resumeAgent,
   runAgent,
   type RunOutcome,
+  StoreError,
 } from "@consilium/agent"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { ApiError } from "../http/ApiError.ts"
 import type { AgentAsk, AgentCaller, AgentService, ModelOfRun } from "./AgentService.ts"
 import { createWaitingRuns } from "./createWaitingRuns.ts"
@@ -57,7 +58,7 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
         const scope =
           user === undefined ? undefined : { userId: scopedUser(caller.key, user), conversationId: conversation }
         return keep(ask, yield* runAgent(agent, { runId, messages, confirmed, scope }, say))
-      }),
+      }).pipe(toOperators),
     decide: ({ runId, agent: name, calls, caller }, say) =>
       Effect.gen(function* () {
         const kept = waiting.take(runId, name, caller.key)
@@ -72,13 +73,29 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
         // Until its model is there nothing has been called: whatever stops it here, a client that leaves too, it can be decided anew.
         const agent = yield* Effect.onError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
         return keep(run, yield* resumeAgent(agent, kept.state, calls, say))
-      }),
-    forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user))),
+      }).pipe(toOperators),
+    forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user)).catch(notForgotten)),
   }
 }
 
+/** Says what goes wrong beside a run on standard error: standard output is a terminal's answer. */
+const toOperators = <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.provideService(run, Logger.LogToStderr, true)
+
 /** A user's name is the client's own: two keys that say the same name mean two users. */
 const scopedUser = (key: string, user: string): string => `${key}/${user}`
+
+/** Why is the operator's to know: it names files of this machine. @throws ApiError */
+function notForgotten(error: unknown): never {
+  if (!(error instanceof StoreError)) throw error
+  console.error(`a user is not forgotten: ${error.message}`)
+  throw new ApiError({
+    status: 503,
+    type: "unavailable_error",
+    code: "memory_unavailable",
+    message: "What is remembered of this user could not be removed entirely: ask again. The service's log says why.",
+  })
+}
 
 function unknownAgent(name: string, names: readonly string[]): ApiError {
   const known = names.map((one) => JSON.stringify(one)).join(", ")
