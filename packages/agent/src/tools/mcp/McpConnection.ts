@@ -17,7 +17,7 @@ const MOST_WORDS = 500
 export class McpConnection {
   readonly #config: McpServerConfig
   #client: Promise<Client> | undefined
-  #isClosed = false
+  readonly #closing = new AbortController()
 
   constructor(config: McpServerConfig) {
     this.#config = config
@@ -25,9 +25,9 @@ export class McpConnection {
 
   /** @throws what the library throws (rejects), with the program's last words */
   client(): Promise<Client> {
-    if (this.#isClosed) return Promise.reject(new Error("the connection is closed"))
+    if (this.#closing.signal.aborted) return Promise.reject(new Error("the connection is closed"))
     if (this.#client !== undefined) return this.#client
-    const client = connect(this.#config, () => this.#forget(client))
+    const client = connect(this.#config, () => this.#forget(client), this.#closing.signal)
     this.#client = client
     client.catch(() => this.#forget(client))
     return client
@@ -40,7 +40,8 @@ export class McpConnection {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
+    // One that is being made is not waited for: its server may never answer.
+    this.#closing.abort(new Error("the connection is closed"))
     if (this.#client !== undefined) await this.drop(this.#client)
   }
 
@@ -49,22 +50,30 @@ export class McpConnection {
   }
 }
 
-async function connect(config: McpServerConfig, onClose: () => void): Promise<Client> {
+async function connect(config: McpServerConfig, onClose: () => void, signal: AbortSignal): Promise<Client> {
   // Loaded where a server is configured: it is large.
   const { Client } = await import("@modelcontextprotocol/sdk/client/index.js")
   const client = new Client({ name: "consilium", version: "0.1.0" })
   // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the library's clients are no event targets
   client.onclose = onClose
   const { transport, lastWords } = await openTransport(config)
+  closeOnce(transport)
   try {
-    await client.connect(transport, { timeout: config.timeoutMs })
+    await client.connect(transport, { timeout: config.timeoutMs, signal })
     return client
   } catch (error) {
-    await client.close().catch(() => {})
+    await transport.close().catch(() => {})
     throw new Error([error instanceof Error ? error.message : String(error), lastWords()].join("\n").trim(), {
       cause: error,
     })
   }
+}
+
+/** The library closes what it cannot connect to without waiting: whoever closes it again waits for a program's end. */
+function closeOnce(transport: Transport): void {
+  const close = transport.close.bind(transport)
+  let closing: Promise<void> | undefined
+  transport.close = () => (closing ??= close())
 }
 
 interface OpenTransport {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startHttpServer } from "../../../test/mcp/startHttpServer.ts"
 import { type AgentTool, ToolError } from "../AgentTool.ts"
@@ -176,4 +178,17 @@ test("openMcpTools: without the key, or redirected elsewhere, there are no tools
   expect((await open({ ...http(server.url), headers: {} })).message).toContain("who?")
   expect((await open(http(`http://127.0.0.1:${server.port}/away`))).message).toContain("redirect")
   await server.stop()
+})
+
+test("openMcpTools: who leaves does not wait for a program that never answers", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "consilium-mcp-"))
+  const file = join(dir, "pid")
+  const script = `require("fs").writeFileSync(${JSON.stringify(file)}, String(process.pid)); process.stdin.resume()`
+  const opening = Effect.runFork(Effect.scoped(openMcpTools({ ...STDIO, args: ["-e", script], timeoutMs: 40_000 })))
+  while (!existsSync(file) || readFileSync(file, "utf8") === "") await Bun.sleep(5)
+  const beganMs = performance.now()
+  await Effect.runPromise(Fiber.interrupt(opening))
+  expect(performance.now() - beganMs).toBeLessThan(20_000)
+  expect(isAlive(Number(readFileSync(file, "utf8")))).toBe(false)
+  rmSync(dir, { recursive: true })
 })
