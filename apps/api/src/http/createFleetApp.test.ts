@@ -258,7 +258,8 @@ describe("a fleet through HTTP", () => {
       price: { input: 10, output: 30 },
     })
     expect((await app.handle(get("/v1/models/cheap"))).status).toBe(200)
-    expect((await app.handle(get("/v1/models/other"))).status).toBe(404)
+    for (const other of ["other", "100%25", "%zz"])
+      expect((await app.handle(get(`/v1/models/${other}`))).status).toBe(404)
     const completions = await app.handle(new Request("http://localhost/v1/completions", { method: "POST", headers }))
     expect([completions.status, (await read(completions)).error!.code]).toEqual([404, "not_found"])
   })

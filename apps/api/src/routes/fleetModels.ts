@@ -2,6 +2,7 @@ import type { TokenPrice } from "@consilium/cost"
 import { Elysia } from "elysia"
 import { agentModel } from "../agents/agentModel.ts"
 import { ApiError } from "../http/ApiError.ts"
+import { decodePath } from "../http/decodePath.ts"
 import type { FleetDeps } from "../http/FleetDeps.ts"
 
 /** `auto`, the experts by their names, and the agents that they speak for. */
@@ -18,7 +19,7 @@ export const fleetModels = ({ fleet, created, agentNames }: FleetDeps) => {
   return new Elysia()
     .get("/v1/models", () => ({ object: "list", data }))
     .get("/v1/models/*", ({ params }) => {
-      const wanted = decodeURIComponent(params["*"])
+      const wanted = decodePath(params["*"])
       return (
         data.find(({ id }) => id === wanted) ??
         unknownModel(

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import { agentModel } from "../agents/agentModel.ts"
 import { ApiError } from "../http/ApiError.ts"
+import { decodePath } from "../http/decodePath.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 
 /** The one model that is served, by its id or as `default`, and the agents that it speaks for. */
@@ -11,7 +12,7 @@ export const models = ({ modelId, created, agentNames }: ServiceDeps) => {
   return new Elysia()
     .get("/v1/models", () => ({ object: "list", data: [model, ...agents] }))
     .get("/v1/models/*", ({ params }) => {
-      const wanted = decodeURIComponent(params["*"])
+      const wanted = decodePath(params["*"])
       const agent = agents.find(({ id }) => id === wanted)
       if (agent !== undefined) return agent
       checkModel(wanted, modelId)
