@@ -1,10 +1,16 @@
-import { environmentName, SETTING_NAMES, SETTINGS } from "./Settings.ts"
+import { environmentName, SETTING_NAMES, type SettingName, SETTINGS } from "./Settings.ts"
+
+/** As they are where nothing else is said, on any machine. */
+const AT_HOME: Partial<Record<SettingName, string>> = {
+  "cache-dir": "~/.cache/consilium",
+  "agent-memory": "~/.local/share/consilium/memory.sqlite",
+}
 
 /** Returns docs/settings.md. `bun apps/api/src/main.ts settings-document > docs/settings.md` writes it; a test keeps it current. */
 export function settingsDocument(): string {
   const rows = SETTING_NAMES.map((name) => {
     const { description, placeholder, defaultText } = SETTINGS[name]
-    const shown = name === "cache-dir" ? "~/.cache/consilium" : defaultText
+    const shown = AT_HOME[name] ?? defaultText
     return `| \`${`--${name} ${placeholder.replaceAll("|", "\\|")}`.trimEnd()}\` | \`${environmentName(name)}\` | ${shown === "" ? "not set" : `\`${shown}\``} | ${description} |`
   })
   return [
@@ -25,7 +31,7 @@ export function settingsDocument(): string {
     "max-streams = 8",
     "```",
     "",
-    "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md).",
+    "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md). `[agents.<name>]` tables make agents: [agents.md](agents.md).",
     "",
   ].join("\n")
 }
