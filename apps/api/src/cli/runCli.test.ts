@@ -12,5 +12,5 @@ function loadedAtStart(): readonly string[] {
 test("runCli: what few commands need is not loaded at every start", () => {
   const loaded = loadedAtStart()
   expect(loaded).toContainEqual(expect.stringContaining("packages/serving/src/index.ts"))
-  expect(loaded.filter((path) => /packages\/onnx\/|onnxruntime|packages\/fleet\//.test(path))).toEqual([])
+  expect(loaded.filter((path) => /packages\/onnx\/|onnxruntime|packages\/(fleet|agent)\//.test(path))).toEqual([])
 })
