@@ -1,10 +1,16 @@
-import { environmentName, SETTING_NAMES, SETTINGS } from "./Settings.ts"
+import { environmentName, SETTING_NAMES, type SettingName, SETTINGS } from "./Settings.ts"
+
+/** Defaults that lie in whoever's home it is: a document names nobody's. */
+const AT_HOME: Readonly<Partial<Record<SettingName, string>>> = {
+  "cache-dir": "~/.cache/consilium",
+  "agent-memory": "~/.local/share/consilium/memory.sqlite",
+}
 
 /** Returns docs/settings.md. `bun apps/api/src/main.ts settings-document > docs/settings.md` writes it; a test keeps it current. */
 export function settingsDocument(): string {
   const rows = SETTING_NAMES.map((name) => {
     const { description, placeholder, defaultText } = SETTINGS[name]
-    const shown = name === "cache-dir" ? "~/.cache/consilium" : defaultText
+    const shown = AT_HOME[name] ?? defaultText
     return `| \`${`--${name} ${placeholder.replaceAll("|", "\\|")}`.trimEnd()}\` | \`${environmentName(name)}\` | ${shown === "" ? "not set" : `\`${shown}\``} | ${description} |`
   })
   return [
@@ -26,6 +32,7 @@ export function settingsDocument(): string {
     "```",
     "",
     "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md).",
+    "Tables `[agents.<name>]` describe agents, with tools, memory and documents: [agents.md](agents.md).",
     "",
   ].join("\n")
 }
