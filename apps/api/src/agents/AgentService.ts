@@ -28,7 +28,8 @@ interface AgentDecision {
   readonly runId: string
   readonly agent: string
   readonly calls: Readonly<Record<string, boolean>>
-  readonly caller: AgentCaller
+  /** Of who decides: nobody else than who began it. */
+  readonly key: string
 }
 
 type Say = (event: AgentEvent) => void

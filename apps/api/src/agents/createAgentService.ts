@@ -42,10 +42,10 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
       return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name }) }
     })
   const keep = (
-    ask: Pick<AgentAsk, "runId" | "caller" | "isStream">,
+    { caller, isStream }: Pick<AgentAsk, "caller" | "isStream">,
     { ended, waiting: state }: RunOutcome,
   ): RunOutcome => {
-    if (state !== undefined) waiting.keep({ state, key: ask.caller.key, isStream: ask.isStream })
+    if (state !== undefined) waiting.keep({ state, caller, isStream })
     return { ended, waiting: state }
   }
 
@@ -59,9 +59,9 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
           user === undefined ? undefined : { userId: scopedUser(caller.key, user), conversationId: conversation }
         return keep(ask, yield* runAgent(agent, { runId, messages, confirmed, scope }, say))
       }).pipe(toOperators),
-    decide: ({ runId, agent: name, calls, caller }, say) =>
+    decide: ({ runId, agent: name, calls, key }, say) =>
       Effect.gen(function* () {
-        const kept = waiting.take(runId, name, caller.key)
+        const kept = waiting.take(runId, name, key)
         if (kept === undefined) return yield* Effect.fail(unknownRun(runId))
         const pending = kept.state.calls.filter(({ status }) => status.kind === "waiting").map(({ callId }) => callId)
         const stray = Object.keys(calls).find((id) => !pending.includes(id))
@@ -69,10 +69,12 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
           waiting.keep(kept)
           return yield* Effect.fail(unknownCall(stray, pending))
         }
-        const run = { runId, caller, isStream: kept.isStream }
+        const { state, ...asked } = kept
         // Until its model is there nothing has been called: whatever stops it here, a client that leaves too, it can be decided anew.
-        const agent = yield* Effect.onError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
-        return keep(run, yield* resumeAgent(agent, kept.state, calls, say))
+        const agent = yield* Effect.onError(ready(name, { runId, ...asked }), () =>
+          Effect.sync(() => waiting.keep(kept)),
+        )
+        return keep(asked, yield* resumeAgent(agent, state, calls, say))
       }).pipe(toOperators),
     forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user)).catch(notForgotten)),
   }

@@ -50,13 +50,13 @@ export const agentRuns = (deps: Deps) =>
       "/v1/agents/:name/runs/:run/confirm",
       async ({ request, params: { name, run: runId } }) => {
         const { calls, isStream } = parseDecision(await readBody(request))
-        const caller = { key: keyIdOf(bearerOf(request)), domain: "" }
+        const key = keyIdOf(bearerOf(request))
         const service = await deps.agents()
         return respondRun(deps, {
           head: headOf(runId, name),
           isStream,
           signal: request.signal,
-          run: (say) => service.decide({ runId, agent: name, calls, caller }, say),
+          run: (say) => service.decide({ runId, agent: name, calls, key }, say),
         })
       },
       { parse: "none" },

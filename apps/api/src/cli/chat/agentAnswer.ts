@@ -97,7 +97,7 @@ function localAgentAnswer(service: AgentService, agent: string, user: string | u
       const calls: Record<string, boolean> = {}
       for (const { callId, tool, arguments: args, status } of outcome.waiting.calls)
         if (status.kind === "waiting") calls[callId] = await terminal.confirm(`${tool}(${args})?`)
-      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, caller: CALLER }, hear), { signal })
+      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, key: CALLER.key }, hear), { signal })
     }
   }
 }
