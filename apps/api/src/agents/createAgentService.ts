@@ -13,6 +13,7 @@ import { Effect, Logger } from "effect"
 import { ApiError } from "../http/ApiError.ts"
 import type { AgentAsk, AgentCaller, AgentService, ModelOfRun } from "./AgentService.ts"
 import { createWaitingRuns } from "./createWaitingRuns.ts"
+import { scopedUser } from "./scopedUser.ts"
 
 /** An agent with what its table says of its model. */
 export interface OpenedAgent extends AgentParts {
@@ -83,9 +84,6 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
 /** Says what goes wrong beside a run on standard error: standard output is a terminal's answer. */
 const toOperators = <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(run, Logger.LogToStderr, true)
-
-/** A user's name is the client's own: two keys that say the same name mean two users. */
-const scopedUser = (key: string, user: string): string => `${key}/${user}`
 
 /** Why is the operator's to know: it names files of this machine. @throws ApiError */
 function notForgotten(error: unknown): never {

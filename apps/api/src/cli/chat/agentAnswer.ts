@@ -1,8 +1,9 @@
+import { keyIdOf } from "@consilium/cost"
 import { type AgentEvent, ASSISTANT, parseAgents, type AgentSettings } from "@consilium/agent"
 import { Effect } from "effect"
 import { createServedModels } from "../../agents/createServedModels.ts"
 import { openAgents } from "../../agents/openAgents.ts"
-import type { AgentService } from "../../agents/AgentService.ts"
+import type { AgentCaller, AgentService } from "../../agents/AgentService.ts"
 import type { ServiceDeps } from "../../http/ServiceDeps.ts"
 import { loadTable, SETTINGS_FILE } from "../../settings/loadSettings.ts"
 import type { Settings } from "../../settings/Settings.ts"
@@ -24,9 +25,6 @@ export interface ChosenAgent {
   readonly settings: AgentSettings
   readonly user: string | undefined
 }
-
-/** Nobody else is in the terminal. */
-const CALLER = { key: "", domain: "" }
 
 /** Returns an agent of the settings' file, or the assistant. @throws UsageError where there is none of this name, TableError */
 export function chooseAgent({ agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions): ChosenAgent {
@@ -55,7 +53,9 @@ export async function withAgent(
     }),
   })
   try {
-    await use(localAgentAnswer(service, agent.config.name, user))
+    // As a client of a service with these settings: what was told to one is remembered by the other, and forgotten for both.
+    const caller = { key: keyIdOf(settings["api-key"] ?? ""), domain: "" }
+    await use(localAgentAnswer(service, { agent: agent.config.name, user, caller }))
   } finally {
     await close()
   }
@@ -77,7 +77,10 @@ function withDocuments(settings: AgentSettings, folder: string): AgentSettings {
   return { ...settings, knowledge: [folder], config: { ...config, tools } }
 }
 
-function localAgentAnswer(service: AgentService, agent: string, user: string | undefined): Answer {
+function localAgentAnswer(
+  service: AgentService,
+  { agent, user, caller }: { readonly agent: string; readonly user: string | undefined; readonly caller: AgentCaller },
+): Answer {
   return async (messages, terminal) => {
     const { signal, conversation } = terminal
     const hear = (event: AgentEvent): void => show(event, terminal)
@@ -90,14 +93,14 @@ function localAgentAnswer(service: AgentService, agent: string, user: string | u
       conversation,
       confirmed: [],
       isStream: true,
-      caller: CALLER,
+      caller,
     }
     let outcome = await Effect.runPromise(service.run(ask, hear), { signal })
     while (outcome.waiting !== undefined) {
       const calls: Record<string, boolean> = {}
       for (const { callId, tool, arguments: args, status } of outcome.waiting.calls)
         if (status.kind === "waiting") calls[callId] = await terminal.confirm(`${tool}(${args})?`)
-      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, key: CALLER.key }, hear), { signal })
+      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, key: caller.key }, hear), { signal })
     }
   }
 }
