@@ -11,7 +11,7 @@ import {
 } from "@consilium/agent"
 import { Effect, Logger } from "effect"
 import { ApiError } from "../http/ApiError.ts"
-import type { AgentAsk, AgentCaller, AgentService, ModelOfRun } from "./AgentService.ts"
+import type { AgentAsk, AgentCaller, AgentService, ModelOfRun, Warn } from "./AgentService.ts"
 import { createWaitingRuns } from "./createWaitingRuns.ts"
 import { scopedUser } from "./scopedUser.ts"
 
@@ -34,13 +34,18 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
 
   const ready = (
     name: string,
-    run: { readonly runId: string; readonly caller: AgentCaller; readonly isStream: boolean },
+    run: {
+      readonly runId: string
+      readonly caller: AgentCaller
+      readonly isStream: boolean
+      readonly warn: Warn | undefined
+    },
   ): Effect.Effect<Agent, AgentModelError | ApiError> =>
     Effect.gen(function* () {
       const agent = byName.get(name)
       if (agent === undefined) return yield* Effect.fail(unknownAgent(name, [...byName.keys()]))
       const { settings, ...parts } = agent
-      return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name }) }
+      return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name, warn: run.warn ?? (() => {}) }) }
     })
   const keep = (
     { caller, isStream }: Pick<AgentAsk, "caller" | "isStream">,
@@ -52,15 +57,15 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
 
   return {
     agents: agents.map(({ config }) => config),
-    run: (ask, say) =>
+    run: (ask, say, warn) =>
       Effect.gen(function* () {
-        const agent = yield* ready(ask.agent, ask)
+        const agent = yield* ready(ask.agent, { ...ask, warn })
         const { runId, messages, confirmed, user, conversation, caller } = ask
         const scope =
           user === undefined ? undefined : { userId: scopedUser(caller.key, user), conversationId: conversation }
         return keep(ask, yield* runAgent(agent, { runId, messages, confirmed, scope }, say))
       }).pipe(toOperators),
-    decide: ({ runId, agent: name, calls, key }, say) =>
+    decide: ({ runId, agent: name, calls, key }, say, warn) =>
       Effect.gen(function* () {
         const kept = waiting.take(runId, name, key)
         if (kept === undefined) return yield* Effect.fail(unknownRun(runId))
@@ -72,7 +77,7 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
         }
         const { state, ...asked } = kept
         // Until its model is there nothing has been called: whatever stops it here, a client that leaves too, it can be decided anew.
-        const agent = yield* Effect.onError(ready(name, { runId, ...asked }), () =>
+        const agent = yield* Effect.onError(ready(name, { runId, ...asked, warn }), () =>
           Effect.sync(() => waiting.keep(kept)),
         )
         return keep(asked, yield* resumeAgent(agent, state, calls, say))
