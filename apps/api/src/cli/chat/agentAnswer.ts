@@ -70,11 +70,15 @@ function findAgent(name: string): AgentSettings {
   throw new UsageError(`--agent: expected one of ${names}, found ${JSON.stringify(name)}`)
 }
 
+/** Of documents that somebody names for this talk: a model that searches none sees what is nearest all the same. */
+const NUM_PASSAGES = 2
+
 /** With documents of its own an agent searches them by name too. */
 function withDocuments(settings: AgentSettings, folder: string): AgentSettings {
   const { config } = settings
   const tools = [...new Set([...config.tools, "search_knowledge"])]
-  return { ...settings, knowledge: [folder], config: { ...config, tools } }
+  const numPassages = Math.max(config.numPassages, NUM_PASSAGES)
+  return { ...settings, knowledge: [folder], config: { ...config, tools, numPassages } }
 }
 
 function localAgentAnswer(
@@ -110,7 +114,7 @@ type ShownEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "call"; readonly tool: string; readonly arguments: string }
   | { readonly type: "result"; readonly outcome: string; readonly text: string }
-  | { readonly type: "ended"; readonly end: string }
+  | { readonly type: "ended"; readonly end: string; readonly sources: readonly { readonly title: string }[] }
   | { readonly type: "started" | "recalled" | "passages" | "step" | "confirm" }
 
 const MOST_SHOWN = 200
@@ -127,6 +131,8 @@ export function show(event: ShownEvent, { say, note }: Pick<Terminal, "say" | "n
       return note(`  → ${event.outcome === "done" ? "" : `${event.outcome}: `}${text.replaceAll(/\s+/g, " ")}`)
     }
     case "ended":
+      if (event.sources.length > 0)
+        note(`  sources: ${event.sources.map(({ title }, i) => `[${i + 1}] ${title}`).join(", ")}`)
       if (event.end !== "answered" && event.end !== "confirmation") note(`  (ended by its limit: ${event.end})`)
   }
 }
