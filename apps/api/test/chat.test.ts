@@ -36,6 +36,14 @@ describe("consilium chat --tools", () => {
     expect(stderr).toContain('  calculate({"expression":"45*19"})\n  → 45*19 = 855\n')
   }, 60_000)
 
+  test("documents that are named are read, and said to be", async () => {
+    const documents = mkdtempSync(join(place, "documents-"))
+    writeFileSync(join(documents, "desk.md"), "# Opening hours\nThe desk is open from nine to five.")
+    const { exitCode, stderr } = await chat(["When is the desk open?"], "--tools", "--knowledge", documents)
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain("  sources: [1] desk.md › Opening hours\n")
+  }, 60_000)
+
   test("remembers whoever is named, in another process too", async () => {
     const told = await chat(["My name is Anna.", "/new", "What is my name?"], "--tools", "--user", "anna")
     expect([told.exitCode, told.stdout]).toMatchObject([0, expect.stringContaining("Anna")])
@@ -139,6 +147,24 @@ parameters = { type = "object", properties = { room = { type = "string" } }, req
     expect(third).not.toBe(first!)
     expect(asked.map(({ user }) => user)).toEqual(["anna", "anna", "anna"])
     await fake.stop(true)
+  })
+
+  test("what a service says moves no cursor and sets no clipboard", async () => {
+    const evil = "a\u001B[2K\u001B]52;c;eA==\u0007b"
+    const fake = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => {
+        const call = { type: "call", step: 1, callId: "c", tool: "look", arguments: evil }
+        const result = { type: "result", outcome: "done", text: evil }
+        const events = [call, result, { type: "text", text: evil }, { object: "agent.run", id: "r" }]
+        return new Response(events.map((one) => `data: ${JSON.stringify(one)}\n\n`).join(""))
+      },
+    })
+    const { stdout, stderr } = await chat([SUM], "--url", fake.url.href, "--tools")
+    await fake.stop(true)
+    expect(stdout).toBe("a[2K]52;c;eA==b\n")
+    expect(stderr).toBe("  look(a[2K]52;c;eA==b)\n  → a[2K]52;c;eA==b\n")
   })
 
   test("without a service there, that is one line", async () => {
