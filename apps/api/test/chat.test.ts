@@ -10,10 +10,12 @@ const main = join(import.meta.dir, "../src/main.ts")
 afterAll(() => rmSync(place, { recursive: true, force: true }))
 
 /** Talks these lines, and returns what came of it. */
-async function chat(lines: readonly string[], ...args: readonly string[]) {
+const chat = (lines: readonly string[], ...args: readonly string[]) => chatIn(place, lines, ...args)
+
+async function chatIn(cwd: string, lines: readonly string[], ...args: readonly string[]) {
   const child = Bun.spawn([process.execPath, main, "chat", ...args], {
     stdio: [new Blob([lines.join("\n")]), "pipe", "pipe"],
-    cwd: place,
+    cwd,
     env: { PATH: process.env.PATH ?? "", HOME: place },
   })
   const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
@@ -65,6 +67,17 @@ describe("consilium chat --tools", () => {
     expect(stderr.trim().split("\n")).toEqual([expect.any(String), "See consilium chat --help."])
   })
 })
+
+test("consilium chat --agent: an agent that asks an expert of a fleet is talked to through its service", async () => {
+  const cwd = mkdtempSync(join(place, "far-"))
+  writeFileSync(join(cwd, "consilium.toml"), '[agents.far]\nmodel = "copy"\n[agents.near]\nmodel = "consilium-mini"')
+  const far = await chatIn(cwd, [SUM], "--agent", "far")
+  expect([far.exitCode, far.stdout]).toEqual([1, ""])
+  expect(far.stderr).toContain(
+    'consilium.toml: agents.far.model: expected "auto" or "consilium-mini", which is alone here',
+  )
+  expect((await chatIn(cwd, [SUM], "--agent", "near")).stdout).toContain("855")
+}, 60_000)
 
 describe("consilium chat --url", () => {
   let service: RunningService

@@ -1,6 +1,7 @@
 import { keyIdOf } from "@consilium/cost"
 import { type AgentEvent, ASSISTANT, parseAgents, type AgentSettings } from "@consilium/agent"
 import { Effect } from "effect"
+import { checkAgentModels } from "../../agents/checkAgentModels.ts"
 import { createServedModels } from "../../agents/createServedModels.ts"
 import { openAgents } from "../../agents/openAgents.ts"
 import type { AgentCaller, AgentService } from "../../agents/AgentService.ts"
@@ -32,13 +33,19 @@ export function chooseAgent({ agent: name = ASSISTANT.config.name, user, knowled
   return { settings: knowledge === undefined ? settings : withDocuments(settings, knowledge), user }
 }
 
-/** Opens an agent, lets `use` talk to it, and closes it. */
+/** Opens an agent, lets `use` talk to it, and closes it. @throws SettingError where it asks another model */
 export async function withAgent(
   deps: Pick<ServiceDeps, "engine" | "text" | "modelId">,
   settings: Settings,
   { settings: agent, user }: ChosenAgent,
   use: (answer: Answer) => Promise<void>,
 ): Promise<void> {
+  const { modelId } = deps
+  checkAgentModels(
+    [agent],
+    (name) => ["auto", "default", modelId].includes(name),
+    `"auto" or "${modelId}", which is alone here: a service with the fleet is asked by its --url`,
+  )
   const surroundings = agentSurroundings(settings)
   const { service, close } = await openAgents({
     ...surroundings,
