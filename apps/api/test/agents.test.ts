@@ -160,6 +160,26 @@ describe("runs of an agent", () => {
     expect(calls).toHaveLength(1)
   })
 
+  test("a chat whose call waits goes on as a run by its id, or beforehand with the user's word", async () => {
+    const messages = [{ role: "user" as const, content: "Turn on the light in the kitchen" }]
+    const chat = (await client.chat.completions.create({ model: "agent:keeper", messages })) as unknown as {
+      readonly id: string
+      readonly choices: readonly { readonly finish_reason: string }[]
+      readonly consilium: { readonly run: Run }
+    }
+    const { run: waiting } = chat.consilium
+    expect([chat.choices[0]!.finish_reason, waiting.status]).toEqual(["stop", "requires_confirmation"])
+    const numCalls = calls.length
+    const { call_id: callId } = waiting.pending![0]!
+    const refused = await post(`/v1/agents/keeper/runs/${chat.id}/confirm`, { calls: { [callId]: false } })
+    const { trace } = (await refused.json()) as Run
+    expect(trace.find(({ type }) => type === "result")).toMatchObject({ outcome: "refused" })
+    expect(calls).toHaveLength(numCalls)
+    const done = await run("keeper", { messages, confirmed: ["turn_on_light"] })
+    expect(done.status).toBe("completed")
+    expect(calls).toHaveLength(numCalls + 1)
+  })
+
   test("what a user told is recalled in another conversation, and forgotten on demand", async () => {
     const told = { user: "anna", conversation: "monday" }
     await run("assistant", { ...told, input: "My name is Anna." })

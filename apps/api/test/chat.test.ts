@@ -10,10 +10,12 @@ const main = join(import.meta.dir, "../src/main.ts")
 afterAll(() => rmSync(place, { recursive: true, force: true }))
 
 /** Talks these lines, and returns what came of it. */
-async function chat(lines: readonly string[], ...args: readonly string[]) {
+const chat = (lines: readonly string[], ...args: readonly string[]) => chatIn(place, lines, ...args)
+
+async function chatIn(cwd: string, lines: readonly string[], ...args: readonly string[]) {
   const child = Bun.spawn([process.execPath, main, "chat", ...args], {
     stdio: [new Blob([lines.join("\n")]), "pipe", "pipe"],
-    cwd: place,
+    cwd,
     env: { PATH: process.env.PATH ?? "", HOME: place },
   })
   const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
@@ -34,6 +36,14 @@ describe("consilium chat --tools", () => {
     ).toEqual(["855", "6"])
     expect(stdout).not.toContain("calculate(")
     expect(stderr).toContain('  calculate({"expression":"45*19"})\n  → 45*19 = 855\n')
+  }, 60_000)
+
+  test("documents that are named are read, and said to be", async () => {
+    const documents = mkdtempSync(join(place, "documents-"))
+    writeFileSync(join(documents, "desk.md"), "# Opening hours\nThe desk is open from nine to five.")
+    const { exitCode, stderr } = await chat(["When is the desk open?"], "--tools", "--knowledge", documents)
+    expect(exitCode).toBe(0)
+    expect(stderr).toContain("  sources: [1] desk.md › Opening hours\n")
   }, 60_000)
 
   test("remembers whoever is named, in another process too", async () => {
@@ -57,6 +67,17 @@ describe("consilium chat --tools", () => {
     expect(stderr.trim().split("\n")).toEqual([expect.any(String), "See consilium chat --help."])
   })
 })
+
+test("consilium chat --agent: an agent that asks an expert of a fleet is talked to through its service", async () => {
+  const cwd = mkdtempSync(join(place, "far-"))
+  writeFileSync(join(cwd, "consilium.toml"), '[agents.far]\nmodel = "copy"\n[agents.near]\nmodel = "consilium-mini"')
+  const far = await chatIn(cwd, [SUM], "--agent", "far")
+  expect([far.exitCode, far.stdout]).toEqual([1, ""])
+  expect(far.stderr).toContain(
+    'consilium.toml: agents.far.model: expected "auto" or "consilium-mini", which is alone here',
+  )
+  expect((await chatIn(cwd, [SUM], "--agent", "near")).stdout).toContain("855")
+}, 60_000)
 
 describe("consilium chat --url", () => {
   let service: RunningService
@@ -139,6 +160,24 @@ parameters = { type = "object", properties = { room = { type = "string" } }, req
     expect(third).not.toBe(first!)
     expect(asked.map(({ user }) => user)).toEqual(["anna", "anna", "anna"])
     await fake.stop(true)
+  })
+
+  test("what a service says moves no cursor and sets no clipboard", async () => {
+    const evil = "a\u001B[2K\u001B]52;c;eA==\u0007b"
+    const fake = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => {
+        const call = { type: "call", step: 1, callId: "c", tool: "look", arguments: evil }
+        const result = { type: "result", outcome: "done", text: evil }
+        const events = [call, result, { type: "text", text: evil }, { object: "agent.run", id: "r" }]
+        return new Response(events.map((one) => `data: ${JSON.stringify(one)}\n\n`).join(""))
+      },
+    })
+    const { stdout, stderr } = await chat([SUM], "--url", fake.url.href, "--tools")
+    await fake.stop(true)
+    expect(stdout).toBe("a[2K]52;c;eA==b\n")
+    expect(stderr).toBe("  look(a[2K]52;c;eA==b)\n  → a[2K]52;c;eA==b\n")
   })
 
   test("without a service there, that is one line", async () => {

@@ -15,7 +15,7 @@ let service: RunningService
 let client: OpenAI
 
 beforeAll(async () => {
-  const budget = "agent:poor=0,0.00001/day; agent:warned=0.000001,5/day"
+  const budget = "agent:poor=0,0.00001/day; agent:warned=0.000001,5/day; agent:assistant=0.000001,5/day"
   service = await startService(["--ledger", path, "--price", "1,4", "--budget", budget, "--max-streams", "4"])
   client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: KEY, maxRetries: 0 })
 }, 60_000)
@@ -108,6 +108,27 @@ describe("costs", () => {
     expect([error.status, error.code, error.type]).toEqual([402, "budget_exceeded", "insufficient_quota"])
     expect(error.message).toContain("agent poor")
     expect(entries().some(({ agent }) => agent === "poor")).toBe(false)
+  })
+
+  test("an agent's steps go on the ledger in its name, and its answers warn of its budgets", async () => {
+    const question = "What is 45 * 19?"
+    const headers = { authorization: `Bearer ${KEY}` }
+    const send = (path: string, body: object): Promise<Response> =>
+      fetch(`${service.url}/v1/${path}`, { method: "POST", headers, body: JSON.stringify(body) })
+    const chat = { model: "agent:assistant", messages: [{ role: "user", content: question }] }
+    for (const stream of [false, true]) {
+      for (const [path, body] of [
+        ["agents/assistant/runs", { input: question, domain: "sums", stream }],
+        ["chat/completions", { ...chat, stream }],
+      ] as const) {
+        const response = await send(path, body)
+        await response.text()
+        expect(response.headers.get("x-consilium-budget"), path).toContain("agent assistant")
+      }
+    }
+    const own = entries().filter(({ agent }) => agent === "assistant")
+    expect(own.map(({ domain }) => domain).toSorted()).toEqual(["", "", "", "", "sums", "sums", "sums", "sums"])
+    expect(own.every(({ outcome, costUsd, key }) => outcome === "done" && costUsd > 0 && key !== "")).toBe(true)
   })
 
   test("names are short texts", async () => {

@@ -145,6 +145,19 @@ describe("an agent over a fleet", () => {
     expect((await send("/v1/agents/named/runs", "POST", QUESTION)).status).toBe(200)
   })
 
+  test("a budget beyond its soft limit warns, streamed or not", async () => {
+    const { send } = await openService("agent:clerk=0,20/day")
+    for (const [path, body] of [
+      [RUNS, QUESTION],
+      [RUNS, { ...QUESTION, stream: true }],
+      ["/v1/chat/completions", CHAT],
+      ["/v1/chat/completions", { ...CHAT, stream: true }],
+    ] as const) {
+      const { headers } = await send(path, "POST", body)
+      expect(headers.get("x-consilium-budget")).toContain("agent clerk")
+    }
+  })
+
   test("a client that leaves ends the tools of its run, and the run", async () => {
     const { send } = await openService()
     for (const body of [QUESTION, { ...QUESTION, stream: true }]) {

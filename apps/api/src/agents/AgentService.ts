@@ -28,18 +28,26 @@ interface AgentDecision {
   readonly runId: string
   readonly agent: string
   readonly calls: Readonly<Record<string, boolean>>
-  readonly caller: AgentCaller
+  /** Of who decides: nobody else than who began it. */
+  readonly key: string
 }
 
 type Say = (event: AgentEvent) => void
+
+/** Told after each step which budgets come to their end, as headers. */
+export type Warn = (headers: Readonly<Record<string, string>>) => void
 
 /** The agents of a service, ready to be asked. */
 export interface AgentService {
   readonly agents: readonly AgentConfig[]
   /** @param say called plainly with each event as it comes */
-  readonly run: (ask: AgentAsk, say: Say) => Effect.Effect<RunOutcome, AgentModelError | ApiError>
+  readonly run: (ask: AgentAsk, say: Say, warn?: Warn) => Effect.Effect<RunOutcome, AgentModelError | ApiError>
   /** Goes on with a run that waits for a person. */
-  readonly decide: (decision: AgentDecision, say: Say) => Effect.Effect<RunOutcome, AgentModelError | ApiError>
+  readonly decide: (
+    decision: AgentDecision,
+    say: Say,
+    warn?: Warn,
+  ) => Effect.Effect<RunOutcome, AgentModelError | ApiError>
   /** Removes all that is remembered of a user of this key; returns how many turns and facts there were. */
   readonly forget: (key: string, user: string) => Promise<number>
 }
@@ -53,4 +61,5 @@ export type ModelOfRun = (run: {
   readonly contextLength: number | undefined
   readonly caller: AgentCaller
   readonly isStream: boolean
+  readonly warn: Warn
 }) => Effect.Effect<AgentModel, AgentModelError>

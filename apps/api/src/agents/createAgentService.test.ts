@@ -58,7 +58,7 @@ async function runs(service: AgentService, asked = ask("Pay 5")) {
 }
 
 const decide = (service: AgentService, calls: Record<string, boolean>, rest: object = {}) =>
-  Effect.runPromiseExit(service.decide({ runId: "r", agent: "till", calls, caller, ...rest }, () => {}))
+  Effect.runPromiseExit(service.decide({ runId: "r", agent: "till", calls, key: "k", ...rest }, () => {}))
 
 describe("createAgentService", () => {
   test("runs an agent with the model that its settings name, for its caller", async () => {
@@ -95,16 +95,28 @@ describe("createAgentService", () => {
     expect(paid).toEqual([{ usd: 5 }])
   })
 
+  test("goes on in the domain that it began in: budgets by domain hold for both halves", async () => {
+    const domains: string[] = []
+    const model = scriptedModel(PAYS, "Paid.")
+    const { service } = openTill((run) => {
+      domains.push(run.caller.domain)
+      return Effect.succeed(model)
+    })
+    await runs(service)
+    expect(Exit.isSuccess(await decide(service, { c0: true }))).toBe(true)
+    expect(domains).toEqual(["bank", "bank"])
+  })
+
   test("a call that does not wait, another key and another agent leave the run waiting", async () => {
     const { service, paid } = openTill(scriptedModel(PAYS, "Paid."))
     await runs(service)
-    const stray = { runId: "r", agent: "till", calls: { c0: true, c9: true }, caller }
+    const stray = { runId: "r", agent: "till", calls: { c0: true, c9: true }, key: "k" }
     expect(await Effect.runPromise(Effect.flip(service.decide(stray, () => {})))).toMatchObject({
       status: 400,
       param: "calls",
       message: 'calls: expected ids of calls that wait (c0), found "c9".',
     })
-    for (const rest of [{ caller: { key: "other", domain: "" } }, { agent: "desk" }, { runId: "q" }])
+    for (const rest of [{ key: "other" }, { agent: "desk" }, { runId: "q" }])
       expect(JSON.stringify(await decide(service, { c0: true }, rest))).toContain("run_not_found")
     expect(paid).toEqual([])
     expect(Exit.isSuccess(await decide(service, { c0: true }))).toBe(true)
@@ -143,7 +155,7 @@ describe("createAgentService", () => {
     await runs(service)
     isSlow = true
     const deciding = Effect.runFork(
-      service.decide({ runId: "r", agent: "till", calls: { c0: true }, caller }, () => {}),
+      service.decide({ runId: "r", agent: "till", calls: { c0: true }, key: "k" }, () => {}),
     )
     await Effect.runPromise(Fiber.interrupt(deciding))
     isSlow = false

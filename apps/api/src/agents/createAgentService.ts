@@ -11,8 +11,9 @@ import {
 } from "@consilium/agent"
 import { Effect, Logger } from "effect"
 import { ApiError } from "../http/ApiError.ts"
-import type { AgentAsk, AgentCaller, AgentService, ModelOfRun } from "./AgentService.ts"
+import type { AgentAsk, AgentCaller, AgentService, ModelOfRun, Warn } from "./AgentService.ts"
 import { createWaitingRuns } from "./createWaitingRuns.ts"
+import { scopedUser } from "./scopedUser.ts"
 
 /** An agent with what its table says of its model. */
 export interface OpenedAgent extends AgentParts {
@@ -33,35 +34,40 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
 
   const ready = (
     name: string,
-    run: { readonly runId: string; readonly caller: AgentCaller; readonly isStream: boolean },
+    run: {
+      readonly runId: string
+      readonly caller: AgentCaller
+      readonly isStream: boolean
+      readonly warn: Warn | undefined
+    },
   ): Effect.Effect<Agent, AgentModelError | ApiError> =>
     Effect.gen(function* () {
       const agent = byName.get(name)
       if (agent === undefined) return yield* Effect.fail(unknownAgent(name, [...byName.keys()]))
       const { settings, ...parts } = agent
-      return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name }) }
+      return { ...parts, model: yield* modelOf({ ...run, ...settings, agent: name, warn: run.warn ?? (() => {}) }) }
     })
   const keep = (
-    ask: Pick<AgentAsk, "runId" | "caller" | "isStream">,
+    { caller, isStream }: Pick<AgentAsk, "caller" | "isStream">,
     { ended, waiting: state }: RunOutcome,
   ): RunOutcome => {
-    if (state !== undefined) waiting.keep({ state, key: ask.caller.key, isStream: ask.isStream })
+    if (state !== undefined) waiting.keep({ state, caller, isStream })
     return { ended, waiting: state }
   }
 
   return {
     agents: agents.map(({ config }) => config),
-    run: (ask, say) =>
+    run: (ask, say, warn) =>
       Effect.gen(function* () {
-        const agent = yield* ready(ask.agent, ask)
+        const agent = yield* ready(ask.agent, { ...ask, warn })
         const { runId, messages, confirmed, user, conversation, caller } = ask
         const scope =
           user === undefined ? undefined : { userId: scopedUser(caller.key, user), conversationId: conversation }
         return keep(ask, yield* runAgent(agent, { runId, messages, confirmed, scope }, say))
       }).pipe(toOperators),
-    decide: ({ runId, agent: name, calls, caller }, say) =>
+    decide: ({ runId, agent: name, calls, key }, say, warn) =>
       Effect.gen(function* () {
-        const kept = waiting.take(runId, name, caller.key)
+        const kept = waiting.take(runId, name, key)
         if (kept === undefined) return yield* Effect.fail(unknownRun(runId))
         const pending = kept.state.calls.filter(({ status }) => status.kind === "waiting").map(({ callId }) => callId)
         const stray = Object.keys(calls).find((id) => !pending.includes(id))
@@ -69,10 +75,12 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
           waiting.keep(kept)
           return yield* Effect.fail(unknownCall(stray, pending))
         }
-        const run = { runId, caller, isStream: kept.isStream }
+        const { state, ...asked } = kept
         // Until its model is there nothing has been called: whatever stops it here, a client that leaves too, it can be decided anew.
-        const agent = yield* Effect.onError(ready(name, run), () => Effect.sync(() => waiting.keep(kept)))
-        return keep(run, yield* resumeAgent(agent, kept.state, calls, say))
+        const agent = yield* Effect.onError(ready(name, { runId, ...asked, warn }), () =>
+          Effect.sync(() => waiting.keep(kept)),
+        )
+        return keep(asked, yield* resumeAgent(agent, state, calls, say))
       }).pipe(toOperators),
     forget: async (key, user) => (memory === undefined ? 0 : memory.forget(scopedUser(key, user)).catch(notForgotten)),
   }
@@ -81,9 +89,6 @@ export function createAgentService({ agents, memory, modelOf, nowMs }: AgentServ
 /** Says what goes wrong beside a run on standard error: standard output is a terminal's answer. */
 const toOperators = <A, E>(run: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(run, Logger.LogToStderr, true)
-
-/** A user's name is the client's own: two keys that say the same name mean two users. */
-const scopedUser = (key: string, user: string): string => `${key}/${user}`
 
 /** Why is the operator's to know: it names files of this machine. @throws ApiError */
 function notForgotten(error: unknown): never {

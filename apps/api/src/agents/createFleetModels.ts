@@ -2,6 +2,7 @@ import { createFleetModel } from "@consilium/agent"
 import type { Accounts } from "@consilium/cost"
 import { createPurse, type FleetApi, parseTarget } from "@consilium/fleet"
 import { Effect } from "effect"
+import { budgetHeaders } from "../http/RequestCosts.ts"
 import type { FleetMetrics } from "../http/createFleetMetrics.ts"
 import type { ModelOfRun } from "./AgentService.ts"
 import { createStepClock } from "./createStepClock.ts"
@@ -21,26 +22,37 @@ export function createFleetModels({
   contextLength: usualContext,
   metrics,
 }: FleetModelsOptions): ModelOfRun {
-  const measured = measureFleet(fleet, metrics)
-  return ({ runId, agent, model = "auto", contextLength = usualContext, caller: { key, domain }, isStream }) =>
+  return ({ runId, agent, model = "auto", contextLength = usualContext, caller: { key, domain }, isStream, warn }) =>
     Effect.sync(() => {
       const purse = accounts && createPurse(accounts, runId, { key, agent, domain })
+      const measured = measureFleet(fleet, metrics, () => warn(budgetHeaders(purse?.warnings ?? [])))
       return createFleetModel(measured, { id: model, target: targetOf(fleet, model), contextLength, purse, isStream })
     })
 }
 
-function measureFleet(fleet: FleetApi, metrics: FleetModelsOptions["metrics"]): Pick<FleetApi, "answer"> {
+/** @param onAnswer called when an answer begins, and when it ends */
+function measureFleet(
+  fleet: FleetApi,
+  metrics: FleetModelsOptions["metrics"],
+  onAnswer: () => void,
+): Pick<FleetApi, "answer"> {
   return {
     answer: (request, say) =>
       Effect.suspend(() => {
         const clock = createStepClock(metrics.observeGap)
+        let hasBegun = false
         const hear: typeof say = (event, expert) => {
           clock.hear(event)
+          if (!hasBegun) onAnswer()
+          hasBegun = true
           say(event, expert)
         }
         const answer = fleet.answer(request, hear, metrics.observeAttempt)
         return Effect.tap(answer, ({ report }) =>
-          Effect.sync(() => metrics.observe(report, clock.timing(report.cost.generatedTokens))),
+          Effect.sync(() => {
+            onAnswer()
+            metrics.observe(report, clock.timing(report.cost.generatedTokens))
+          }),
         )
       }),
   }

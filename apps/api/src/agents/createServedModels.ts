@@ -12,7 +12,7 @@ import { outcomeOf } from "../http/outcomeOf.ts"
 import type { RequestCosts } from "../http/RequestCosts.ts"
 import type { ServiceDeps } from "../http/ServiceDeps.ts"
 import type { ServiceMetrics } from "../http/ServiceMetrics.ts"
-import type { AgentCaller, ModelOfRun } from "./AgentService.ts"
+import type { AgentCaller, ModelOfRun, Warn } from "./AgentService.ts"
 import { createStepClock } from "./createStepClock.ts"
 
 interface Deps extends Pick<ServiceDeps, "engine" | "text" | "modelId" | "costs" | "noteRequest"> {
@@ -24,12 +24,13 @@ type Failure = EngineError | PromptError | ApiError
 interface Account {
   readonly agent: string
   readonly caller: AgentCaller
+  readonly warn: Warn
 }
 
 /** Returns what gives runs the one model that is served; each of their steps is a request of its own to engine, ledger and figures. */
 export const createServedModels =
   ({ engine, text, modelId, costs, metrics, noteRequest }: Deps): ModelOfRun =>
-  ({ agent, caller, contextLength = Number.POSITIVE_INFINITY }) =>
+  ({ agent, caller, contextLength = Number.POSITIVE_INFINITY, warn }) =>
     Effect.andThen(engine.admission, engine.ready).pipe(
       Effect.map((status) => {
         const context = Math.min(status.contextLength, contextLength)
@@ -45,7 +46,7 @@ export const createServedModels =
             hear(event)
           }
           if (costs === undefined) return complete(request, { engine, text }, tell)
-          return billed({ text, costs, contextLength: status.contextLength }, { agent, caller }, request, tell)
+          return billed({ text, costs, contextLength: status.contextLength }, { agent, caller, warn }, request, tell)
         }
         const price = costs && { price: costs.price }
         return createEngineModel(modelId, { engine, text, contextLength: context, complete: run, ...price })
@@ -56,7 +57,7 @@ export const createServedModels =
 /** Answers a step on its caller's account, recorded however it ends. */
 function billed(
   { text, costs, contextLength }: Pick<Deps, "text"> & { readonly costs: RequestCosts; readonly contextLength: number },
-  { agent, caller }: Account,
+  { agent, caller, warn }: Account,
   request: CompletionRequest,
   hear: (event: CompletionEvent) => void,
 ): Effect.Effect<void, Failure> {
@@ -68,10 +69,11 @@ function billed(
       throw error
     },
   })
-  return Effect.flatMap(open, (bill) =>
-    complete(request, { engine: bill.engine, text }, (event) => {
+  return Effect.flatMap(open, (bill) => {
+    warn(bill.headers)
+    return complete(request, { engine: bill.engine, text }, (event) => {
       if (event.type === "finish") bill.noteUsage(event.choice, event.usage)
       hear(event)
-    }).pipe(Effect.onExit((exit) => Effect.sync(() => bill.close(outcomeOf(exit))))),
-  )
+    }).pipe(Effect.onExit((exit) => Effect.sync(() => bill.close(outcomeOf(exit)))))
+  })
 }

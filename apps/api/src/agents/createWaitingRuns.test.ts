@@ -4,7 +4,7 @@ import { createWaitingRuns } from "./createWaitingRuns.ts"
 
 const runOf = (runId: string, key = "k", agent = "desk") => ({
   state: { runId, agent } as RunState,
-  key,
+  caller: { key, domain: "" },
   isStream: false,
 })
 

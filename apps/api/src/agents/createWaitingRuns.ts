@@ -1,10 +1,11 @@
 import type { RunState } from "@consilium/agent"
+import type { AgentCaller } from "./AgentService.ts"
 
 /** A run that waits for a person. */
 export interface WaitingRun {
   readonly state: RunState
-  /** Of who began it: nobody else goes on with it. */
-  readonly key: string
+  /** Who began it: nobody else goes on with it. */
+  readonly caller: AgentCaller
   readonly isStream: boolean
 }
 
@@ -29,7 +30,7 @@ export function createWaitingRuns(nowMs: () => number) {
     take(runId: string, agent: string, key: string): WaitingRun | undefined {
       removeOld()
       const found = runs.get(runId)?.run
-      if (found === undefined || found.key !== key || found.state.agent !== agent) return undefined
+      if (found === undefined || found.caller.key !== key || found.state.agent !== agent) return undefined
       runs.delete(runId)
       return found
     },

@@ -9,7 +9,7 @@ import {
 import type { Embedder, EmbedderConfig } from "@consilium/fleet"
 import { Effect, Exit, Scope } from "effect"
 import { mkdirSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import type { AgentService, ModelOfRun } from "./AgentService.ts"
 import { createAgentService, type OpenedAgent } from "./createAgentService.ts"
 
@@ -90,8 +90,14 @@ const openKnowledge = Effect.fnUntraced(function* (
     (open) => Effect.promise(() => open.close()),
   )
   makeFolder(knowledgeDir)
-  return yield* openDocuments(knowledge, { path: join(knowledgeDir, `${name}.sqlite`), embedder, say })
+  return yield* openDocuments(knowledge, { path: join(knowledgeDir, fileOf(name, knowledge)), embedder, say })
 })
+
+/** A file keeps all that it was ever given: other folders, of this agent or of another one of its name elsewhere, have another. */
+function fileOf(name: string, folders: readonly string[]): string {
+  const hash = Bun.hash.xxHash64(JSON.stringify(folders.map((folder) => resolve(folder))))
+  return `${name}-${hash.toString(16)}.sqlite`
+}
 
 interface DocumentOptions {
   /** Of an SQLite file, or `:memory:`. */

@@ -46,7 +46,7 @@ describe("parseAgentRun", () => {
   })
 
   test.each([
-    [{}, "messages: expected"],
+    [{}, "input: expected a question here, or messages, found nothing."],
     [{ input: " " }, 'input: expected some text, found " ".'],
     [{ input: 7 }, "input: expected a string, found 7."],
     [{ input: "Hi", messages: hello }, "messages: expected none beside input, found "],

@@ -37,6 +37,7 @@ export function parseAgentRun(fields: RequestFields): ParsedAgentRun {
 
 function parseInput(fields: RequestFields): readonly ChatMessage[] {
   const input = fields.text("input")
+  if (input === undefined && !fields.has("messages")) return fields.fail("input", "a question here, or messages")
   if (input === undefined) return askOf(parseMessages(fields), fields)
   if (fields.has("messages")) return fields.fail("messages", "none beside input")
   return input.trim() === "" ? fields.fail("input", "some text") : [{ role: "user", content: input }]

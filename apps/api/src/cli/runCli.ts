@@ -10,6 +10,7 @@ import { chatCommand } from "./chat/chatCommand.ts"
 import { type Command, helpOf, UsageError } from "./Command.ts"
 import { costCommand } from "./costCommand.ts"
 import { fleetCommand } from "./fleet/fleetCommand.ts"
+import { forgetCommand } from "./forgetCommand.ts"
 import { inspectCommand } from "./inspectCommand.ts"
 import { logitsCommand } from "./logitsCommand.ts"
 import { prepareCommand } from "./prepareCommand.ts"
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   prepareCommand,
   cacheCommand,
   chatCommand,
+  forgetCommand,
   topCommand,
   costCommand,
   inspectCommand,

@@ -3,6 +3,7 @@ import { keyIdOf } from "@consilium/cost"
 import type { CompletionEvent } from "@consilium/serving"
 import { Effect } from "effect"
 import { agentOfModel } from "../agents/agentModel.ts"
+import type { Warn } from "../agents/AgentService.ts"
 import { agentRunBody } from "../agents/agentRunResponse.ts"
 import { askOf, parseName } from "../agents/parseAgentRun.ts"
 import type { AgentDeps } from "../http/AgentDeps.ts"
@@ -33,6 +34,7 @@ export async function agentChat(deps: Deps, fields: RequestFields, request: Requ
   const runId = `chatcmpl-${crypto.randomUUID()}`
   const head = { id: runId, created: Math.floor(Date.now() / 1000), model }
   const service = await deps.agents()
+  let headers = { "x-request-id": runId }
   const events: AgentEvent[] = []
   let outcome: RunOutcome | undefined
   const ask = {
@@ -54,7 +56,7 @@ export async function agentChat(deps: Deps, fields: RequestFields, request: Requ
       chunks: (consiliumOf) => chatChunks(head, includesUsage, consiliumOf),
       body: (said, consiliumOf) => chatBody(head, said, consiliumOf),
     },
-    headers: () => ({ "x-request-id": runId }),
+    headers: () => headers,
     consiliumOf: (_finish, timing): ConsiliumResponse & { readonly run: object } => ({
       requestId: runId,
       backend: "agent",
@@ -67,12 +69,13 @@ export async function agentChat(deps: Deps, fields: RequestFields, request: Requ
     observeGap() {},
     run: (say) => {
       const tell = createTeller(say)
+      const warn: Warn = (warnings) => void (headers = { ...headers, ...warnings })
       const hear = (event: AgentEvent): void => {
         events.push(event)
         deps.metrics.noteAgentEvent(agent, event)
         if (event.type === "text") tell(event.step, event.text)
       }
-      return Effect.map(service.run(ask, hear), (ended) => {
+      return Effect.map(service.run(ask, hear, warn), (ended) => {
         outcome = ended
         say(finishOf(ended))
       })

@@ -2,6 +2,7 @@ import type { AgentEvent, RunOutcome } from "@consilium/agent"
 import { keyIdOf } from "@consilium/cost"
 import { Effect } from "effect"
 import { Elysia } from "elysia"
+import type { Warn } from "../agents/AgentService.ts"
 import { agentEvent, agentRunBody, type RunHead } from "../agents/agentRunResponse.ts"
 import { parseAgentRun, parseDecision, parseName } from "../agents/parseAgentRun.ts"
 import type { AgentDeps } from "../http/AgentDeps.ts"
@@ -18,7 +19,7 @@ interface RunOptions<E> {
   readonly head: RunHead
   readonly isStream: boolean
   readonly signal: AbortSignal
-  readonly run: (say: (event: AgentEvent) => void) => Effect.Effect<RunOutcome, E>
+  readonly run: (say: (event: AgentEvent) => void, warn: Warn) => Effect.Effect<RunOutcome, E>
 }
 
 /** Runs of agents: asked for, decided on, forgotten. */
@@ -41,7 +42,7 @@ export const agentRuns = (deps: Deps) =>
           head: headOf(runId, name),
           isStream: asked.isStream,
           signal: request.signal,
-          run: (say) => service.run({ ...asked, runId, agent: name, caller }, say),
+          run: (say, warn) => service.run({ ...asked, runId, agent: name, caller }, say, warn),
         })
       },
       { parse: "none" },
@@ -50,13 +51,13 @@ export const agentRuns = (deps: Deps) =>
       "/v1/agents/:name/runs/:run/confirm",
       async ({ request, params: { name, run: runId } }) => {
         const { calls, isStream } = parseDecision(await readBody(request))
-        const caller = { key: keyIdOf(bearerOf(request)), domain: "" }
+        const key = keyIdOf(bearerOf(request))
         const service = await deps.agents()
         return respondRun(deps, {
           head: headOf(runId, name),
           isStream,
           signal: request.signal,
-          run: (say) => service.decide({ runId, agent: name, calls, caller }, say),
+          run: (say, warn) => service.decide({ runId, agent: name, calls, key }, say, warn),
         })
       },
       { parse: "none" },
@@ -79,14 +80,15 @@ const headOf = (id: string, agent: string): RunHead => ({ id, created: Math.floo
 const PREPARING: readonly AgentEvent["type"][] = ["started", "recalled", "passages"]
 
 async function respondRun<E>(deps: Deps, { head, isStream, signal, run }: RunOptions<E>): Promise<Response> {
-  const headers = { "x-request-id": head.id }
+  let headers = { "x-request-id": head.id }
+  const warn: Warn = (warnings) => void (headers = { ...headers, ...warnings })
   const events: AgentEvent[] = []
   const note = (event: AgentEvent): void => {
     events.push(event)
     deps.metrics.noteAgentEvent(head.agent, event)
   }
   if (!isStream) {
-    const outcome = await runForRequest(run(note), signal)
+    const outcome = await runForRequest(run(note, warn), signal)
     return Response.json(agentRunBody(head, events, outcome), { headers })
   }
   return sseResponse(
@@ -97,7 +99,7 @@ async function respondRun<E>(deps: Deps, { head, isStream, signal, run }: RunOpt
         if (numSaid === 0 && PREPARING.includes(event.type)) return
         while (numSaid < events.length) write(agentEvent(events[numSaid++]!))
       }
-      return Effect.map(run(say), (outcome) => write(sseEvent(agentRunBody(head, events, outcome))))
+      return Effect.map(run(say, warn), (outcome) => write(sseEvent(agentRunBody(head, events, outcome))))
     },
     { signal, headers: () => headers },
   )

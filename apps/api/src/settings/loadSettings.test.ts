@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir, totalmem } from "node:os"
+import { homedir, tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
 import { loadSettings, type SettingSources } from "./loadSettings.ts"
 import { settingsDocument } from "./settingsDocument.ts"
@@ -79,5 +79,9 @@ describe("docs/settings.md", () => {
     const written = readFileSync(join(import.meta.dir, "../../../../docs/settings.md"), "utf8")
     const words = (text: string): string => text.replaceAll(/[\s-]+/g, " ")
     expect(words(written)).toBe(words(settingsDocument()))
+  })
+
+  test("is the same in whose home it is written", () => {
+    expect(settingsDocument()).not.toContain(homedir())
   })
 })

@@ -1,7 +1,7 @@
 import { environmentName, SETTING_NAMES, type SettingName, SETTINGS } from "./Settings.ts"
 
-/** As they are where nothing else is said, on any machine. */
-const AT_HOME: Partial<Record<SettingName, string>> = {
+/** Defaults that lie in whoever's home it is: a document names nobody's. */
+const AT_HOME: Readonly<Partial<Record<SettingName, string>>> = {
   "cache-dir": "~/.cache/consilium",
   "agent-memory": "~/.local/share/consilium/memory.sqlite",
 }
@@ -31,7 +31,8 @@ export function settingsDocument(): string {
     "max-streams = 8",
     "```",
     "",
-    "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md). `[agents.<name>]` tables make agents: [agents.md](agents.md).",
+    "A `[fleet]` table in the same file makes the service route each request to one of several models: [fleet.md](fleet.md).",
+    "Tables `[agents.<name>]` describe agents, with tools, memory and documents: [agents.md](agents.md).",
     "",
   ].join("\n")
 }

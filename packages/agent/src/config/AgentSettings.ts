@@ -68,7 +68,7 @@ export interface AgentSettings {
   readonly model: string | undefined
   /** Tokens that the model's prompt and answer may take; undefined leaves it to the model. */
   readonly contextLength: number | undefined
-  /** Folders of documents. */
+  /** Documents, and folders of them. */
   readonly knowledge: readonly string[]
   /** What finds documents by meaning too; undefined leaves it to words. */
   readonly embedder: EmbedderConfig | undefined

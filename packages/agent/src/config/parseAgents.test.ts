@@ -195,6 +195,7 @@ key-env = "CRM_KEY"`)
 
   test("the assistant is there without any table, and reads one result of a search", () => {
     expect(ASSISTANT.config.name).toBe("assistant")
+    expect(ASSISTANT.config.description).not.toBe("")
     expect(ASSISTANT.search).toEqual({ provider: "offline", numResults: 1 })
   })
 })

@@ -25,11 +25,12 @@ const HOUSE_TOOLS = ["calculate", "get_weather", "search_web"]
 const TOOLS_WITH_STORES = ["search_knowledge", "remember"]
 
 export const ASSISTANT_NAME = "assistant"
+const DESCRIPTION = "calculates, looks up the weather and searches, without a network"
 
 /** The agent that there is without any table: it works without a network, and with a small model. */
 export const ASSISTANT: AgentSettings = parseAgent(
   ASSISTANT_NAME,
-  readTable({ search: { results: 1 } }, ASSISTANT_NAME),
+  readTable({ description: DESCRIPTION, search: { results: 1 } }, ASSISTANT_NAME),
 )
 
 /**

@@ -151,6 +151,22 @@ test("knowledge: a folder's texts are added, changed ones again, vanished ones r
   knowledge.close()
 })
 
+test("knowledge: a file alone is a folder of itself, beside others of its folder", async () => {
+  const folder = join(dir, "single")
+  mkdirSync(folder)
+  for (const [name, text] of [
+    ["a.md", "The otter swims."],
+    ["b.txt", "The walrus sleeps."],
+    ["c.md", "The lynx hunts."],
+  ] as const)
+    writeFileSync(join(folder, name), text)
+  const knowledge = openKnowledgeBase(":memory:")
+  for (const name of ["a.md", "b.txt", "a.md"]) await knowledge.addFolder(join(folder, name))
+  const found = await knowledge.search("otter walrus lynx", 5)
+  expect(found.map(({ document }) => document).toSorted()).toEqual(["a.md", "b.txt"])
+  knowledge.close()
+})
+
 test("knowledge: documents of one name in two folders, and one handed in, stand beside each other", async () => {
   const knowledge = openKnowledgeBase(":memory:")
   for (const [i, text] of ["The otter swims.", "The walrus sleeps."].entries()) {

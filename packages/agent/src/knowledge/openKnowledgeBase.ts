@@ -33,7 +33,7 @@ export interface OpenKnowledgeBase extends KnowledgeBase {
    * @throws StoreError, or what the embedder rejects with: nothing of the document is there then
    */
   readonly add: (document: KnowledgeDocument) => Promise<boolean>
-  /** Adds what changed among the `.md` and `.txt` files of a folder and those in it, and removes what is gone. @throws StoreError where it cannot be read */
+  /** Adds what changed among the `.md` and `.txt` files of a folder and those in it, and removes what is gone; a file alone is one of its own. @throws StoreError where it cannot be read */
   readonly addFolder: (dir: string) => Promise<FolderReport>
   /** Removes a document that was added by itself; returns false where there was none of that name. */
   readonly remove: (name: string) => boolean

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { StoreError } from "../store/StoreError.ts"
 
 /** A handbook is smaller: what is larger is data. */
@@ -19,7 +19,7 @@ interface FolderFile {
 }
 
 /**
- * Lists the documents of a folder, in the order of their names: `.md` and `.txt`, without hidden ones.
+ * Lists the documents of a folder, in the order of their names: `.md` and `.txt`, without hidden ones; a file is a folder of itself.
  *
  * Links are not followed: what they point at may lie anywhere.
  *
@@ -42,15 +42,20 @@ export function readFolder(dir: string): {
       if (entry.isSymbolicLink()) skipped.push({ name, why: "a link" })
       else if (entry.isDirectory() && depth === DEEPEST) skipped.push({ name, why: `deeper than ${DEEPEST} folders` })
       else if (entry.isDirectory()) visit(name, depth + 1)
-      else if (!entry.isFile() || !/\.(md|txt)$/i.test(name)) skipped.push({ name, why: "neither .md nor .txt" })
-      else if (statSync(path).size > MOST_BYTES) skipped.push({ name, why: `larger than ${MOST_BYTES / 2 ** 20} MiB` })
-      else files.push({ name, read: () => readFileSync(path, "utf8") })
+      else take(name, path)
     }
+  }
+  const take = (name: string, path: string): void => {
+    const stat = statSync(path)
+    if (!stat.isFile() || !/\.(md|txt)$/i.test(name)) skipped.push({ name, why: "neither .md nor .txt" })
+    else if (stat.size > MOST_BYTES) skipped.push({ name, why: `larger than ${MOST_BYTES / 2 ** 20} MiB` })
+    else files.push({ name, read: () => readFileSync(path, "utf8") })
   }
   let folder = dir
   try {
     folder = realpathSync(dir)
-    visit("", 1)
+    if (statSync(folder).isFile()) take(basename(folder), folder)
+    else visit("", 1)
   } catch (error) {
     const message = `${dir}: expected a folder of documents, found ${(error as Error).message}`
     throw new StoreError({ message, cause: error })

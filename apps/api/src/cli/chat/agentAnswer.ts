@@ -1,8 +1,10 @@
+import { keyIdOf } from "@consilium/cost"
 import { type AgentEvent, ASSISTANT, parseAgents, type AgentSettings } from "@consilium/agent"
 import { Effect } from "effect"
+import { checkAgentModels } from "../../agents/checkAgentModels.ts"
 import { createServedModels } from "../../agents/createServedModels.ts"
 import { openAgents } from "../../agents/openAgents.ts"
-import type { AgentService } from "../../agents/AgentService.ts"
+import type { AgentCaller, AgentService } from "../../agents/AgentService.ts"
 import type { ServiceDeps } from "../../http/ServiceDeps.ts"
 import { loadTable, SETTINGS_FILE } from "../../settings/loadSettings.ts"
 import type { Settings } from "../../settings/Settings.ts"
@@ -25,22 +27,25 @@ export interface ChosenAgent {
   readonly user: string | undefined
 }
 
-/** Nobody else is in the terminal. */
-const CALLER = { key: "", domain: "" }
-
 /** Returns an agent of the settings' file, or the assistant. @throws UsageError where there is none of this name, TableError */
 export function chooseAgent({ agent: name = ASSISTANT.config.name, user, knowledge }: AgentChatOptions): ChosenAgent {
   const settings = findAgent(name)
   return { settings: knowledge === undefined ? settings : withDocuments(settings, knowledge), user }
 }
 
-/** Opens an agent, lets `use` talk to it, and closes it. */
+/** Opens an agent, lets `use` talk to it, and closes it. @throws SettingError where it asks another model */
 export async function withAgent(
   deps: Pick<ServiceDeps, "engine" | "text" | "modelId">,
   settings: Settings,
   { settings: agent, user }: ChosenAgent,
   use: (answer: Answer) => Promise<void>,
 ): Promise<void> {
+  const { modelId } = deps
+  checkAgentModels(
+    [agent],
+    (name) => ["auto", "default", modelId].includes(name),
+    `"auto" or "${modelId}", which is alone here: a service with the fleet is asked by its --url`,
+  )
   const surroundings = agentSurroundings(settings)
   const { service, close } = await openAgents({
     ...surroundings,
@@ -55,7 +60,9 @@ export async function withAgent(
     }),
   })
   try {
-    await use(localAgentAnswer(service, agent.config.name, user))
+    // As a client of a service with these settings: what was told to one is remembered by the other, and forgotten for both.
+    const caller = { key: keyIdOf(settings["api-key"] ?? ""), domain: "" }
+    await use(localAgentAnswer(service, { agent: agent.config.name, user, caller }))
   } finally {
     await close()
   }
@@ -70,14 +77,21 @@ function findAgent(name: string): AgentSettings {
   throw new UsageError(`--agent: expected one of ${names}, found ${JSON.stringify(name)}`)
 }
 
+/** Of documents that somebody names for this talk: a model that searches none sees what is nearest all the same. */
+const NUM_PASSAGES = 2
+
 /** With documents of its own an agent searches them by name too. */
 function withDocuments(settings: AgentSettings, folder: string): AgentSettings {
   const { config } = settings
   const tools = [...new Set([...config.tools, "search_knowledge"])]
-  return { ...settings, knowledge: [folder], config: { ...config, tools } }
+  const numPassages = Math.max(config.numPassages, NUM_PASSAGES)
+  return { ...settings, knowledge: [folder], config: { ...config, tools, numPassages } }
 }
 
-function localAgentAnswer(service: AgentService, agent: string, user: string | undefined): Answer {
+function localAgentAnswer(
+  service: AgentService,
+  { agent, user, caller }: { readonly agent: string; readonly user: string | undefined; readonly caller: AgentCaller },
+): Answer {
   return async (messages, terminal) => {
     const { signal, conversation } = terminal
     const hear = (event: AgentEvent): void => show(event, terminal)
@@ -90,14 +104,14 @@ function localAgentAnswer(service: AgentService, agent: string, user: string | u
       conversation,
       confirmed: [],
       isStream: true,
-      caller: CALLER,
+      caller,
     }
     let outcome = await Effect.runPromise(service.run(ask, hear), { signal })
     while (outcome.waiting !== undefined) {
       const calls: Record<string, boolean> = {}
       for (const { callId, tool, arguments: args, status } of outcome.waiting.calls)
         if (status.kind === "waiting") calls[callId] = await terminal.confirm(`${tool}(${args})?`)
-      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, caller: CALLER }, hear), { signal })
+      outcome = await Effect.runPromise(service.decide({ runId, agent, calls, key: caller.key }, hear), { signal })
     }
   }
 }
@@ -107,7 +121,7 @@ type ShownEvent =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "call"; readonly tool: string; readonly arguments: string }
   | { readonly type: "result"; readonly outcome: string; readonly text: string }
-  | { readonly type: "ended"; readonly end: string }
+  | { readonly type: "ended"; readonly end: string; readonly sources: readonly { readonly title: string }[] }
   | { readonly type: "started" | "recalled" | "passages" | "step" | "confirm" }
 
 const MOST_SHOWN = 200
@@ -124,6 +138,8 @@ export function show(event: ShownEvent, { say, note }: Pick<Terminal, "say" | "n
       return note(`  → ${event.outcome === "done" ? "" : `${event.outcome}: `}${text.replaceAll(/\s+/g, " ")}`)
     }
     case "ended":
+      if (event.sources.length > 0)
+        note(`  sources: ${event.sources.map(({ title }, i) => `[${i + 1}] ${title}`).join(", ")}`)
       if (event.end !== "answered" && event.end !== "confirmation") note(`  (ended by its limit: ${event.end})`)
   }
 }

@@ -1,5 +1,6 @@
 import type { ChatMessage } from "@consilium/serving"
 import { createInterface } from "node:readline/promises"
+import { plainLine, plainText } from "./plainText.ts"
 
 /** What an answer may do to the terminal. */
 export interface Terminal {
@@ -29,7 +30,13 @@ export async function converse(opening: readonly ChatMessage[], answer: Answer):
   let answering: AbortController | undefined
   lines.on("SIGINT", () => (answering === undefined ? lines.close() : answering.abort()))
   const confirm = async (question: string): Promise<boolean> =>
-    isTerminal && /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+    isTerminal && /^y(es)?$/i.test((await lines.question(`${plainLine(question)} [y/N] `)).trim())
+  let isMidLine = false
+  const note = (line: string): void => {
+    // On a screen both streams are one: what is beside the answer stands on a line of its own.
+    process.stderr.write(`${isMidLine && process.stderr.isTTY ? "\n" : ""}${plainLine(line)}\n`)
+    isMidLine = false
+  }
   let messages = [...opening]
   let conversation = "terminal"
   if (isTerminal) lines.prompt()
@@ -45,14 +52,16 @@ export async function converse(opening: readonly ChatMessage[], answer: Answer):
       let reply = ""
       const say = (piece: string): void => {
         reply += piece
-        process.stdout.write(piece)
+        isMidLine = !piece.endsWith("\n")
+        process.stdout.write(plainText(piece))
       }
       const { signal } = answering
-      const terminal = { say, note: console.error, confirm, conversation, signal }
+      const terminal = { say, note, confirm, conversation, signal }
       await answer(messages, terminal).catch((error: Error) => {
-        if (!signal.aborted) console.error(error.message)
+        if (!signal.aborted) note(error.message)
       })
       process.stdout.write("\n")
+      isMidLine = false
       answering = undefined
       // A question that nobody could answer would stand in the way of every later one.
       if (reply === "") messages.pop()
