@@ -6,8 +6,8 @@ import { type Figure, figuresOf, gainOf } from "./figuresOf.ts"
 const LONGEST = 300
 const BAR = 14
 const ROW = 19
-const LEFT = 150
-const WIDTH = 680
+const LEFT = 190
+const WIDTH = 720
 const FOOTNOTE = [
   "Before, but for the resolved share, is a dense model of random weights and of the fleet's size.",
   "Each pair of bars has its own scale; what a machine costs is assumed.",
