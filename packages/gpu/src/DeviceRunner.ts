@@ -1,0 +1,173 @@
+import { type Pointer, toArrayBuffer } from "bun:ffi"
+import { COMMAND } from "./GpuLine.ts"
+
+/** Carries out tapes of commands on one device. */
+export interface DeviceRunner {
+  /** Those that `create` made and `destroy` has not ended. */
+  readonly numBuffers: number
+  /** @throws Error that says the device was lost, or what it refused in its own words */
+  run(tape: Float64Array, length: number): Promise<void>
+  destroy(): void
+}
+
+/** A part of the staging buffer that goes to memory of this process. */
+interface Pending {
+  readonly from: number
+  readonly address: number
+  readonly bytes: number
+}
+
+/** Bytes from one dispatch's parameters to the next: WebGPU's least alignment. */
+const SLOT_BYTES = 256
+/** Dispatches of one submission. */
+const NUM_SLOTS = 1024
+/** Most bytes of one upload: drivers keep a copy of each. */
+const WINDOW_BYTES = 2 ** 26
+
+const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const
+
+/** Creates what runs tapes on a device, and owns it. */
+export function createDeviceRunner(device: GPUDevice): DeviceRunner {
+  const { queue } = device
+  const buffers = new Map<number, GPUBuffer>()
+  const kernels = new Map<number, GPUComputePipeline>()
+  const parameters = new Uint32Array((NUM_SLOTS * SLOT_BYTES) / 4)
+  const uniforms = device.createBuffer({ size: parameters.byteLength, usage: USAGE.uniform | USAGE.copyTarget })
+  let staging = device.createBuffer({ size: 2 ** 16, usage: USAGE.mapRead | USAGE.copyTarget })
+  let encoder: GPUCommandEncoder | undefined
+  let pass: GPUComputePassEncoder | undefined
+  let numSlots = 0
+  let refusal: string | undefined
+  let lost: string | undefined
+  device.lost.then(({ message }) => (lost = message || "no reason given"))
+  device.addEventListener("uncapturederror", ({ error }) => (refusal ??= error.message))
+
+  const submit = (): void => {
+    pass?.end()
+    if (encoder !== undefined) {
+      if (numSlots > 0) queue.writeBuffer(uniforms, 0, parameters, 0, (numSlots * SLOT_BYTES) / 4)
+      queue.submit([encoder.finish()])
+    }
+    pass = encoder = undefined
+    numSlots = 0
+  }
+
+  const write = (buffer: GPUBuffer, address: number, bytes: number): void => {
+    // The queue writes before what is submitted later: what was recorded up to here must not see it.
+    submit()
+    for (let at = 0; at < bytes; at += WINDOW_BYTES) {
+      const part = toArrayBuffer((address + at) as Pointer, 0, Math.min(WINDOW_BYTES, bytes - at))
+      queue.writeBuffer(buffer, at, part)
+    }
+  }
+
+  const dispatch = (values: Float64Array): void => {
+    const [id, x, y, numParameters] = values as unknown as [number, number, number, number]
+    const kernel = kernels.get(id)!
+    if (numSlots === NUM_SLOTS) submit()
+    encoder ??= device.createCommandEncoder()
+    pass ??= encoder.beginComputePass()
+    parameters.set(values.subarray(4, 4 + numParameters), (numSlots * SLOT_BYTES) / 4)
+    const bound = [...values.subarray(5 + numParameters)].map((buffer) => ({ buffer: buffers.get(buffer)! }))
+    const uniform = { buffer: uniforms, offset: numSlots * SLOT_BYTES, size: SLOT_BYTES }
+    const entries = [uniform, ...bound].map((resource, binding) => ({ binding, resource }))
+    pass.setPipeline(kernel)
+    pass.setBindGroup(0, device.createBindGroup({ layout: kernel.getBindGroupLayout(0), entries }))
+    pass.dispatchWorkgroups(x, y)
+    numSlots++
+  }
+
+  const compile = (values: Float64Array): GPUComputePipeline => {
+    const module = device.createShaderModule({ code: String.fromCharCode(...values) })
+    return device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } })
+  }
+
+  /** Copies to staging in the order of the tape; a larger staging buffer is made before anything is copied. */
+  const copyOut = (reads: readonly (Pending & { readonly buffer: number; readonly offset: number })[]): void => {
+    pass?.end()
+    pass = undefined
+    const bytes = reads.reduce((sum, read) => sum + read.bytes, 0)
+    if (bytes > staging.size) {
+      staging.destroy()
+      staging = device.createBuffer({ size: 2 ** Math.ceil(Math.log2(bytes)), usage: USAGE.mapRead | USAGE.copyTarget })
+    }
+    encoder ??= device.createCommandEncoder()
+    for (const { buffer, offset, from, bytes: size } of reads)
+      encoder.copyBufferToBuffer(buffers.get(buffer)!, offset, staging, from, size)
+  }
+
+  const map = async (reads: readonly Pending[]): Promise<void> => {
+    const end = reads.at(-1)!.from + reads.at(-1)!.bytes
+    try {
+      await staging.mapAsync(1, 0, end)
+    } catch (error) {
+      throw new Error(`the device was lost: ${lost ?? (error as Error).message}`, { cause: error })
+    }
+    const mapped = new Uint8Array(staging.getMappedRange(0, end))
+    for (const { from, address, bytes } of reads)
+      new Uint8Array(toArrayBuffer(address as Pointer, 0, bytes)).set(mapped.subarray(from, from + bytes))
+    staging.unmap()
+  }
+
+  const record = (tape: Float64Array, length: number): Parameters<typeof copyOut>[0] => {
+    const reads: (Pending & { buffer: number; offset: number })[] = []
+    let from = 0
+    for (let at = 0; at < length;) {
+      const command = tape[at++]
+      const [first, second, third, fourth] = tape.subarray(at, at + 4) as unknown as [number, number, number, number]
+      if (command === COMMAND.create) {
+        const usage = USAGE.storage | USAGE.copySource | USAGE.copyTarget
+        buffers.set(first, device.createBuffer({ size: second, usage }))
+        at += 2
+      } else if (command === COMMAND.destroy) {
+        submit()
+        buffers.get(first)?.destroy()
+        buffers.delete(first)
+        at += 1
+      } else if (command === COMMAND.kernel) {
+        kernels.set(first, compile(tape.subarray(at + 2, at + 2 + second)))
+        at += 2 + second
+      } else if (command === COMMAND.write) {
+        write(buffers.get(first)!, second, third)
+        at += 3
+      } else if (command === COMMAND.dispatch) {
+        const numBuffers = tape[at + 4 + fourth]!
+        const size = 5 + fourth + numBuffers
+        dispatch(tape.subarray(at, at + size))
+        at += size
+      } else {
+        reads.push({ buffer: first, offset: second, address: third, bytes: fourth, from })
+        from += fourth
+        at += 4
+      }
+    }
+    return reads
+  }
+
+  return {
+    get numBuffers() {
+      return buffers.size
+    },
+    async run(tape, length) {
+      if (lost !== undefined) throw new Error(`the device was lost: ${lost}`)
+      device.pushErrorScope("out-of-memory")
+      device.pushErrorScope("validation")
+      const reads = record(tape, length)
+      if (reads.length > 0) copyOut(reads)
+      submit()
+      const scopes = Promise.all([device.popErrorScope(), device.popErrorScope()])
+      const [errors, mapped] = await Promise.allSettled([scopes, reads.length > 0 ? map(reads) : undefined])
+      const [invalid, full] = errors.status === "fulfilled" ? errors.value : []
+      const found = (invalid ?? full)?.message ?? refusal
+      refusal = undefined
+      // What is refused cannot be read either: the refusal is the reason.
+      if (found !== undefined && lost === undefined) throw new Error(found)
+      if (mapped.status === "rejected") throw mapped.reason
+    },
+    destroy() {
+      buffers.clear()
+      kernels.clear()
+      device.destroy()
+    },
+  }
+}

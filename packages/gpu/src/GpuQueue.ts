@@ -1,0 +1,145 @@
+/**
+ * A device's queue as synchronous calls: commands are put on a tape, and `run` returns when a worker of its own has carried them out.
+ *
+ * WebGPU answers by promises, which a caller that must not return first cannot await: the worker awaits, the caller waits by `Atomics`.
+ */
+import { ANSWER, ASK, COMMAND, createGpuLine, LINE } from "./GpuLine.ts"
+import type { GpuAdapterInfo } from "./openDevice.ts"
+
+/** Names a buffer of the device that is open now. */
+export type BufferId = number
+/** Names a kernel of the device that is open now. */
+export type KernelId = number
+
+export interface GpuQueue {
+  /** Of the device that was opened last. */
+  readonly adapter: GpuAdapterInfo
+  /** Counts devices: what was created on an earlier one is gone. */
+  readonly generation: number
+  /** What was created is gone; `begin` opens a device anew. */
+  readonly isLost: boolean
+  /** Buffers that live on the device, as its worker counts them. */
+  readonly numBuffers: number
+  /** Forgets commands that were not run; opens a device anew where it was lost, or refused what it was told. @throws Error where none can be opened */
+  begin(): void
+  createBuffer(bytes: number): BufferId
+  destroyBuffer(buffer: BufferId): void
+  createKernel(code: string): KernelId
+  /** Copies memory of this process, a multiple of 4 bytes, to the start of a buffer. */
+  write(buffer: BufferId, address: number, bytes: number): void
+  /** Runs a kernel in `x` × `y` workgroups: parameters are its uniform u32 values, buffers its bindings from 1 on. */
+  dispatch(
+    kernel: KernelId,
+    grid: readonly [x: number, y: number],
+    parameters: readonly number[],
+    buffers: readonly BufferId[],
+  ): void
+  /** Copies a part of a buffer, in multiples of 4 bytes, to memory of this process. */
+  read(buffer: BufferId, offset: number, address: number, bytes: number): void
+  /** Has all commands carried out. @throws Error in one line: what the device refused, or that it was lost */
+  run(): void
+  /** Loses the device, as a driver's reset does. */
+  lose(): void
+  close(): void
+}
+
+/** A worker that has not answered for so long never will: the driver hangs. */
+const ANSWER_MS = 60_000
+
+/** Starts the worker and opens a device. @throws Error in one line: which adapter was refused and why, or that there is none */
+export function openGpuQueue(): GpuQueue {
+  const line = createGpuLine()
+  const { control, tape, text } = line
+  const worker = new Worker(new URL("./queueWorker.ts", import.meta.url).href)
+  worker.unref()
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
+  worker.postMessage(line)
+  let [length, generation, numIds] = [0, 0, 0]
+  let state: "open" | "lost" | "closed" = "lost"
+  let adapter: GpuAdapterInfo | undefined
+
+  /** Returns the answer's text. */
+  const ask = (what: number): string => {
+    Atomics.store(control, LINE.ask, what)
+    Atomics.store(control, LINE.length, length)
+    length = 0
+    const bell = Atomics.add(control, LINE.bell, 1) + 1
+    Atomics.notify(control, LINE.bell)
+    const deadline = performance.now() + ANSWER_MS
+    for (let done; (done = Atomics.load(control, LINE.done)) !== bell;) {
+      if (Atomics.wait(control, LINE.done, done, Math.max(0, deadline - performance.now())) !== "timed-out") continue
+      state = "closed"
+      worker.terminate()
+      throw new Error(
+        `gpu: expected an answer of the device within ${ANSWER_MS / 1000} s, found none: its driver hangs`,
+      )
+    }
+    const answer = new TextDecoder().decode(text.slice(0, control[LINE.textLength]))
+    if (control[LINE.answer] === ANSWER.done) return answer
+    // Of what was refused, a part may have been made: a new device holds nothing.
+    state = "lost"
+    throw new Error(`gpu: ${answer}`)
+  }
+  const open = (): void => {
+    adapter = JSON.parse(ask(ASK.open)) as GpuAdapterInfo
+    state = "open"
+    generation++
+  }
+  const close = (): void => {
+    if (state === "closed") return
+    ask(ASK.close)
+    state = "closed"
+    worker.terminate()
+  }
+  /** Puts a command on the tape. One that has no room waits until those before it are carried out. */
+  const add = (...values: readonly number[]): void => {
+    if (length + values.length > tape.length) ask(ASK.run)
+    tape.set(values, length)
+    length += values.length
+  }
+
+  try {
+    open()
+  } catch (error) {
+    close()
+    throw error
+  }
+  return {
+    get adapter() {
+      return adapter!
+    },
+    get generation() {
+      return generation
+    },
+    get isLost() {
+      return state !== "open"
+    },
+    get numBuffers() {
+      return Atomics.load(control, LINE.numBuffers)
+    },
+    begin() {
+      if (state === "closed") throw new Error("gpu: the queue is closed")
+      length = 0
+      if (state === "lost") open()
+    },
+    createBuffer(bytes) {
+      add(COMMAND.create, numIds, bytes)
+      return numIds++
+    },
+    destroyBuffer: (buffer) => add(COMMAND.destroy, buffer),
+    createKernel(code) {
+      add(COMMAND.kernel, numIds, code.length, ...Array.from(code, (character) => character.charCodeAt(0)))
+      return numIds++
+    },
+    write: (buffer, address, bytes) => add(COMMAND.write, buffer, address, bytes),
+    dispatch: (kernel, [x, y], parameters, buffers) =>
+      add(COMMAND.dispatch, kernel, x, y, parameters.length, ...parameters, buffers.length, ...buffers),
+    read: (buffer, offset, address, bytes) => add(COMMAND.read, buffer, offset, address, bytes),
+    run: () => void ask(ASK.run),
+    lose() {
+      length = 0
+      if (state === "open") ask(ASK.lose)
+    },
+    close,
+  }
+}

@@ -1,0 +1,1 @@
+export { createGpuBackend, type GpuBackend } from "./createGpuBackend.ts"

@@ -1,0 +1,42 @@
+/** The worker of a GPU queue: it carries out what the caller asks, one thing after another, and sleeps between them. */
+import { createDeviceRunner, type DeviceRunner } from "./DeviceRunner.ts"
+import { ANSWER, ASK, type GpuLine, LINE } from "./GpuLine.ts"
+import { openDevice } from "./openDevice.ts"
+
+declare const self: Worker
+
+self.addEventListener("message", ({ data: line }: MessageEvent<GpuLine>) => void serve(line))
+
+async function serve({ control, tape, text }: GpuLine): Promise<void> {
+  let runner: DeviceRunner | undefined
+  const carryOut = async (ask: number): Promise<string> => {
+    if (ask === ASK.open) {
+      runner?.destroy()
+      const { device, info } = await openDevice()
+      runner = createDeviceRunner(device)
+      return JSON.stringify(info)
+    }
+    if (ask === ASK.run) await runner!.run(tape, control[LINE.length]!)
+    else runner?.destroy()
+    return ""
+  }
+  for (let numSeen = 0; ;) {
+    const bell = Atomics.load(control, LINE.bell)
+    if (bell === numSeen) {
+      Atomics.wait(control, LINE.bell, numSeen)
+      continue
+    }
+    numSeen = bell
+    const ask = Atomics.load(control, LINE.ask)
+    const answer = await carryOut(ask).then(
+      (words) => ({ kind: ANSWER.done, words }),
+      (error: Error) => ({ kind: ANSWER.failed, words: error.message }),
+    )
+    control[LINE.answer] = answer.kind
+    control[LINE.textLength] = new TextEncoder().encodeInto(answer.words, text).written
+    Atomics.store(control, LINE.numBuffers, runner?.numBuffers ?? 0)
+    Atomics.store(control, LINE.done, bell)
+    Atomics.notify(control, LINE.done)
+    if (ask === ASK.close) return
+  }
+}
