@@ -55,10 +55,10 @@ export const SETTINGS = {
       "Memory domains that experts are spread over by their load; the machine's NUMA nodes unless set. More than there are nodes are for trying it out: they differ by name only.",
   },
   backend: {
-    ...oneOf("auto", "reference", "onnx", "x64"),
+    ...oneOf("auto", "reference", "onnx", "x64", "gpu"),
     defaultText: "auto",
     description:
-      "What computes: machine code for this processor (`x64`), onnxruntime, or plain loops. `auto` takes the fastest that passes its self-test.",
+      "What computes: machine code for this processor (`x64`), onnxruntime, plain loops, or products and experts on a GPU (`gpu`, by WebGPU). `auto` takes the fastest of the processor's that passes its self-test.",
   },
   format: {
     ...oneOf("f32", "int8", "int4"),

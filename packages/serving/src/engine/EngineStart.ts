@@ -9,7 +9,7 @@ export const EngineStart = Schema.Struct({
   preparedDir: Schema.String,
   /** A user's decoder in ONNX, which is run in place of a prepared model: both directories are its own. */
   onnxModel: Schema.optionalKey(Schema.String),
-  backend: Schema.Literals(["auto", "reference", "onnx", "x64"]),
+  backend: Schema.Literals(["auto", "reference", "onnx", "x64", "gpu"]),
   numThreads: Schema.Int.check(Schema.isGreaterThan(0)),
   numSlots: Schema.Int.check(Schema.isGreaterThan(0)),
   /** Most positions of a sequence; absent: the model's own, as far as memory allows. */

@@ -7,13 +7,15 @@ import {
   failedCases,
   runnableIsas,
 } from "@consilium/kernels"
+import { chooseGpu } from "./chooseGpu.ts"
 import { chooseX64, type ChosenBackend } from "./chooseX64.ts"
 import type { EngineStart } from "./EngineStart.ts"
 
 type Wanted = Pick<EngineStart, "backend" | "numThreads"> & Partial<Pick<EngineStart, "isTested">>
 
 /**
- * Creates the backend that was asked for, or the fastest one that passes its self-test: machine code, then onnxruntime, then plain loops.
+ * Creates the backend that was asked for, or the fastest one that passes its self-test: machine code, then onnxruntime, then plain loops. A GPU is used where it
+ * is asked for.
  *
  * @throws Error where the one that was asked for cannot run here, in its own words
  */
@@ -23,6 +25,8 @@ export async function chooseBackend(
 ): Promise<ChosenBackend> {
   const reference = createReferenceBackend(arena)
   if (wanted === "reference") return { backend: reference, reason: "reference: as asked", isSecondBest: false }
+  if (wanted === "gpu")
+    return chooseGpu(arena, reference, () => chooseBackend(arena, { backend: "auto", numThreads, isTested }), isTested)
   const openOnnx = (): Promise<Backend> => openTestedOnnx(arena, reference, numThreads, isTested)
   if (wanted !== "onnx") {
     const isas = runnableIsas()
