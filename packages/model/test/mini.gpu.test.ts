@@ -1,0 +1,55 @@
+/** The embedded model on a GPU: its greedy text is the processor's, up to near-ties. */
+import { afterAll, expect, test } from "bun:test"
+import { createGpuBackend, type GpuBackend } from "@consilium/gpu"
+import { composeBackends, createArena, createReferenceBackend } from "@consilium/kernels"
+import { miniModelDir, readFixtureJson } from "@consilium/testing"
+import { join } from "node:path"
+import { createTransformer } from "../src/index.ts"
+import { generateGreedy } from "./generateGreedy.ts"
+import { withPrepared } from "./openForTest.ts"
+
+/** Logits closer than this may change places: sums are rounded in another order. */
+const NEAR_TIE = 1e-3
+const NUM_IDS = 6
+/** Buffers that outlive a call: far fewer than the model has slabs. */
+const NUM_SCRATCH = 10
+
+function openGpu(): GpuBackend | undefined {
+  try {
+    return createGpuBackend(createArena())
+  } catch (error) {
+    console.log(`gpu: skipped, ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+const gpu = openGpu()
+afterAll(() => {
+  gpu?.close()
+  gpu?.arena.close()
+})
+
+test.skipIf(gpu === undefined).each(["f32", "int8", "int4"] as const)(
+  "gpu: the embedded model's greedy text in %s is the reference's, and its end leaves no slab on the device",
+  (format) => {
+    const { arena } = gpu!
+    const { conversations } = readFixtureJson<{ conversations: { prompt_ids: number[] }[] }>(
+      join(miniModelDir(), "expected.json"),
+    )
+    const [shortest] = conversations.map(({ prompt_ids }) => prompt_ids).sort((a, b) => a.length - b.length)
+    const reference = createReferenceBackend(arena)
+    return withPrepared(miniModelDir(), format, (prepared) => {
+      const [found, expected] = [composeBackends(arena, [gpu!, reference]), reference].map((backend) => {
+        const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 256, maxRows: 256 })
+        if (backend !== reference) expect(gpu!.deviceMemory().numBuffers).toBeGreaterThan(2 * NUM_SCRATCH)
+        const generated = generateGreedy(transformer, shortest!, { numIds: NUM_IDS })
+        transformer.close()
+        return generated
+      }) as [ReturnType<typeof generateGreedy>, ReturnType<typeof generateGreedy>]
+      const other = expected.ids.findIndex((id, i) => found.ids[i] !== id)
+      if (other >= 0) expect(expected.margins[other]).toBeLessThan(NEAR_TIE)
+      expect(gpu!.deviceMemory().numBuffers).toBeLessThanOrEqual(NUM_SCRATCH)
+    })
+  },
+  120_000,
+)
