@@ -8,7 +8,7 @@ const FILE = join(import.meta.dir, "../../../data/word-vectors.bin")
 const LONGEST_WORD = 40
 
 /**
- * Loads the embedder that ships with this package: English, without a model, some microseconds a text.
+ * Loads the embedder that ships with this package: English, without a model, some 50 µs a passage.
  *
  * A text's vector is the sum of its words' vectors, made as long as 1; a word that is not in the table is cut into the longest pieces that are.
  * Texts of none of them, such as Chinese ones, have the vector 0.
