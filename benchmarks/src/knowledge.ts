@@ -1,3 +1,4 @@
+import { createWordEmbedder } from "@consilium/agent"
 import { type Embedder, openEmbedder } from "@consilium/fleet"
 import { ensurePrepared } from "@consilium/model"
 import { basename, dirname, resolve } from "node:path"
@@ -8,6 +9,8 @@ import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
 const SEED = 7
 const NUM_THINGS = 2
+/** In place of a file: the embedder of knowledge bases that name none. */
+const WORD_VECTORS = "words"
 
 /** How often the right passage of 5,060 is among five, by words, by meaning and by both. */
 export const knowledge: Suite = {
@@ -19,16 +22,17 @@ export const knowledge: Suite = {
   flags: [
     {
       name: "embedder",
-      value: "<file.onnx>",
+      value: "<file.onnx | words>",
       purpose:
-        "a sentence encoder, with tokenizer.json beside it, that is measured instead of the model's hidden states",
+        "a sentence encoder, with tokenizer.json beside it, or the word vectors that ship, measured instead of the model's hidden states",
     },
   ],
   plot: "bars",
   showsTail: true,
   isForeign: ({ embedder }) => embedder !== undefined,
   // Files are all called model.onnx: the folder has the model's name.
-  variant: ({ flags: { embedder } }) => embedder && basename(dirname(resolve(embedder))),
+  variant: ({ flags: { embedder } }) =>
+    embedder === WORD_VECTORS ? "word-vectors" : embedder && basename(dirname(resolve(embedder))),
   async *run(options) {
     const handbooks = createHandbooks(SEED, NUM_THINGS)
     const embedder = await openMeasured(options)
@@ -64,9 +68,16 @@ function* described(contender: string, answered: readonly Answered[]): Generator
   yield { name: "search", contender, unit: "ms", samples: answered.map(({ ms }) => ms) }
 }
 
-/** The model's own vectors, unless a flag names a sentence encoder. */
-async function openMeasured({ modelDir, cacheDir, format, flags, report }: SuiteOptions): Promise<Embedder> {
+/** The model's own vectors, unless a flag names others. */
+async function openMeasured({
+  modelDir,
+  cacheDir,
+  format,
+  flags,
+  report,
+}: SuiteOptions): Promise<Pick<Embedder, "embed" | "close">> {
   const encoder = flags["embedder"]
+  if (encoder === WORD_VECTORS) return { ...createWordEmbedder(), close: async () => {} }
   if (encoder !== undefined) return openEmbedder({ kind: "onnx", model: encoder, task: "" })
   const { dir } = await ensurePrepared({ sourceDir: modelDir, format, cacheDir, onProgress: () => report("preparing") })
   return openEmbedder({ kind: "local", model: modelDir, format, sourceDir: modelDir, preparedDir: dir, task: "" })

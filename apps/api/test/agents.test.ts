@@ -36,6 +36,11 @@ knowledge = ["${join(place, "documents")}"]
 embedder = { kind = "local" }
 passages = 1
 
+[agents.reader]
+tools = []
+knowledge = ["${join(place, "documents")}"]
+passages = 1
+
 [agents.keeper]
 description = "switches lights"
 tools = ["turn_on_light"]
@@ -98,7 +103,7 @@ describe("runs of an agent", () => {
   test("are listed by their agents, as models too", async () => {
     const listed = await fetch(`${service.url}/v1/agents`, { headers: { authorization: `Bearer ${KEY}` } })
     const { data } = (await listed.json()) as { data: { id: string; tools: string[] }[] }
-    expect(data.map(({ id }) => id)).toEqual(["assistant", "librarian", "keeper"])
+    expect(data.map(({ id }) => id)).toEqual(["assistant", "librarian", "reader", "keeper"])
     expect(data[0]!.tools).toEqual(["calculate", "get_weather", "search_web"])
     const { data: models } = await client.models.list()
     expect(models.map(({ id }) => id)).toContain("agent:keeper")
@@ -136,6 +141,14 @@ describe("runs of an agent", () => {
       expect(text).toBe(whole.choices[0]!.message.content!)
     })
   }
+
+  test("without an embedder in their table, documents are found in other words than theirs", async () => {
+    for (const [question, file] of [
+      ["How much do I pay for sending money to another country?", "fees.md"],
+      ["Until when can I visit you?", "hours.md"],
+    ] as const)
+      expect((await run("reader", { input: question })).sources).toMatchObject([{ location: file }])
+  })
 
   test("documents are found by words and meaning, and cited", async () => {
     const { sources, trace } = await run("librarian", { input: "What does a transfer abroad cost?" })

@@ -2,11 +2,14 @@ import { type KnowledgeBase, openKnowledgeBase } from "@consilium/agent"
 import type { Embedder } from "@consilium/fleet"
 import type { createHandbooks, HandbookQuestion } from "./createHandbooks.ts"
 
+/** What is asked, the one section that answers it, and what sort of question it is. */
+export type AskedQuestion = Omit<HandbookQuestion, "kind"> & { readonly kind: string }
+
 type Handbooks = ReturnType<typeof createHandbooks>
 
 /** How a search did on one question. */
 export interface Answered {
-  readonly question: HandbookQuestion
+  readonly question: AskedQuestion
   /** Whether the section that answers it is among the five found. */
   readonly isFound: boolean
   readonly ms: number
@@ -26,7 +29,10 @@ export async function fillKnowledge(
 }
 
 /** Asks each question once, after a few to warm up. */
-export async function askAll(knowledge: Pick<KnowledgeBase, "search">, { questions }: Handbooks): Promise<Answered[]> {
+export async function askAll(
+  knowledge: Pick<KnowledgeBase, "search">,
+  { questions }: { readonly questions: readonly AskedQuestion[] },
+): Promise<Answered[]> {
   for (const { text } of questions.slice(0, 20)) await knowledge.search(text, LIMIT)
   const answered: Answered[] = []
   for (const question of questions) {

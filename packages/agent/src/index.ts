@@ -2,6 +2,8 @@ export type { AgentSettings } from "./config/AgentSettings.ts"
 export { ASSISTANT, ASSISTANT_NAME, parseAgents } from "./config/parseAgents.ts"
 export { type AgentParts, openAgent } from "./open/openAgent.ts"
 export { AgentSettingsError } from "./open/readKey.ts"
+export { createWordEmbedder } from "./knowledge/meaning/createWordEmbedder.ts"
+export { packWordVectors } from "./knowledge/meaning/wordVectorsFile.ts"
 export type { KnowledgeBase, Passage } from "./knowledge/KnowledgeBase.ts"
 export {
   type FolderReport,

@@ -1,6 +1,7 @@
 import {
   type AgentMemory,
   type AgentSettings,
+  createWordEmbedder,
   type KnowledgeBase,
   openAgent,
   openKnowledgeBase,
@@ -79,12 +80,13 @@ function makeFolder(dir: string): void {
   } catch {}
 }
 
-/** Opens an agent's documents: by words they are read anew at each start; vectors, which take their time, are kept. */
+/** Opens an agent's documents: with word vectors they are read anew at each start; vectors of a model, which take their time, are kept. */
 const openKnowledge = Effect.fnUntraced(function* (
   { config: { name }, knowledge, embedder: table }: AgentSettings,
   { openEmbedder, knowledgeDir, say }: OpenAgentsOptions,
 ): Effect.fn.Return<KnowledgeBase, never, Scope.Scope> {
-  if (table === undefined) return yield* openDocuments(knowledge, { path: ":memory:", say })
+  if (table === undefined)
+    return yield* openDocuments(knowledge, { path: ":memory:", embedder: createWordEmbedder(), say })
   const embedder = yield* Effect.acquireRelease(
     Effect.promise(() => openEmbedder(name, table)),
     (open) => Effect.promise(() => open.close()),
@@ -102,7 +104,7 @@ function fileOf(name: string, folders: readonly string[]): string {
 interface DocumentOptions {
   /** Of an SQLite file, or `:memory:`. */
   readonly path: string
-  readonly embedder?: Embedder
+  readonly embedder?: Pick<Embedder, "embed">
   readonly say: (line: string) => void
 }
 

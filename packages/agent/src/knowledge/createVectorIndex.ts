@@ -3,7 +3,7 @@ export interface VectorIndex {
   /**
    * Returns the cosine of a vector to each passage's, by id.
    *
-   * @returns undefined for a vector of another size
+   * @returns undefined for a vector of another size, and for 0, which an embedder gives to what it knows nothing of
    */
   near(vector: Float32Array): NearPassages | undefined
 }
@@ -26,15 +26,16 @@ export interface NearPassages {
  */
 export function createVectorIndex(ids: readonly number[], vectors: readonly Float32Array[]): VectorIndex {
   const size = vectors[0]?.length ?? 0
+  const said = vectors.filter((vector) => !isZero(vector))
   const mean = new Float32Array(size)
-  for (const vector of vectors) for (let i = 0; i < size; i++) mean[i]! += vector[i]! / vectors.length
+  for (const vector of said) for (let i = 0; i < size; i++) mean[i]! += vector[i]! / said.length
   const rows = new Float32Array(vectors.length * size)
   for (const [row, vector] of vectors.entries()) rows.set(centred(vector, mean), row * size)
   const rowOf = new Map(ids.map((id, row) => [id, row]))
 
   return {
     near(vector) {
-      if (vector.length !== size) return undefined
+      if (vector.length !== size || isZero(vector)) return undefined
       const cosines = new Float32Array(vectors.length)
       dotRows(cosines, rows, centred(vector, mean))
       return {
@@ -45,8 +46,13 @@ export function createVectorIndex(ids: readonly number[], vectors: readonly Floa
   }
 }
 
-/** Takes the mean from a vector and gives it length 1; what is nothing but the mean stays 0. */
+function isZero(vector: Float32Array): boolean {
+  return vector.every((value) => value === 0)
+}
+
+/** Takes the mean from a vector and gives it length 1; what is nothing but the mean, or 0, is near nothing: 0. */
 function centred(vector: Float32Array, mean: Float32Array): Float32Array {
+  if (isZero(vector)) return vector
   const moved = vector.map((value, i) => value - mean[i]!)
   let squares = 0
   for (const value of moved) squares += value * value

@@ -198,3 +198,15 @@ test("knowledge: a file that is none says so", () => {
   writeFileSync(path, "noise ".repeat(500))
   expect(() => openKnowledgeBase(path)).toThrow("expected a knowledge file, found something else, or a damaged one")
 })
+
+test("knowledge: of what an embedder knows nothing, which is the vector 0, words alone decide", async () => {
+  const knows = (text: string): boolean => /[a-z]/.test(text)
+  const embed = async (texts: readonly string[]): Promise<Float32Array[]> =>
+    texts.map((text) => Float32Array.of(Number(knows(text)), Number(/card/i.test(text)), 0))
+  const knowledge = openKnowledgeBase(":memory:", { embedder: { embed } })
+  await knowledge.add(CARDS)
+  await knowledge.add({ name: "cn.txt", text: "退货后三天内退款到账。" })
+  expect((await knowledge.search("什么时候退款", 5)).map(({ document }) => document)).toEqual(["cn.txt"])
+  expect(await knowledge.search("???", 5)).toEqual([])
+  knowledge.close()
+})
