@@ -86,6 +86,7 @@ describe("a fleet in consilium.toml", () => {
       messages: [...messages],
       stream: true,
       max_tokens: 24,
+      temperature: 0,
     })
     let text = ""
     let consilium: { attempts?: { expert: string; outcome: string }[] } = {}
