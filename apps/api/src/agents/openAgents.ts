@@ -54,9 +54,13 @@ const openService = Effect.fnUntraced(function* (options: OpenAgentsOptions) {
   const { agents, memoryFile, modelOf, environment, say } = options
   const memory = memoryFile === undefined ? undefined : yield* openMemory(memoryFile)
   const documents = yield* openDocuments([DOCUMENTS], { path: ":memory:", say })
+  let table: Pick<Embedder, "embed"> | undefined
+  // Megabytes, which all agents without an embedder share.
+  const wordEmbedder = (): Pick<Embedder, "embed"> => (table ??= createWordEmbedder())
   const opened = yield* Effect.forEach(agents, (settings) =>
     Effect.gen(function* () {
-      const knowledge = settings.knowledge.length === 0 ? undefined : yield* openKnowledge(settings, options)
+      const knowledge =
+        settings.knowledge.length === 0 ? undefined : yield* openKnowledge(settings, { ...options, wordEmbedder })
       const parts = yield* openAgent(settings, { memory, knowledge, documents, environment, nowMs: Date.now })
       return { ...parts, settings } satisfies OpenedAgent
     }),
@@ -80,13 +84,16 @@ function makeFolder(dir: string): void {
   } catch {}
 }
 
+interface KnowledgeOptions extends Pick<OpenAgentsOptions, "openEmbedder" | "knowledgeDir" | "say"> {
+  readonly wordEmbedder: () => Pick<Embedder, "embed">
+}
+
 /** Opens an agent's documents: with word vectors they are read anew at each start; vectors of a model, which take their time, are kept. */
 const openKnowledge = Effect.fnUntraced(function* (
   { config: { name }, knowledge, embedder: table }: AgentSettings,
-  { openEmbedder, knowledgeDir, say }: OpenAgentsOptions,
+  { openEmbedder, wordEmbedder, knowledgeDir, say }: KnowledgeOptions,
 ): Effect.fn.Return<KnowledgeBase, never, Scope.Scope> {
-  if (table === undefined)
-    return yield* openDocuments(knowledge, { path: ":memory:", embedder: createWordEmbedder(), say })
+  if (table === undefined) return yield* openDocuments(knowledge, { path: ":memory:", embedder: wordEmbedder(), say })
   const embedder = yield* Effect.acquireRelease(
     Effect.promise(() => openEmbedder(name, table)),
     (open) => Effect.promise(() => open.close()),
