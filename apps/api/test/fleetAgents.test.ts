@@ -127,6 +127,25 @@ describe("an agent over a fleet", () => {
     expect(entries.map(({ agent }) => agent)).toEqual(Array.from({ length: 6 }, () => "clerk"))
   })
 
+  test("a chat has what was said before a call as a paragraph of its own, streamed and whole", async () => {
+    const { send } = await openService()
+    const call = { index: 0, id: "c0", function: { name: "stock", arguments: "{}" } }
+    const first = [chunk({ content: "Let me look." }, null), chunk({ tool_calls: [call] }, null)]
+    peer.does(({ messages }) =>
+      (messages as { role: string }[]).some(({ role }) => role === "tool")
+        ? says("Seven are left.")
+        : { kind: "raw", events: [...first, chunk({}, "tool_calls"), usage(3), "[DONE]"] },
+    )
+    const said = "Let me look.\n\nSeven are left."
+    const whole = (await (await send("/v1/chat/completions", "POST", CHAT)).json()) as {
+      readonly choices: readonly { readonly message: { readonly content: string } }[]
+    }
+    expect(whole.choices[0]!.message.content).toBe(said)
+    const stream = await (await send("/v1/chat/completions", "POST", { ...CHAT, stream: true })).text()
+    const pieces = [...stream.matchAll(/"content":("[^"]*")/g)].map(([, piece]) => JSON.parse(piece!) as string)
+    expect(pieces.join("")).toBe(said)
+  })
+
   test("a budget that is used up is 402, streamed or not, and nobody is asked", async () => {
     const { send } = await openService("agent:clerk=0,20/day")
     peer.does(says("Seven.", 20_000))
