@@ -3,7 +3,18 @@ import type { CacheFormat } from "./cacheFormat.ts"
 import type { Format, SlabLayout } from "./SlabLayout.ts"
 
 export type BackendName = "reference" | "onnx" | "x64" | "gpu"
-export type Op = "embed" | "matmul" | "expert" | "experts" | "combine" | "attend" | "norm" | "addScaled"
+export type Op =
+  | "embed"
+  | "matmul"
+  | "expert"
+  | "experts"
+  | "routedExperts"
+  | "combine"
+  | "attend"
+  | "norm"
+  | "addScaled"
+  | "copyRows"
+  | "shortlist"
 
 /** A slab that a backend has made ready to compute with. */
 export interface Slab {
@@ -76,8 +87,27 @@ export interface ExpertRows {
   readonly weights: Float32Array
 }
 
+/** A layer of experts whose router the backend runs too: the best k by logits, weighed by their scores. @see TopKRouterConfig in gating */
+export interface RoutedLayer {
+  /** A matrix `[E, H]`. */
+  readonly router: Slab
+  /** `[E]` of one layout, all there. */
+  readonly slabs: readonly Slab[]
+  readonly topK: number
+  readonly score: "softmax" | "sigmoid"
+  readonly normalizesWeights: boolean
+  readonly normEpsilon: number
+  readonly scale: number
+  /** Divides the logits where they become weights. */
+  readonly temperature: number
+  /** An expert that all rows visit, weighed by sigmoid(gate · x) where it has a gate `[H]`. */
+  readonly sharedExpert: { readonly slab: Slab; readonly gate: Float32Array | undefined } | undefined
+}
+
 /**
- * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena.
+ * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena, or where the backend's next call finds it.
+ *
+ * A backend that leaves results elsewhere has `read`, `finish` and `wrote`: whoever looks at `values` asks for them first, whoever has written them says so.
  *
  * Widths of rows are the logical sizes (hiddenSize, …); what padding a format wants is the backend's affair. `out` never aliases `x`.
  * A row's result does not depend on its neighbours beyond the rounding of the backend's own products.
@@ -119,6 +149,23 @@ export interface Backend {
   norm(out: Rows, x: Rows, numRows: number, weight: Float32Array, epsilon: number): void
   /** `out[t] += factors[t] * x[t]`; without factors they are 1 (the residual). */
   addScaled(out: Rows, x: Rows, numRows: number, factors?: Float32Array): void
+  /**
+   * A whole layer: `out[t] = Σ_k w[t, k] · FFN_id[t, k](x[t])`, and the shared expert. Only where `supports("routedExperts", …)`.
+   *
+   * @param routing `[T, 3K]`: ids, weights, and the norms of the experts' outputs before they are weighed
+   * @param logits  `[T, E]`
+   */
+  routedExperts?(out: Rows, routing: Rows, logits: Rows, x: Rows, numRows: number, layer: RoutedLayer): void
+  /** Copies rows of one matrix, or cache, to another of the same width and format. Only where `supports("copyRows", …)`. */
+  copyRows?(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void
+  /** `out[t]` = the N largest of `logits[t]`, ties to the lower index, then their N indices: `out` is `[T, 2N]`. Only where `supports("shortlist", …)`. */
+  shortlist?(out: Rows, logits: Rows, numRows: number): void
+  /** Asks for the first rows to lie in the arena after the next `finish`. Absent, like `finish` and `wrote`, where results always do. */
+  read?(rows: CacheRows, numRows: number): void
+  /** Has everything carried out that was called so far. @throws StateLostError, and what any of the calls would have thrown */
+  finish?(): void
+  /** Says that others have written `values` in the arena, after they had asked for what they left as it was. */
+  wrote?(rows: CacheRows): void
   /** Returns the milliseconds that its kernels have run so far; absent where it does not count them. */
   kernelMs?(): number
   /** Ends one of its threads between two calls, as a fault that it must bear; false where it has none of its own. */

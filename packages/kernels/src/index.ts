@@ -7,7 +7,18 @@ export {
   type PlainActivation,
 } from "./Activation.ts"
 export type { Arena, CacheRows, Rows, Span, SpanUse } from "./Arena.ts"
-export type { AttentionLayer, Backend, BackendName, ExpertRows, Op, RopeTable, Slab, SlotRows } from "./Backend.ts"
+export type {
+  AttentionLayer,
+  Backend,
+  BackendName,
+  ExpertRows,
+  Op,
+  RopeTable,
+  RoutedLayer,
+  Slab,
+  SlotRows,
+} from "./Backend.ts"
+export { StateLostError } from "./StateLostError.ts"
 export type { BackendCase } from "./BackendCase.ts"
 export { BACKEND_CASES, checkBackend, checkCase, type FailedCase, failedCases } from "./backendCases.ts"
 export { type CacheFormat, cacheValueBytes, fitsCache } from "./cacheFormat.ts"
