@@ -105,9 +105,10 @@ export interface RoutedLayer {
 }
 
 /**
- * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena, or where the backend's next call finds it.
+ * Synchronous arithmetic on slabs: when a call returns, its result lies in the arena.
  *
- * A backend that leaves results elsewhere has `read`, `finish` and `wrote`: whoever looks at `values` asks for them first, whoever has written them says so.
+ * Except between `beginStep` and `endStep` of a backend that has them: there rows stay where the backend computes. Whoever looks at `values` asks by `read` and `sync`
+ * first; whoever writes them says so by `wrote`.
  *
  * Widths of rows are the logical sizes (hiddenSize, …); what padding a format wants is the backend's affair. `out` never aliases `x`.
  * A row's result does not depend on its neighbours beyond the rounding of the backend's own products.
@@ -160,12 +161,16 @@ export interface Backend {
   copyRows?(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void
   /** `out[t]` = the N largest of `logits[t]`, ties to the lower index, then their N indices: `out` is `[T, 2N]`. Only where `supports("shortlist", …)`. */
   shortlist?(out: Rows, logits: Rows, numRows: number): void
-  /** Asks for the first rows to lie in the arena after the next `finish`. Absent, like `finish` and `wrote`, where results always do. */
-  read?(rows: CacheRows, numRows: number): void
+  /** Begins a step: from now on results may stay where the backend computes. One that was not ended is forgotten. */
+  beginStep?(): void
+  /** Asks for the first rows to lie in the arena after the next `sync`, as they then are. Absent, like all of these, where results always do. */
+  read?(rows: Rows, numRows: number): void
   /** Has everything carried out that was called so far. @throws StateLostError, and what any of the calls would have thrown */
-  finish?(): void
-  /** Says that others have written `values` in the arena, after they had asked for what they left as it was. */
-  wrote?(rows: CacheRows): void
+  sync?(): void
+  /** Says that others have written `values` in the arena, once they had asked for what they left as it was. */
+  wrote?(rows: Rows): void
+  /** Ends a step, as `sync` does; what lies in the arena counts again, except of keys and values: these stay until others write them. */
+  endStep?(): void
   /** Returns the milliseconds that its kernels have run so far; absent where it does not count them. */
   kernelMs?(): number
   /** Ends one of its threads between two calls, as a fault that it must bear; false where it has none of its own. */
