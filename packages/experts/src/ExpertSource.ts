@@ -23,6 +23,10 @@ export interface ExpertSource {
    * @throws what keeps an expert from becoming ready
    */
   next(): readonly (Slab | undefined)[] | undefined
+  /** Returns all experts `[E]` at once, where each is ready on the layer's backend and nobody has to see the layer run: turns are then left out. */
+  all?(): readonly Slab[] | undefined
+  /** Is told, after the step, what experts that `all` gave have run, and the norms of their outputs `[A]`. @throws what is wrong with them */
+  noteRun?(plan: DispatchPlan, norms: Float32Array): void
   /** The backend of this turn's experts, where it is not the layer's. */
   readonly standIn?: Backend | undefined
   /** Is shown what the experts of this turn made of their rows: `outputs` `[A, H]` of `hidden` `[T, H]`. @throws what is wrong with it */
@@ -35,6 +39,7 @@ export function residentExperts(slabs: readonly Slab[]): ExpertSource {
   return {
     numExperts: slabs.length,
     format: slabs[0]!.layout.format,
+    all: () => slabs,
     begin() {
       isGiven = false
     },

@@ -17,6 +17,8 @@ export function addSharedExpert(
 ): void {
   backend.expert(shared, hidden, 0, numTokens, slab)
   if (gate === undefined) return backend.addScaled(out, shared, numTokens)
+  backend.read?.(hidden, numTokens)
+  backend.sync?.()
   const { width, values } = hidden
   for (let t = 0; t < numTokens; t++) {
     let sum = 0

@@ -4,6 +4,7 @@ export {
   type MoeOutput,
   type StandaloneMoeLayer,
 } from "./createMoeLayer.ts"
+export { createDeviceRoutedLayer, type DeviceRoutedLayer, readRouting, runOnDevice } from "./DeviceRoutedLayer.ts"
 export { type ExpertSource, residentExperts } from "./ExpertSource.ts"
 export { type DispatchPlan, numRowsOf } from "./DispatchPlan.ts"
 export { moeLayer } from "./moeLayer.ts"

@@ -39,6 +39,8 @@ export function moeLayer(
   const { config, backend, experts, sharedExpert } = layer
 
   routerLogits(scratch.logits, hidden, numTokens, layer, options.taskIds)
+  backend.read?.(scratch.logits, numTokens)
+  backend.sync?.()
   const routing =
     options.routing ?? route(scratch.routing, scratch.logits.values, numTokens, config.router, scratch.route, options)
   checkRouting(routing, numTokens, config)
@@ -47,7 +49,10 @@ export function moeLayer(
   shareRows(scratch.expertRows, routing)
   runExperts(scratch.outputs, hidden, plan, layer, scratch)
   if (backend.supports("experts", experts.format)) backend.combine!(out, scratch.outputs, scratch.expertRows)
-  else combine(out, scratch.outputs, plan, routing)
+  else {
+    combine(out, scratch.outputs, plan, routing)
+    backend.wrote?.(out)
+  }
 
   if (sharedExpert !== undefined) addSharedExpert(out, hidden, numTokens, sharedExpert, backend, scratch)
   return routing

@@ -23,12 +23,32 @@ export function runExperts(
     const { standIn } = experts
     if (runsTogether && standIn === undefined) backend.experts!(outputs, hidden, scratch.expertRows, ready)
     else {
-      if (!isDispatched) dispatch(scratch.dispatched, hidden, plan, layer.config.topK)
+      showRows(layer, outputs, hidden, plan, scratch)
+      if (!isDispatched) {
+        dispatch(scratch.dispatched, hidden, plan, layer.config.topK)
+        backend.wrote?.(scratch.dispatched)
+      }
       isDispatched = true
       runOneByOne(outputs, scratch.dispatched, plan, ready, standIn ?? backend)
+      if (standIn !== undefined) backend.wrote?.(outputs)
     }
-    experts.observe?.(outputs, hidden, plan)
+    if (experts.observe === undefined) continue
+    showRows(layer, outputs, hidden, plan, scratch)
+    experts.observe(outputs, hidden, plan)
   }
+}
+
+/** Has the rows of a layer lie in the arena, where its backend keeps them elsewhere. */
+function showRows(
+  { backend }: MoeLayer,
+  outputs: Rows,
+  hidden: Rows,
+  { offsets }: DispatchPlan,
+  { expertRows }: MoeScratch,
+): void {
+  backend.read?.(outputs, offsets[offsets.length - 1]!)
+  backend.read?.(hidden, expertRows.numTokens)
+  backend.sync?.()
 }
 
 function runOneByOne(

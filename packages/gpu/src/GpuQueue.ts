@@ -20,7 +20,7 @@ export interface GpuQueue {
   readonly isLost: boolean
   /** Buffers that live on the device, as its worker counts them. */
   readonly numBuffers: number
-  /** Forgets commands that were not run; opens a device anew where it was lost, or refused what it was told. @throws Error where none can be opened */
+  /** Opens a device anew where it was lost, or refused what it was told: all that was recorded is forgotten. @throws Error where none can be opened */
   begin(): void
   createBuffer(bytes: number): BufferId
   destroyBuffer(buffer: BufferId): void
@@ -119,7 +119,6 @@ export function openGpuQueue(): GpuQueue {
     },
     begin() {
       if (state === "closed") throw new Error("gpu: the queue is closed")
-      length = 0
       if (state === "lost") open()
     },
     createBuffer(bytes) {

@@ -1,8 +1,7 @@
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 
 /** What a call keeps on the device between its kernels. */
-export type ScratchName =
-  "x" | "wide" | "rows" | "scales" | "lookUp" | "gate" | "up" | "innerRows" | "innerScales" | "out"
+export type ScratchName = "wide" | "rows" | "scales" | "lookUp" | "gate" | "up" | "innerRows" | "innerScales"
 
 export interface GpuScratch {
   /** Returns a buffer of at least so many bytes: the one of the last call, or a larger one in its place. */

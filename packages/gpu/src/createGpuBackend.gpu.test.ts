@@ -178,6 +178,6 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend: its end", () => {
       return gpu
     })
     expect(closed.deviceMemory()).toEqual({ numBuffers: 0, bytes: 0 })
-    expect(() => closed.experts!({} as never, {} as never, {} as never, [])).toThrow("closed")
+    expect(() => closed.beginStep!()).toThrow("closed")
   })
 })

@@ -1,8 +1,8 @@
 /**
  * The backend on WebGPU: products, experts and the embedding on whatever GPU the system has a driver for.
  *
- * Slabs are uploaded as they are packed and unpacked in the kernels. A call uploads its rows, runs its kernels and reads its results back, in one submission.
- * Attention, norms and sums are left to the next backend: their rows and caches lie in the arena, and the way there and back costs more than they do.
+ * Slabs are uploaded as they are packed and unpacked in the kernels. A call by itself uploads its rows, runs its kernels and reads its results back, in one submission; calls of
+ * a step are recorded, and rows stay on the device until they are asked for.
  */
 import { ptr } from "bun:ffi"
 import {
@@ -16,7 +16,9 @@ import {
   type Rows,
   type Slab,
   type SlabLayout,
+  StateLostError,
 } from "@consilium/kernels"
+import { createDeviceRows } from "./DeviceRows.ts"
 import { createGpuKernels } from "./GpuKernels.ts"
 import { openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
@@ -26,6 +28,13 @@ import { combineRows } from "./combineRows.ts"
 import { type ExpertRun, type GpuContext, multiplyRows, readyRows, runExperts } from "./runRows.ts"
 
 const OPS: ReadonlySet<Op> = new Set(["embed", "matmul", "expert", "experts", "combine"])
+
+/** A run of rows. */
+interface RowRange {
+  readonly rows: Rows
+  readonly firstRow: number
+  readonly numRows: number
+}
 
 export interface GpuBackend extends Backend {
   /** The adapter that it computes on. */
@@ -46,7 +55,11 @@ export function createGpuBackend(arena: Arena): GpuBackend {
   const kernels = createGpuKernels(queue)
   const scratch = createGpuScratch(queue)
   const context: GpuContext = { queue, kernels, scratch }
+  const rows = createDeviceRows(queue, arena)
   const open = new Set<GpuSlab>()
+  let isStep = false
+  /** What was asked for since the last `sync`. */
+  const wanted: RowRange[] = []
 
   const opened = (slab: Slab): GpuSlab => {
     if (!open.has(slab as GpuSlab)) throw new Error("gpu: this slab is not open")
@@ -64,20 +77,47 @@ export function createGpuBackend(arena: Arena): GpuBackend {
     if (own.generation !== queue.generation) upload(own)
     return own.buffer
   }
-  const uploadRows = (x: Rows, firstRow: number, numRows: number): number => {
-    const bytes = numRows * x.width * 4
-    const buffer = scratch.take("x", bytes)
-    queue.write(buffer, arena.address(x.span) + firstRow * x.width * 4, bytes)
-    return buffer
-  }
   const uploadIds = (ids: Int32Array, numIds: number): number => {
     const buffer = scratch.take("lookUp", numIds * 4)
     queue.write(buffer, ptr(ids), numIds * 4)
     return buffer
   }
-  const readRows = (out: Rows, buffer: number, from: number, to: number, numRows: number): void => {
-    const rowBytes = out.width * 4
-    queue.read(buffer, from * rowBytes, arena.address(out.span) + to * rowBytes, numRows * rowBytes)
+  /** Has all that was recorded carried out. @throws StateLostError where the device is lost with what only it had */
+  const run = (): void => {
+    try {
+      queue.run()
+    } catch (error) {
+      throw queue.isLost ? stateLost(error) : error
+    }
+  }
+  /** Returns what to throw for a lost device. */
+  const stateLost = (cause: unknown): unknown => {
+    if (!rows.hasState) return cause
+    rows.forget()
+    return new StateLostError((cause as Error).message, { cause })
+  }
+  /** Opens the device anew where it was lost. */
+  const begin = (): void => {
+    const { generation } = queue
+    queue.begin()
+    if (queue.generation === generation) return
+    const { hasState } = rows
+    rows.forget()
+    if (hasState) throw new StateLostError("gpu: the device was lost, and with it keys and values")
+  }
+  /** Records an operation. Outside of a step it is carried out, and the rows that it wrote are read back. */
+  const call = (record: () => void, ...written: readonly RowRange[]): void => {
+    if (!isStep) begin()
+    record()
+    if (isStep) return
+    for (const { rows: of, firstRow, numRows } of written) rows.read(of, firstRow, numRows)
+    run()
+    rows.settle()
+  }
+
+  const sync = (): void => {
+    for (const { rows: of, firstRow, numRows } of wanted.splice(0)) rows.read(of, firstRow, numRows)
+    run()
   }
 
   return {
@@ -90,7 +130,7 @@ export function createGpuBackend(arena: Arena): GpuBackend {
     deviceMemory() {
       if (queue.isLost) return { numBuffers: 0, bytes: 0 }
       const slabs = [...open].filter(({ generation }) => generation === queue.generation)
-      const bytes = slabs.reduce((sum, { layout }) => sum + layout.bytes, scratch.bytes)
+      const bytes = slabs.reduce((sum, { layout }) => sum + layout.bytes, scratch.bytes + rows.bytes)
       return { numBuffers: queue.numBuffers, bytes }
     },
     supports: (op) => OPS.has(op),
@@ -100,10 +140,10 @@ export function createGpuBackend(arena: Arena): GpuBackend {
         throw new Error(`gpu: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
       if (layout.bytes > maxBufferBytes)
         throw new Error(`gpu: a slab of ${layout.bytes} bytes is larger than the adapter's buffers, ${maxBufferBytes}`)
-      queue.begin()
       const slab: GpuSlab = { backend: "gpu", layout, readsArena: true, span, buffer: -1, generation: 0 }
+      if (!isStep) begin()
       upload(slab)
-      queue.run()
+      if (!isStep) run()
       open.add(slab)
       return slab
     },
@@ -112,57 +152,56 @@ export function createGpuBackend(arena: Arena): GpuBackend {
       const { buffer, generation } = opened(slab)
       open.delete(slab as GpuSlab)
       if (generation !== queue.generation || queue.isLost) return
-      queue.begin()
       queue.destroyBuffer(buffer)
-      queue.run()
+      if (!isStep) run()
     },
     embed(out, ids, numIds, slab) {
       const { format, numRows, numColumns, values, groupStride, scales = 0, paddedColumns } = matrixOf(slab)
       for (let i = 0; i < numIds; i++)
         if (!(ids[i]! >= 0 && ids[i]! < numRows)) throw new Error(`embed: id ${ids[i]} is outside the ${numRows} rows`)
       if (numIds === 0) return
-      queue.begin()
-      const weights = bufferOf(slab)
-      const lookUp = uploadIds(ids, numIds)
-      const buffer = scratch.take("out", numIds * numColumns * 4)
-      const kernel = kernels.rows({ source: { kind: "weights", format }, target: "f32", isRotated: isRotated(format) })
+      const kind = { source: { kind: "weights", format }, target: "f32", isRotated: isRotated(format) } as const
       const parameters = [numColumns, numColumns, values / 4, groupStride / 4, scales / 4, paddedColumns]
-      queue.dispatch(kernel, [numIds, 1], parameters, [weights, lookUp, buffer])
-      readRows(out, buffer, 0, 0, numIds)
-      queue.run()
+      call(
+        () =>
+          queue.dispatch(kernels.rows(kind), [numIds, 1], parameters, [
+            bufferOf(slab),
+            uploadIds(ids, numIds),
+            rows.output(out),
+          ]),
+        { rows: out, firstRow: 0, numRows: numIds },
+      )
     },
     matmul(out, x, numRows, slab) {
       const matrix = matrixOf(slab)
       checkWidths("matmul", out, matrix.numRows, x, matrix.numColumns)
       if (numRows === 0) return
-      queue.begin()
-      const weights = bufferOf(slab)
-      const ready = readyRows(
-        context,
-        ["rows", "scales"],
-        { kind: "rows" },
-        [uploadRows(x, 0, numRows)],
-        numRows,
-        matrix,
+      call(
+        () => {
+          const source = [rows.input(x, numRows)]
+          const ready = readyRows(context, ["rows", "scales"], { kind: "rows" }, source, numRows, matrix)
+          const range = { firstX: 0, firstOut: 0, numRows }
+          multiplyRows(context, rows.output(out), ready, bufferOf(slab), matrix, range)
+        },
+        { rows: out, firstRow: 0, numRows },
       )
-      const buffer = scratch.take("out", numRows * matrix.numRows * 4)
-      multiplyRows(context, buffer, ready, weights, matrix, { firstX: 0, firstOut: 0, numRows })
-      readRows(out, buffer, 0, 0, numRows)
-      queue.run()
     },
     expert(out, x, firstRow, numRows, slab) {
       const layout = expertOf(slab)
       checkWidths("expert", out, layout.downProj.numRows, x, layout.upProj.numColumns)
       if (numRows === 0) return
-      queue.begin()
-      const runs = [{ slab: bufferOf(slab), firstRow: 0, numRows }]
-      const counts = { numRows, numOutputs: numRows }
-      const buffer = runExperts(context, layout, uploadRows(x, firstRow, numRows), undefined, counts, runs)
-      readRows(out, buffer, 0, firstRow, numRows)
-      queue.run()
+      const end = firstRow + numRows
+      call(
+        () => {
+          const runs = [{ slab: bufferOf(slab), firstRow, numRows }]
+          const counts = { numRows: end, numOutputs: end }
+          const target = firstRow === 0 ? rows.output(out) : rows.update(out, end)
+          runExperts(context, layout, target, rows.input(x, end), undefined, counts, runs)
+        },
+        { rows: out, firstRow, numRows },
+      )
     },
     experts(outputs, x, plan, slabs) {
-      queue.begin()
       const present = slabs.flatMap((slab, e) => {
         const numRows = plan.offsets[e + 1]! - plan.offsets[e]!
         return slab === undefined || numRows === 0 ? [] : [{ slab, firstRow: plan.offsets[e]!, numRows }]
@@ -170,19 +209,44 @@ export function createGpuBackend(arena: Arena): GpuBackend {
       if (present.length === 0) return
       const layout = expertOf(present[0]!.slab)
       checkWidths("experts", outputs, layout.downProj.numRows, x, layout.upProj.numColumns)
-      const runs: ExpertRun[] = present.map((run) => ({ ...run, slab: bufferOf(run.slab) }))
+      const { numTokens } = plan
       const numOutputs = plan.order.length
-      const tokens = tokensOf(plan)
-      const lookUp = uploadIds(tokens, numOutputs)
-      const counts = { numRows: plan.numTokens, numOutputs }
-      const buffer = runExperts(context, layout, uploadRows(x, 0, plan.numTokens), lookUp, counts, runs)
-      for (const { firstRow, numRows } of runs) readRows(outputs, buffer, firstRow, firstRow, numRows)
-      queue.run()
+      call(
+        () => {
+          const runs: ExpertRun[] = present.map((run) => ({ ...run, slab: bufferOf(run.slab) }))
+          const lookUp = uploadIds(tokensOf(plan), numOutputs)
+          const target = rows.update(outputs, numOutputs)
+          runExperts(
+            context,
+            layout,
+            target,
+            rows.input(x, numTokens),
+            lookUp,
+            { numRows: numTokens, numOutputs },
+            runs,
+          )
+        },
+        ...present.map(({ firstRow, numRows }) => ({ rows: outputs, firstRow, numRows })),
+      )
     },
     combine: combineRows,
     attend: () => refuse("attend"),
     norm: () => refuse("norm"),
     addScaled: () => refuse("addScaled"),
+    beginStep() {
+      isStep = false
+      begin()
+      rows.settle()
+      isStep = true
+    },
+    read: (of, numRows) => void wanted.push({ rows: of, firstRow: 0, numRows }),
+    sync,
+    wrote: rows.wrote,
+    endStep() {
+      sync()
+      rows.settle()
+      isStep = false
+    },
     endHost() {
       queue.lose()
       return true

@@ -67,25 +67,25 @@ export function multiplyRows(
 }
 
 /**
- * Runs experts of one layout over rows of x; returns the buffer of their outputs, `[numOutputs, hiddenSize]`.
+ * Runs experts of one layout over rows of x, to their rows of `out` `[numOutputs, hiddenSize]`.
  *
  * @param lookUp the row of x of each output row, where they are not the same
  */
 export function runExperts(
   context: GpuContext,
   { activation, gateProj, upProj, downProj }: Extract<SlabLayout, { kind: "expert" }>,
+  out: BufferId,
   x: BufferId,
   lookUp: BufferId | undefined,
   counts: { readonly numRows: number; readonly numOutputs: number },
   runs: readonly ExpertRun[],
-): BufferId {
+): void {
   const { scratch } = context
   const { numRows, numOutputs } = counts
   const ready = readyRows(context, ["rows", "scales"], { kind: "rows" }, [x], numRows, upProj)
   const innerBytes = numOutputs * upProj.numRows * 4
   const up = scratch.take("up", innerBytes)
   const gate = gateProj === undefined ? undefined : scratch.take("gate", innerBytes)
-  const out = scratch.take("out", numOutputs * downProj.numRows * 4)
   for (const { slab, firstRow, numRows: ownRows } of runs) {
     const rows = { firstX: firstRow, firstOut: firstRow, numRows: ownRows }
     multiplyRows(context, up, { ...ready, lookUp }, slab, upProj, rows)
@@ -99,5 +99,4 @@ export function runExperts(
     const rows = { firstX: firstRow, firstOut: firstRow, numRows: ownRows }
     multiplyRows(context, out, inner, slab, downProj, rows)
   }
-  return out
 }

@@ -16,6 +16,9 @@ export type Op =
   | "copyRows"
   | "shortlist"
 
+/** What every backend has, or leaves to the next: `experts` and what follows are asked of those that have them. */
+export const PLAIN_OPS: ReadonlySet<Op> = new Set(["embed", "matmul", "expert", "attend", "norm", "addScaled"])
+
 /** A slab that a backend has made ready to compute with. */
 export interface Slab {
   readonly backend: BackendName

@@ -6,7 +6,7 @@
 import { activationFunction, expertActivation } from "./Activation.ts"
 import type { Arena } from "./Arena.ts"
 import { attendHead, createAttendScratch } from "./attendHead.ts"
-import type { Backend, Slab } from "./Backend.ts"
+import { type Backend, PLAIN_OPS, type Slab } from "./Backend.ts"
 import { addScaledRows, appendKeysAndValues, normAndRotate, normRows } from "./elementwise.ts"
 import { createMultiplyScratch, multiplyRow } from "./multiplyRow.ts"
 import { embedRows, type OpenMatrix, openMatrix } from "./openMatrix.ts"
@@ -36,7 +36,7 @@ export function createReferenceBackend(arena: Arena): Backend {
     name: "reference",
     arena,
     cacheFormats: ["f32", "bf16/16", "bf16/8"],
-    supports: (op) => op !== "experts",
+    supports: (op) => PLAIN_OPS.has(op),
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`reference: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)

@@ -7,16 +7,17 @@ export {
   type PlainActivation,
 } from "./Activation.ts"
 export type { Arena, CacheRows, Rows, Span, SpanUse } from "./Arena.ts"
-export type {
-  AttentionLayer,
-  Backend,
-  BackendName,
-  ExpertRows,
-  Op,
-  RopeTable,
-  RoutedLayer,
-  Slab,
-  SlotRows,
+export {
+  type AttentionLayer,
+  type Backend,
+  type BackendName,
+  type ExpertRows,
+  type Op,
+  PLAIN_OPS,
+  type RopeTable,
+  type RoutedLayer,
+  type Slab,
+  type SlotRows,
 } from "./Backend.ts"
 export { StateLostError } from "./StateLostError.ts"
 export type { BackendCase } from "./BackendCase.ts"

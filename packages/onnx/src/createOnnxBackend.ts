@@ -17,6 +17,7 @@ import {
   matrixOf,
   normAndRotate,
   normRows,
+  PLAIN_OPS,
   type Slab,
 } from "@consilium/kernels"
 import { rotateRow } from "@consilium/tensor"
@@ -132,7 +133,7 @@ export function createOnnxBackend(arena: Arena, { numThreads }: { readonly numTh
     name: "onnx",
     arena,
     cacheFormats: ["f32"],
-    supports: (op) => op !== "experts",
+    supports: (op) => PLAIN_OPS.has(op),
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`onnx: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)

@@ -4,7 +4,7 @@
  * A slab in the arena is an expert as it is: opening one is an address. A row's bits depend neither on its neighbours nor on the number of hosts.
  */
 import type { Arena, Rows } from "../Arena.ts"
-import type { Backend, Op, Slab } from "../Backend.ts"
+import { type Backend, type Op, PLAIN_OPS, type Slab } from "../Backend.ts"
 import { embedRows } from "../openMatrix.ts"
 import { checkNumRows, checkWidths, matrixOf } from "../slabChecks.ts"
 import { Assembler } from "./Assembler.ts"
@@ -67,7 +67,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     name: "x64",
     arena,
     cacheFormats: [isa.cacheFormat, "f32"],
-    supports: () => true,
+    supports: (op) => PLAIN_OPS.has(op) || op === "experts" || op === "combine",
     openSlab(span, layout) {
       if (span.bytes < layout.bytes)
         throw new Error(`x64: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)

@@ -1,5 +1,4 @@
 import {
-  type Arena,
   type AttentionLayer,
   type Backend,
   type CacheFormat,
@@ -10,6 +9,7 @@ import {
   type SlotRows,
 } from "@consilium/kernels"
 import type { AttentionConfig } from "../ModelConfig.ts"
+import { copyCacheRows } from "./copyRows.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import type { StepBatch } from "./StepBatch.ts"
 
@@ -50,12 +50,12 @@ export function stateBytesPerPosition(
 
 /** Allocates keys and values `[numKvHeads, capacity, headDim]` for every slot. Pages are touched as positions fill. */
 export function createKvState(
-  arena: Arena,
+  backend: Backend,
   attention: Pick<AttentionConfig, "numKvHeads" | "headDim">,
   { numSlots, capacity, cacheFormat }: { numSlots: number; capacity: number; cacheFormat: CacheFormat },
 ): LayerState {
   const { numKvHeads, headDim } = attention
-  const allocate = (): CacheRows => arena.cacheRows(cacheFormat, numKvHeads * capacity, headDim)
+  const allocate = (): CacheRows => backend.arena.cacheRows(cacheFormat, numKvHeads * capacity, headDim)
   const all: Mutable<SlotRows>[] = Array.from({ length: numSlots }, () => ({
     firstRow: 0,
     numRows: 0,
@@ -67,12 +67,7 @@ export function createKvState(
   const active: SlotRows[] = []
 
   const copy = (to: CacheRows, from: CacheRows, numPositions: number): void => {
-    const [target, source] = [memoryOf(to), memoryOf(from)]
-    const rowLength = source.length / (numKvHeads * capacity)
-    for (let head = 0; head < numKvHeads; head++) {
-      const start = head * capacity * rowLength
-      target.set(source.subarray(start, start + numPositions * rowLength), start)
-    }
+    for (let head = 0; head < numKvHeads; head++) copyCacheRows(backend, to, from, head * capacity, numPositions)
   }
 
   return {
@@ -99,10 +94,6 @@ export function createKvState(
       copy(to.values, from.values, numPositions)
     },
   }
-}
-
-function memoryOf(rows: CacheRows): Float32Array | Int32Array {
-  return "words" in rows ? rows.words : rows.values
 }
 
 /** What `Backend.attend` needs to know of a layer, apart from its rope table. */

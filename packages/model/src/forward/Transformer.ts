@@ -3,19 +3,18 @@
  *
  * Every family runs through here; what differs between them is data (`ModelConfig`). It knows nothing of files, sampling or requests.
  */
-import { createMoeScratch, type MoeLayer, type MoeScratch, moeLayer, residentExperts } from "@consilium/experts"
-import { createRouting, type Routing } from "@consilium/gating"
-import type { AttentionLayer, Backend, RopeTable, Rows } from "@consilium/kernels"
-import { createRopeTable } from "../families/createRopeTable.ts"
-import type { LayerConfig, ModelConfig } from "../ModelConfig.ts"
+import { moeLayer, readRouting, runOnDevice } from "@consilium/experts"
+import type { Routing } from "@consilium/gating"
+import type { Backend, Rows } from "@consilium/kernels"
+import type { ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
+import { createLayers, type Layer } from "./createLayers.ts"
 import type { ModelExperts } from "./ModelExperts.ts"
-import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
-import { type LayerSlabs, loadWeights, type Weights } from "./loadWeights.ts"
+import { loadWeights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
 import { createScratch, type Scratch } from "./createScratch.ts"
-import { createNextMoe, foresee, type MoeState, type NextMoe } from "./foresee.ts"
-import { copyValues } from "./copyValues.ts"
+import { foresee, type MoeState } from "./foresee.ts"
+import { copyRows } from "./copyRows.ts"
 import { embedIds, headLogits } from "./vocabulary.ts"
 
 /** What an observer sees of a layer that has just run. Views of scratch: copy what is kept. */
@@ -66,16 +65,7 @@ export interface TransformerOptions {
   readonly experts?: ModelExperts
 }
 
-/** A layer, ready to run. */
-interface Layer {
-  readonly config: LayerConfig
-  readonly slabs: LayerSlabs
-  readonly attention: AttentionLayer
-  readonly state: LayerState
-  readonly moe: MoeState | undefined
-  /** The next layer with experts, in this step. */
-  next: NextMoe | undefined
-}
+const NO_OPTIONS = {}
 
 /** Loads a prepared model's weights and allocates everything that its steps need. */
 export function createTransformer(options: TransformerOptions): Transformer {
@@ -108,23 +98,46 @@ export function createTransformer(options: TransformerOptions): Transformer {
 
     backend.norm(normed, hidden, numRows, vectors.feedForwardNorm, config.normEpsilon)
     if (layer.moe === undefined) backend.expert(branch, normed, 0, numRows, slabs.experts[0]!)
-    else {
-      const { layer: moe, scratch: moeScratch, routing, index } = layer.moe
-      if (experts !== undefined && layer.next !== undefined && experts.wantsForesight(layer.next.index, numRows))
-        foresee(experts, layer.next, scratch, numRows, backend, config.normEpsilon)
-      const routed = moeLayer(branch, normed, numRows, moe, moeScratch, experts?.options(index))
-      copyRouting(routing, routed)
-      experts?.observeRouting?.(index, routed, moeScratch.logits.values)
-    }
+    else runMoe(layer.moe, layer, numRows)
     backend.addScaled(hidden, branch, numRows)
+  }
+
+  const runMoe = (of: MoeState, layer: Layer, numRows: number): void => {
+    const { normed, branch } = scratch
+    const { layer: moe, scratch: moeScratch, routing, index, onDevice } = of
+    const moeOptions = experts?.options(index) ?? NO_OPTIONS
+    of.isOnDevice =
+      onDevice !== undefined && runOnDevice(onDevice, branch, normed, numRows, moe, moeScratch, moeOptions)
+    if (of.isOnDevice) return
+    if (experts !== undefined && layer.next !== undefined && experts.wantsForesight(layer.next.index, numRows))
+      foresee(experts, layer.next, scratch, numRows, backend, config.normEpsilon)
+    const routed = moeLayer(branch, normed, numRows, moe, moeScratch, moeOptions)
+    copyRouting(routing, routed)
+    experts?.observeRouting?.(index, routed, moeScratch.logits.values)
+  }
+
+  /** Asks for what a layer that was routed on the device made of it. */
+  const askRouting = ({ moe }: Layer, numRows: number): void => {
+    if (moe?.isOnDevice === true) backend.read?.(moe.onDevice!.routed, numRows)
+  }
+  const takeRouting = ({ moe }: Layer, numRows: number): void => {
+    if (moe?.isOnDevice === true) readRouting(moe.routing, moe.onDevice!, numRows, moe.layer, moe.scratch)
+  }
+
+  /** Has a layer's rows lie in the arena, for who looks on. */
+  const show = (layer: Layer, numRows: number): void => {
+    backend.read?.(scratch.hidden, numRows)
+    if (layer.moe !== undefined) backend.read?.(layer.moe.scratch.logits, numRows)
+    askRouting(layer, numRows)
+    backend.sync?.()
+    takeRouting(layer, numRows)
   }
 
   /** Gathers the rows whose logits are wanted into `headRows`; returns how many. */
   const gatherHeadRows = ({ numRows, slots, wantsAllLogits }: StepBatch): number => {
     const { hidden, headRows } = scratch
-    const { hiddenSize } = config
     if (wantsAllLogits === true) {
-      copyValues(headRows.values, 0, hidden.values, 0, numRows * hiddenSize)
+      copyRows(backend, headRows, 0, hidden, 0, numRows)
       return numRows
     }
     let n = 0
@@ -133,8 +146,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
       logitRow[i] = slot.wantsLogits ? n : -1
       if (!slot.wantsLogits) continue
       const last = slot.firstRow + slot.numRows - 1
-      copyValues(headRows.values, n * hiddenSize, hidden.values, last * hiddenSize, hiddenSize)
-      n++
+      copyRows(backend, headRows, n++, hidden, last, 1)
     }
     return n
   }
@@ -148,17 +160,27 @@ export function createTransformer(options: TransformerOptions): Transformer {
     weightBytes: weights.numBytes,
     run(batch, onLayer) {
       checkBatch(batch, limits)
+      const { numRows } = batch
       experts?.beginStep?.(batch)
+      backend.beginStep?.()
       embedIds(scratch.hidden, batch.ids, batch.numRows, weights.embedding, backend, scratch.normed, scratch.ids)
       for (let l = 0; l < layers.length; l++) {
         runLayer(layers[l]!, batch)
-        onLayer?.(l, viewLayer(layers[l]!, scratch))
+        if (onLayer === undefined) continue
+        show(layers[l]!, numRows)
+        onLayer(l, viewLayer(layers[l]!, scratch))
       }
-      requireFinite(scratch.hidden, batch.numRows)
       const numLogits = gatherHeadRows(batch)
-      if (numLogits === 0) return
-      backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
-      headLogits(scratch.logits, scratch.headRows, numLogits, weights.head, backend, scratch.partLogits)
+      if (numLogits > 0) {
+        backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
+        headLogits(scratch.logits, scratch.headRows, numLogits, weights.head, backend, scratch.partLogits)
+        backend.read?.(scratch.logits, numLogits)
+      }
+      backend.read?.(scratch.hidden, numRows)
+      for (let l = 0; l < layers.length; l++) askRouting(layers[l]!, numRows)
+      backend.endStep?.()
+      requireFinite(scratch.hidden, numRows)
+      if (onLayer === undefined) for (let l = 0; l < layers.length; l++) takeRouting(layers[l]!, numRows)
     },
     logits(index) {
       const row = logitRow[index] ?? -1
@@ -190,57 +212,6 @@ function requireFinite({ values, width }: Rows, numRows: number): void {
 
 function viewLayer({ moe }: Layer, { hidden }: Scratch): LayerView {
   return { hidden: hidden.values, routerLogits: moe?.scratch.logits.values, routing: moe?.routing }
-}
-
-function createLayers(weights: Weights, options: TransformerOptions): Layer[] {
-  const { prepared, backend, capacity, maxRows } = options
-  const { config } = prepared
-  const ropes = new Map<string, RopeTable>()
-  const scratches = new Map<string, MoeScratch>()
-  const once = <T>(map: Map<string, T>, key: unknown, create: () => T): T => {
-    const name = JSON.stringify(key)
-    const found = map.get(name) ?? create()
-    map.set(name, found)
-    return found
-  }
-
-  const layers = weights.layers.map((slabs, l): Layer => {
-    const layerConfig = config.layers[l]!
-    const { attention, feedForward } = layerConfig
-    const { qNorm, kNorm, sharedExpertGate } = slabs.prepared
-    const rope = once(ropes, attention.rope, () => createRopeTable(attention.rope, capacity))
-    const epsilon = config.normEpsilon
-    const createMoe = (): Layer["moe"] => {
-      if (feedForward.kind === "dense") return undefined
-      const { numExperts, topK, router } = feedForward
-      const layer: MoeLayer = {
-        backend,
-        config: { hiddenSize: config.hiddenSize, numExperts, topK, router },
-        router: { kind: "slab", slab: slabs.router! },
-        experts: options.experts?.source(l) ?? residentExperts(slabs.experts),
-        sharedExpert: slabs.sharedExpert && { slab: slabs.sharedExpert, gate: sharedExpertGate },
-      }
-      const { numExperts: numInstances } = layer.experts
-      const scratch = once(scratches, [numExperts, numInstances, topK, router], () => createMoeScratch(layer, maxRows))
-      return { index: l, layer, scratch, routing: createRouting(maxRows, topK) }
-    }
-    return {
-      config: layerConfig,
-      slabs,
-      attention: createAttentionLayer(attention, { qNorm, kNorm, epsilon }, rope),
-      state: createKvState(backend.arena, attention, {
-        ...options,
-        cacheFormat: chooseCacheFormat(attention, prepared.format, backend),
-      }),
-      moe: createMoe(),
-      next: undefined,
-    }
-  })
-  for (const [l, layer] of layers.entries()) {
-    const next = layers.slice(l + 1).find(({ moe }) => moe !== undefined)
-    if (next?.moe !== undefined) layer.next = createNextMoe(next.moe, next.slabs.prepared.feedForwardNorm, maxRows)
-  }
-  return layers
 }
 
 function copyRouting(out: Routing, { numTokens, topK, expertIds, weights }: Routing): void {

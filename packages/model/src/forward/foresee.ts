@@ -1,4 +1,4 @@
-import type { MoeLayer, MoeScratch } from "@consilium/experts"
+import type { DeviceRoutedLayer, MoeLayer, MoeScratch } from "@consilium/experts"
 import { createRouting, route, type Routing } from "@consilium/gating"
 import type { Backend } from "@consilium/kernels"
 import type { Scratch } from "./createScratch.ts"
@@ -10,6 +10,10 @@ export interface MoeState {
   readonly layer: MoeLayer
   readonly scratch: MoeScratch
   readonly routing: Routing
+  /** Undefined where the backend does not route by itself. */
+  readonly onDevice: DeviceRoutedLayer | undefined
+  /** Whether it did so in this step. */
+  isOnDevice: boolean
 }
 
 /** A layer of experts that comes later in the step, and the norm before it. */
@@ -42,6 +46,8 @@ export function foresee(
   if (layer.router.kind !== "slab") return
   backend.norm(branch, hidden, numRows, norm, epsilon)
   backend.matmul(moeScratch.logits, branch, numRows, layer.router.slab)
+  backend.read?.(moeScratch.logits, numRows)
+  backend.sync?.()
   route(foreseen, moeScratch.logits.values, numRows, layer.config.router, moeScratch.route)
   experts.foresee(index, foreseen.expertIds, numRows * foreseen.topK)
 }

@@ -1,4 +1,5 @@
 import type { Backend, Rows } from "@consilium/kernels"
+import { copyRows } from "./copyRows.ts"
 import { copyValues } from "./copyValues.ts"
 import type { VocabularyMatrix, VocabularyPart } from "./loadWeights.ts"
 
@@ -35,7 +36,6 @@ function embedPart(
   spare: Rows,
   spareIds: Int32Array,
 ): void {
-  const { width } = out
   let numOwn = 0
   for (let i = 0; i < numIds; i++) {
     const own = ids[i]! - firstRow
@@ -45,7 +45,7 @@ function embedPart(
   let next = 0
   for (let i = 0; i < numIds; i++) {
     const own = ids[i]! - firstRow
-    if (own >= 0 && own < numRows) copyValues(out.values, i * width, spare.values, next++ * width, width)
+    if (own >= 0 && own < numRows) copyRows(backend, out, i, spare, next++, 1)
   }
 }
 
@@ -69,6 +69,9 @@ export function headLogits(
     const { firstRow, numRows: width, slab } = parts[p]!
     const { values } = partLogits[p]!
     backend.matmul(partLogits[p]!, x, numRows, slab)
+    backend.read?.(partLogits[p]!, numRows)
+    backend.sync?.()
     for (let t = 0; t < numRows; t++) copyValues(logits.values, t * matrix.numRows + firstRow, values, t * width, width)
   }
+  backend.wrote?.(logits)
 }
