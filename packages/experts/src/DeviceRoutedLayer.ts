@@ -50,7 +50,7 @@ export function runOnDevice(
   options: MoeOptions,
 ): boolean {
   if (isSteered(options)) return false
-  const slabs = experts.all?.()
+  const slabs = experts.all?.(numTokens)
   if (slabs === undefined) return false
   routedLayer.slabs = slabs
   backend.routedExperts!(out, routed, logits, hidden, numTokens, routedLayer)
@@ -79,7 +79,7 @@ export function readRouting(
     }
   }
   if (experts.noteRun === undefined) return
-  planDispatch(plan, out)
+  planDispatch(plan, experts.assign?.(out) ?? out)
   for (let a = 0; a < numTokens * topK; a++) {
     const norm = values[Math.floor(a / topK) * width + 2 * topK + (a % topK)]!
     norms[plan.rows[a]!] = norm

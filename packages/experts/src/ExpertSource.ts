@@ -23,9 +23,12 @@ export interface ExpertSource {
    * @throws what keeps an expert from becoming ready
    */
   next(): readonly (Slab | undefined)[] | undefined
-  /** Returns all experts `[E]` at once, where each is ready on the layer's backend and nobody has to see the layer run: turns are then left out. */
-  all?(): readonly Slab[] | undefined
-  /** Is told, after the step, what experts that `all` gave have run, and the norms of their outputs `[A]`. @throws what is wrong with them */
+  /**
+   * Returns all experts `[E]`, by id, where each is ready on the layer's backend and nobody has to see the layer run for so many tokens: turns are then left out.
+   * The array is reused.
+   */
+  all?(numTokens: number): readonly Slab[] | undefined
+  /** Is told, after the step, what those that `all` gave have run, and the norms of their outputs `[A]`. @throws what is wrong with them */
   noteRun?(plan: DispatchPlan, norms: Float32Array): void
   /** The backend of this turn's experts, where it is not the layer's. */
   readonly standIn?: Backend | undefined

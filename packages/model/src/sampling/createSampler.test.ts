@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { expectClose, fixturePath, readFixtureJson } from "@consilium/testing"
 import fc from "fast-check"
-import { createSampler, GREEDY, type SamplingParams } from "../index.ts"
+import { createSampler, fitsShortlist, GREEDY, type SamplingParams } from "../index.ts"
 import { drawUniform } from "./drawUniform.ts"
 
 interface Case {
@@ -44,6 +44,43 @@ describe("createSampler", () => {
       expectClose(out, item.probabilities, 1e-6)
     },
   )
+
+  test("from a short list that holds all it depends on: what the whole row gives", () => {
+    const length = 32
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: -60, max: 60 }), { minLength: 100, maxLength: 100 }),
+        fc.record({
+          temperature: fc.constantFrom(0, 0.3, 1, 4),
+          topK: fc.integer({ min: 1, max: 20 }),
+          topP: fc.constantFrom(1, 0.9, 0.4),
+          minP: fc.constantFrom(0, 0.05),
+        }),
+        fc.nat(),
+        (quarters, settings, seed) => {
+          // Ties, but not so many that the list would not hold them.
+          const logits = Float32Array.from(quarters, (value, id) => value / 4 + (id % 8) / 64)
+          const params = { ...PLAIN, ...settings }
+          const ids = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, length)
+          const best = { values: Float32Array.from(ids, (id) => logits[id]!), ids: Float32Array.from(ids) }
+          fc.pre(best.values.at(-1)! < best.values[settings.topK - 1]!)
+          expect(fitsShortlist(params, length)).toBe(true)
+          const draw = { seed, choice: 0, position: 3 }
+          const sampler = createSampler(logits.length)
+          expect(sampler.sampleBest(best, params, draw)).toBe(sampler.sample(logits, NO_HISTORY, params, draw))
+        },
+      ),
+    )
+  })
+
+  test("a short list does not suffice for penalties, nor for more ids than it has", () => {
+    const plain = { ...PLAIN, topK: 10 }
+    expect(
+      [plain, { ...plain, topK: 0 }, { ...plain, topK: 32 }, { ...plain, presencePenalty: 1 }].map((params) =>
+        fitsShortlist(params, 32),
+      ),
+    ).toEqual([true, false, false, false])
+  })
 
   test("the draw is a pure function of seed, choice and position, and uniform", () => {
     const draws = Array.from({ length: 4000 }, (_, position) => drawUniform({ seed: 7, choice: 0, position }))

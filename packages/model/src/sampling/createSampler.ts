@@ -12,6 +12,8 @@ export interface Sampler {
   probabilities(out: Float64Array, logits: Float32Array, history: History, params: SamplingParams): void
   /** Returns the next token's id. @throws Error on logits that are not finite: a fault upstream */
   sample(logits: Float32Array, history: History, params: SamplingParams, draw: Draw): number
+  /** Returns what `sample` would of the whole row. @throws Error on a largest logit that is not finite */
+  sampleBest(best: Shortlist, params: SamplingParams, draw: Draw): number
   /** Returns what the model itself thinks of a token, with its `numTop` best alternatives. */
   describe(logits: Float32Array, id: number, numTop: number): TokenLogProbs
 }
@@ -27,6 +29,18 @@ interface Weighed {
   readonly count: number
   readonly sum: number
   readonly rest: number
+}
+
+/** A row's largest logits, best first, and their ids. */
+export interface Shortlist {
+  readonly values: Float32Array
+  readonly ids: Float32Array
+}
+
+/** Whether so many of a row's largest logits are all that a choice depends on. */
+export function fitsShortlist(params: SamplingParams, length: number): boolean {
+  const { temperature, topK } = params
+  return !isPenalized(params) && (temperature === 0 || (topK > 0 && topK < length))
 }
 
 /**
@@ -54,17 +68,23 @@ export function createSampler(vocabSize: number): Sampler {
   const weigh = (
     values: Float32Array,
     largest: number,
-    { temperature, topK, topP, minP }: SamplingParams,
+    params: SamplingParams,
     areAllWeighed: boolean,
   ): Weighed | undefined => {
+    const { temperature } = params
     const { scores, ids } = scratch
     const numNear = collect(scratch, values, largest - REACH * temperature, areAllWeighed)
-    let count = areAllWeighed ? vocabSize : numNear
-    const most = Math.exp(-REACH)
-    let rest = (vocabSize - count) * most
-
+    const count = areAllWeighed ? vocabSize : numNear
     // The best one becomes 0 first, so that no temperature is too low to divide by.
     for (let i = 0; i < count; i++) scores[ids[i]!] = (values[ids[i]!]! - largest) / temperature
+    return keepBest(count, vocabSize - count, params)
+  }
+
+  /** Keeps the best of the first `count` ids by their scores; `numLeft` more were not looked at, and are far from the best. */
+  const keepBest = (count: number, numLeft: number, { topK, topP, minP }: SamplingParams): Weighed | undefined => {
+    const { scores, ids } = scratch
+    const most = Math.exp(-REACH)
+    let rest = numLeft * most
     if (topK > 0 && topK < vocabSize) {
       if (rest > 0 && count < topK) return undefined
       count = keepTopK(scratch, count, topK)
@@ -114,6 +134,16 @@ export function createSampler(vocabSize: number): Sampler {
       const near = weigh(values, values[best]!, params, false)
       const id = near && pick(near, share)
       return id ?? pick(weigh(values, values[best]!, params, true)!, share)!
+    },
+    sampleBest({ values, ids: bestIds }, params, draw) {
+      const { temperature } = params
+      const { scores, ids } = scratch
+      const largest = values[0]!
+      if (!Number.isFinite(largest)) throw new Error(`logits are not finite: the largest is ${largest}`)
+      if (temperature === 0) return bestIds[0]!
+      ids.set(bestIds)
+      for (let i = 0; i < values.length; i++) scores[bestIds[i]!] = (values[i]! - largest) / temperature
+      return pick(keepBest(values.length, 0, params)!, drawUniform(draw))!
     },
     describe: describeToken,
   }

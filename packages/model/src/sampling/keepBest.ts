@@ -1,6 +1,8 @@
 import type { SamplingScratch } from "./SamplingScratch.ts"
 
-/** Keeps, of the first `count` ids, those of the `k` best scores and what ties with the last of them; returns how many. Linear on average. */
+/**
+ * Keeps, of the first `count` ids, those of the `k` best scores and what ties with the last of them, in order of their ids; returns how many. Linear on average.
+ */
 export function keepTopK({ scores, ids }: SamplingScratch, count: number, k: number): number {
   if (k >= count) return count
   const threshold = kthLargest(scores, ids, count, k)
@@ -9,6 +11,8 @@ export function keepTopK({ scores, ids }: SamplingScratch, count: number, k: num
     const id = ids[i]!
     if (scores[id]! >= threshold) ids[kept++] = id
   }
+  // The search has moved them about, one way or another by what they were kept from.
+  ids.subarray(0, kept).sort()
   return kept
 }
 

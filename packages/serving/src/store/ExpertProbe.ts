@@ -5,6 +5,8 @@ import { type ExpertLayer, instanceName, STATE } from "./ExpertTable.ts"
 
 /** Tells whether an expert computes what it should: a recorded input, and what it made of it while it was known to be well. */
 export interface ExpertProbe {
+  /** Whether it has yet to see a row of the layer's. */
+  wantsToSee(layer: ExpertLayer): boolean
   /** Records the first row that a layer's experts see. */
   observe(layer: ExpertLayer, hidden: Rows): void
   /** Records what an awake instance, just verified, makes of its layer's input; once. */
@@ -91,6 +93,7 @@ export function createExpertProbe({ store, backend, standIn, hiddenSize }: Exper
   }
 
   return {
+    wantsToSee: ({ layer }) => !inputs.has(layer),
     observe({ layer }, hidden) {
       if (!inputs.has(layer)) inputs.set(layer, hidden.values.slice(0, hiddenSize))
     },

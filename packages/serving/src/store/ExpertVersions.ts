@@ -22,6 +22,8 @@ export interface ExpertVersions {
   setRows(firstRow: number, numRows: number, epoch: number): void
   /** Returns a layer's routing to instances; the same one where all rows run the originals. */
   assign(layer: ExpertLayer, routing: Routing): Routing
+  /** Returns the instance that all of a step's rows run for an expert of the layer; undefined where their epochs differ in it. */
+  instanceFor(layer: ExpertLayer, expertId: number, numRows: number): number | undefined
   /** Brings versions in beside the active ones, verifies them, and flips when all are awake. Rejects with RangeError on what cannot be. */
   swap(versions: readonly string[], share: number | undefined, running: Running): Promise<VersionsReport>
   rollback(experts: readonly { readonly layer: number; readonly expert: number }[], running: Running): VersionsReport
@@ -184,6 +186,13 @@ export function createExpertVersions(options: ExpertVersionsOptions): ExpertVers
         assigned.weights[a] = weights[a]!
       }
       return assigned
+    },
+    instanceFor({ first }, expertId, numRows) {
+      if (places.all.size === 0) return first + expertId
+      const of = (row: number): number => instanceFor(epochs.get(rowEpochs[row]!)!, first + expertId)
+      for (let row = 1; row < numRows; row++)
+        if (rowEpochs[row] !== rowEpochs[row - 1] && of(row) !== of(row - 1)) return undefined
+      return of(0)
     },
     swap: (names, share, running) =>
       new Promise((resolve, reject) => {

@@ -5,8 +5,16 @@ import type { ExpertLayer, ExpertTable } from "./ExpertTable.ts"
 
 /** Notices experts whose outputs are far from what they have been: one layer in each step, one row of each expert. */
 export interface NormWatch {
-  /** @throws ExpertFault on a norm far outside its history, unless it was confirmed in this step */
-  observe(layer: ExpertLayer, ready: readonly (Slab | undefined)[], outputs: Rows, offsets: Int32Array): void
+  /**
+   * @param outputs those of the layer's rows, or their norms
+   * @throws ExpertFault on a norm far outside its history, unless it was confirmed in this step
+   */
+  observe(
+    layer: ExpertLayer,
+    ready: readonly (Slab | undefined)[] | undefined,
+    outputs: Rows | Float32Array,
+    offsets: Int32Array,
+  ): void
   /** Called after each step that succeeded. */
   nextStep(): void
   /** Forgets an instance's history: its place gets another expert. */
@@ -22,9 +30,9 @@ export function createNormWatch(
   return {
     observe(layer, ready, outputs, offsets) {
       if (layers[numSteps % layers.length] !== layer) return
-      for (let e = 0; e < ready.length; e++) {
-        if (ready[e] === undefined || offsets[e] === offsets[e + 1]) continue
-        const norm = rowNorm(outputs, offsets[e]!)
+      for (let e = 0; e < layer.numInstances; e++) {
+        if ((ready !== undefined && ready[e] === undefined) || offsets[e] === offsets[e + 1]) continue
+        const norm = outputs instanceof Float32Array ? outputs[offsets[e]!]! : rowNorm(outputs, offsets[e]!)
         // What is not finite has a check of its own.
         if (!Number.isFinite(norm)) continue
         if (isAccepted(layer.first + e)) learnOutputNorm(norms, 0, layer.first + e, norm)

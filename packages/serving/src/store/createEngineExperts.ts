@@ -101,6 +101,12 @@ export function createEngineExperts(
         // Who goes round sleepers does not wake them.
         if (mode !== "awake") readAhead.onBegin(layer, plan)
       },
+      instanceFor: (layer, expertId, numTokens) => versions.instanceFor(layer, expertId, numTokens),
+      mustSee: (layer) => faults.isPlanned || probe.wantsToSee(layer),
+      onRun(layer, plan, norms) {
+        load.observe(layer, plan.offsets)
+        watchNorms.observe(layer, undefined, norms, plan.offsets)
+      },
       isIsolating: () => isIsolating,
       onUse: (layer, instance) => faults.onUse(layer.layer, instance - layer.first),
       onTurn: () => load.beginTurn(),

@@ -17,6 +17,8 @@ interface PlannedFault {
 export interface Faults {
   /** Plans a fault for the next `count` uses of an instance. */
   add(fault: FaultKind, layer: number, instance: number, count: number): void
+  /** Whether any is planned. */
+  readonly isPlanned: boolean
   /** Called before an instance computes. @throws ExpertFault where that is planned; returns late, or never, where that is */
   onUse(layer: number, instance: number): void
   /** Called with what a turn's instances made of their rows; spoils it where that is planned. */
@@ -35,6 +37,9 @@ export function createFaults(): Faults {
   }
 
   return {
+    get isPlanned() {
+      return planned.length > 0
+    },
     add: (fault, layer, instance, count) => void planned.push({ layer, instance, fault, remaining: count }),
     onUse(layer, instance) {
       if (planned.length === 0) return

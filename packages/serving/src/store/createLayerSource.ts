@@ -12,6 +12,12 @@ export interface LayerWatch {
   assign(layer: ExpertLayer, routing: Routing): Routing
   /** Called when a layer begins, its own missing experts being read: time to read ahead. */
   onBegin(layer: ExpertLayer, plan: DispatchPlan): void
+  /** Returns the instance that each of a step's tokens runs for an expert; undefined where they run different ones. */
+  instanceFor(layer: ExpertLayer, expertId: number, numTokens: number): number | undefined
+  /** Whether somebody has to see the layer's rows while it runs. */
+  mustSee(layer: ExpertLayer): boolean
+  /** Called after a step with what all experts of a layer have run, and the norms of their outputs. @throws ExpertFault */
+  onRun(layer: ExpertLayer, plan: DispatchPlan, norms: Float32Array): void
   /** Whether experts run one at a time, so that a fault has a name. */
   isIsolating(): boolean
   /** Called before an instance is given to compute with. @throws ExpertFault */
@@ -66,6 +72,7 @@ export function createLayerSource({
   const needed: number[] = []
   const isNeeded = new Uint8Array(numInstances)
   const ready: (Slab | undefined)[] = Array.from({ length: numInstances }, () => undefined)
+  const everyone: Slab[] = []
   let usesStandIn = false
 
   const stillNeeds = (instance: number): boolean => isNeeded[instance - first] === 1
@@ -104,6 +111,12 @@ export function createLayerSource({
     return numGiven
   }
 
+  const nextTurn = (): void => {
+    const l = layer.first / numInstances
+    if (l <= turn.layer) turn.step++
+    turn.layer = l
+  }
+
   const throwFaults = (): void => {
     for (let n = 0; n < needed.length; n++) {
       const fault = residency.takeFault(needed[n]!)
@@ -120,9 +133,7 @@ export function createLayerSource({
     },
     assign: (routing) => watch.assign(layer, routing),
     begin(plan) {
-      const l = layer.first / numInstances
-      if (l <= turn.layer) turn.step++
-      turn.layer = l
+      nextTurn()
       needed.length = 0
       isNeeded.fill(0)
       for (let e = 0; e < numInstances; e++) {
@@ -152,6 +163,21 @@ export function createLayerSource({
         if (!isReading) throw new Error(`layer ${layer.layer}: no room for a single expert within the memory budget`)
         residency.waitForNext()
       }
+    },
+    all(numTokens) {
+      if (watch.isIsolating() || watch.mustSee(layer)) return undefined
+      everyone.length = 0
+      for (let e = 0; e < layer.numExperts; e++) {
+        const instance = watch.instanceFor(layer, e, numTokens)
+        if (instance === undefined || slabs[instance] === undefined || isOnStandIn[instance] === 1) return undefined
+        everyone.push(slabs[instance])
+      }
+      return everyone
+    },
+    noteRun(plan, norms) {
+      nextTurn()
+      for (let e = 0; e < numInstances; e++) if (numRowsOf(plan, e) > 0) policy.touch(first + e, turn.step)
+      watch.onRun(layer, plan, norms)
     },
     observe: (outputs, hidden, plan) => watch.onOutputs(layer, ready, outputs, hidden, plan),
   }

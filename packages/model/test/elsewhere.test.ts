@@ -1,0 +1,59 @@
+/** A step whose rows lie elsewhere gives the bits of one whose rows lie in the arena, and waits once. */
+import { describe, expect, test } from "bun:test"
+import { createArena, createReferenceBackend, type Backend } from "@consilium/kernels"
+import { fixturePath } from "@consilium/testing"
+import { join } from "node:path"
+import { computeLogits, createTransformer, type PreparedModel, type Transformer } from "../src/index.ts"
+import { createElsewhereBackend, type ElsewhereBackend } from "./createElsewhereBackend.ts"
+import { withPrepared } from "./openForTest.ts"
+
+const FAMILIES = ["llama", "mixtral", "olmoe", "qwen2_moe", "qwen3_moe-mixed"] as const
+const PROMPT = [5, 3, 8, 1, 9, 2, 7]
+
+const withBoth = (family: string, body: (prepared: PreparedModel, backends: [ElsewhereBackend, Backend]) => void) => {
+  const arena = createArena()
+  const backends: [ElsewhereBackend, Backend] = [createElsewhereBackend(arena), createReferenceBackend(arena)]
+  return withPrepared(join(fixturePath("checkpoints"), family), "f32", (prepared) => body(prepared, backends)).finally(
+    () => {
+      for (const backend of backends) backend.close()
+      arena.close()
+    },
+  )
+}
+
+describe.each(FAMILIES)("%s", (family) => {
+  test("what an observer sees of each layer, and all logits, in one piece and in chunks", () =>
+    withBoth(family, (prepared, backends) => {
+      for (const chunkRows of [PROMPT.length, 3]) {
+        const [found, expected] = backends.map((backend) => computeLogits(prepared, backend, [PROMPT], chunkRows))
+        expect(found).toEqual(expected)
+      }
+    }))
+
+  test("decoding, and from a prefix that was copied: the routing is known after the step, for which nobody waited twice", () =>
+    withBoth(family, (prepared, backends) => {
+      const [found, expected] = backends.map((backend) => {
+        const transformer = createTransformer({ prepared, backend, numSlots: 2, capacity: 16, maxRows: 8 })
+        const results = [run(transformer, 0, PROMPT, 0)]
+        transformer.copyPrefix(0, 1, 5)
+        const before = backends[0].numSyncs
+        results.push(run(transformer, 1, [4], 5), run(transformer, 0, [4], 7))
+        if (backend === backends[0]) expect(backends[0].numSyncs - before).toBe(2)
+        transformer.close()
+        return results
+      })
+      expect(found).toEqual(expected)
+    }))
+})
+
+/** Runs rows of one slot; returns copies of the last one's logits, and of how each layer routed. */
+function run(transformer: Transformer, slotId: number, ids: readonly number[], pastLength: number) {
+  const slot = { slotId, firstRow: 0, numRows: ids.length, pastLength, wantsLogits: true }
+  transformer.run({ numRows: ids.length, ids: Int32Array.from(ids), slots: [slot] })
+  const routings = transformer.config.layers.map((_, layer) => {
+    const routing = transformer.routing(layer)
+    const count = ids.length * (routing?.topK ?? 0)
+    return [routing?.expertIds.slice(0, count), routing?.weights.slice(0, count)]
+  })
+  return { logits: transformer.logits(0).slice(), routings }
+}
