@@ -50,6 +50,8 @@ export function moeLayer(
   runExperts(scratch.outputs, hidden, plan, layer, scratch)
   if (backend.supports("experts", experts.format)) backend.combine!(out, scratch.outputs, scratch.expertRows)
   else {
+    backend.read?.(scratch.outputs, plan.offsets[plan.offsets.length - 1]!)
+    backend.sync?.()
     combine(out, scratch.outputs, plan, routing)
     backend.wrote?.(out)
   }

@@ -4,6 +4,7 @@ import {
   type Backend,
   createArena,
   createReferenceBackend,
+  type Op,
   type RoutedLayer,
   type Rows,
   type Slab,
@@ -24,8 +25,11 @@ interface Twin {
   isNewer: boolean
 }
 
-/** @param arena the caller's */
-export function createElsewhereBackend(arena: Arena): ElsewhereBackend {
+/**
+ * @param arena the caller's
+ * @param routes whether it routes by itself
+ */
+export function createElsewhereBackend(arena: Arena, routes = true): ElsewhereBackend {
   const inner = createReferenceBackend(createArena())
   const twins = new Map<Rows, Twin>()
   const states = new Set<Rows>()
@@ -90,7 +94,7 @@ export function createElsewhereBackend(arena: Arena): ElsewhereBackend {
     get numSyncs() {
       return numSyncs
     },
-    supports: (op, format) => inner.supports(op, format) || op === "routedExperts" || op === "copyRows",
+    supports: (op, format) => inner.supports(op, format) || OWN_OPS.has(op) || (routes && op === "routedExperts"),
     openSlab(span, layout) {
       const there = inner.arena.allocate(layout.bytes)
       inner.arena.bytes(there).set(arena.bytes(span).subarray(0, layout.bytes))
@@ -139,6 +143,17 @@ export function createElsewhereBackend(arena: Arena): ElsewhereBackend {
         }
       })
     },
+    shortlist(out, logits, numRows) {
+      call([out], (there) => {
+        const all = input(logits)
+        const [width, length] = [all.width, out.width / 2]
+        for (let row = 0; row < numRows; row++) {
+          const values = all.values.subarray(row * width, (row + 1) * width)
+          const ids = [...values.keys()].sort((a, b) => values[b]! - values[a]! || a - b).slice(0, length)
+          there!.values.set([...ids.map((id) => values[id]!), ...ids], row * out.width)
+        }
+      })
+    },
     beginStep() {
       settle()
       isStep = true
@@ -158,5 +173,6 @@ export function createElsewhereBackend(arena: Arena): ElsewhereBackend {
   }
 }
 
+const OWN_OPS: ReadonlySet<Op> = new Set(["copyRows", "shortlist"])
 /** Rows of the largest step of a test. */
 const MOST_ROWS = 64

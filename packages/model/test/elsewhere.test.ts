@@ -1,18 +1,28 @@
-/** A step whose rows lie elsewhere gives the bits of one whose rows lie in the arena, and waits once. */
+/** A step whose rows lie elsewhere gives the bits of one whose rows lie in the arena, and is waited for once. */
 import { describe, expect, test } from "bun:test"
-import { createArena, createReferenceBackend, type Backend } from "@consilium/kernels"
+import { type Backend, createArena, createReferenceBackend } from "@consilium/kernels"
 import { fixturePath } from "@consilium/testing"
 import { join } from "node:path"
-import { computeLogits, createTransformer, type PreparedModel, type Transformer } from "../src/index.ts"
+import {
+  computeLogits,
+  createTransformer,
+  type PreparedModel,
+  SHORTLIST_LENGTH,
+  type Transformer,
+} from "../src/index.ts"
 import { createElsewhereBackend, type ElsewhereBackend } from "./createElsewhereBackend.ts"
 import { withPrepared } from "./openForTest.ts"
 
 const FAMILIES = ["llama", "mixtral", "olmoe", "qwen2_moe", "qwen3_moe-mixed"] as const
 const PROMPT = [5, 3, 8, 1, 9, 2, 7]
 
-const withBoth = (family: string, body: (prepared: PreparedModel, backends: [ElsewhereBackend, Backend]) => void) => {
+const withBoth = (
+  family: string,
+  routes: boolean,
+  body: (prepared: PreparedModel, backends: [ElsewhereBackend, Backend]) => void,
+) => {
   const arena = createArena()
-  const backends: [ElsewhereBackend, Backend] = [createElsewhereBackend(arena), createReferenceBackend(arena)]
+  const backends: [ElsewhereBackend, Backend] = [createElsewhereBackend(arena, routes), createReferenceBackend(arena)]
   return withPrepared(join(fixturePath("checkpoints"), family), "f32", (prepared) => body(prepared, backends)).finally(
     () => {
       for (const backend of backends) backend.close()
@@ -22,16 +32,20 @@ const withBoth = (family: string, body: (prepared: PreparedModel, backends: [Els
 }
 
 describe.each(FAMILIES)("%s", (family) => {
-  test("what an observer sees of each layer, and all logits, in one piece and in chunks", () =>
-    withBoth(family, (prepared, backends) => {
+  test.each([
+    ["there", true],
+    ["here", false],
+  ])("routed %s: what an observer sees of each layer, and all logits, in one piece and in chunks", (_, routes) =>
+    withBoth(family, routes, (prepared, backends) => {
       for (const chunkRows of [PROMPT.length, 3]) {
         const [found, expected] = backends.map((backend) => computeLogits(prepared, backend, [PROMPT], chunkRows))
         expect(found).toEqual(expected)
       }
-    }))
+    }),
+  )
 
-  test("decoding, and from a prefix that was copied: the routing is known after the step, for which nobody waited twice", () =>
-    withBoth(family, (prepared, backends) => {
+  test("a token, also from a prefix that was copied: how it was routed is known after the step, which was waited for once", () =>
+    withBoth(family, true, (prepared, backends) => {
       const [found, expected] = backends.map((backend) => {
         const transformer = createTransformer({ prepared, backend, numSlots: 2, capacity: 16, maxRows: 8 })
         const results = [run(transformer, 0, PROMPT, 0)]
@@ -43,6 +57,20 @@ describe.each(FAMILIES)("%s", (family) => {
         return results
       })
       expect(found).toEqual(expected)
+    }))
+
+  test("a short list has the best of the logits, which are then not read", () =>
+    withBoth(family, true, (prepared, [backend]) => {
+      const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 16, maxRows: 8 })
+      const { logits } = run(transformer, 0, PROMPT, 0)
+      expect(transformer.shortlist(0)).toBeUndefined()
+      const slot = { slotId: 0, firstRow: 0, numRows: PROMPT.length, pastLength: 0, wantsLogits: true }
+      transformer.run({ numRows: PROMPT.length, ids: Int32Array.from(PROMPT), slots: [slot], wantsShortlists: true })
+      const ids = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, SHORTLIST_LENGTH)
+      const best = transformer.shortlist(0)!
+      expect([[...best.ids], [...best.values]]).toEqual([ids, ids.map((id) => logits[id]!)])
+      expect(transformer.logits(0)[0]).toBeNaN()
+      transformer.close()
     }))
 })
 

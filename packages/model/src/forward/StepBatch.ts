@@ -14,6 +14,8 @@ export interface StepBatch {
   /** Token ids, `[numRows]`; the buffer may be longer. */
   readonly ids: Int32Array
   readonly slots: readonly BatchSlot[]
+  /** The largest of the logits suffice, where the backend finds them: `Transformer.shortlist` then has them, and `logits` nothing. */
+  readonly wantsShortlists?: boolean
   /** Computes the logits of every row; for inspection, not for serving. */
   readonly wantsAllLogits?: boolean
 }

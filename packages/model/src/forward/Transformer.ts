@@ -8,6 +8,7 @@ import type { Routing } from "@consilium/gating"
 import type { Backend, Rows } from "@consilium/kernels"
 import type { ModelConfig } from "../ModelConfig.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
+import type { Shortlist } from "../sampling/index.ts"
 import { createLayers, type Layer } from "./createLayers.ts"
 import type { ModelExperts } from "./ModelExperts.ts"
 import { loadWeights } from "./loadWeights.ts"
@@ -44,6 +45,8 @@ export interface Transformer {
   run(batch: StepBatch, onLayer?: (layer: number, view: LayerView) => void): void
   /** Returns the logits `[V]` of the last row of `batch.slots[index]`; valid until the next run. */
   logits(index: number): Float32Array
+  /** Returns the largest logits of that row and their ids, where the batch wanted no more; undefined where all are there. */
+  shortlist(index: number): Shortlist | undefined
   /** Returns the logits `[V]` of row `row` of a batch that wanted all. */
   rowLogits(row: number): Float32Array
   /** Returns how the last batch was routed in a layer; undefined in a dense layer. */
@@ -81,7 +84,9 @@ export function createTransformer(options: TransformerOptions): Transformer {
   const logitViews = Array.from({ length: maxLogitRows }, (_, i) =>
     scratch.logits.values.subarray(i * config.vocabSize, (i + 1) * config.vocabSize),
   )
+  const shortlistViews = viewShortlists(scratch.shortlists)
   const logitRow = new Int32Array(numSlots)
+  let listsBest = false
   const limits = { maxRows, numSlots, maxLogitRows }
 
   const runLayer = (layer: Layer, batch: StepBatch): void => {
@@ -174,7 +179,9 @@ export function createTransformer(options: TransformerOptions): Transformer {
       if (numLogits > 0) {
         backend.norm(scratch.headRows, scratch.headRows, numLogits, prepared.finalNorm, config.normEpsilon)
         headLogits(scratch.logits, scratch.headRows, numLogits, weights.head, backend, scratch.partLogits)
-        backend.read?.(scratch.logits, numLogits)
+        listsBest = batch.wantsShortlists === true && scratch.shortlists !== undefined
+        if (listsBest) backend.shortlist!(scratch.shortlists!, scratch.logits, numLogits)
+        backend.read?.(listsBest ? scratch.shortlists! : scratch.logits, numLogits)
       }
       backend.read?.(scratch.hidden, numRows)
       for (let l = 0; l < layers.length; l++) askRouting(layers[l]!, numRows)
@@ -187,6 +194,7 @@ export function createTransformer(options: TransformerOptions): Transformer {
       if (row < 0) throw new Error(`entry ${index} of the batch did not ask for logits`)
       return logitViews[row]!
     },
+    shortlist: (index) => (listsBest ? shortlistViews[logitRow[index]!] : undefined),
     rowLogits: (row) => logitViews[row]!,
     routing: (layer) => layers[layer]?.moe?.routing,
     copyPrefix(fromSlot, toSlot, numPositions) {
@@ -208,6 +216,15 @@ function requireFinite({ values, width }: Rows, numRows: number): void {
   for (let row = 0; row < numRows; row++) {
     if (!Number.isFinite(values[row * width]!)) throw new Error(`row ${row}: hidden states are not finite`)
   }
+}
+
+function viewShortlists(rows: Rows | undefined): readonly Shortlist[] {
+  if (rows === undefined) return []
+  const { values, width } = rows
+  return Array.from({ length: values.length / width }, (_, row) => {
+    const middle = row * width + width / 2
+    return { values: values.subarray(row * width, middle), ids: values.subarray(middle, (row + 1) * width) }
+  })
 }
 
 function viewLayer({ moe }: Layer, { hidden }: Scratch): LayerView {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { expectClose, fixturePath, readFixtureJson } from "@consilium/testing"
 import fc from "fast-check"
-import { createSampler, fitsShortlist, GREEDY, type SamplingParams } from "../index.ts"
+import { createSampler, fitsShortlist, GREEDY, type SamplingParams, SHORTLIST_LENGTH } from "../index.ts"
 import { drawUniform } from "./drawUniform.ts"
 
 interface Case {
@@ -46,7 +46,7 @@ describe("createSampler", () => {
   )
 
   test("from a short list that holds all it depends on: what the whole row gives", () => {
-    const length = 32
+    const length = SHORTLIST_LENGTH
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: -60, max: 60 }), { minLength: 100, maxLength: 100 }),
@@ -64,7 +64,7 @@ describe("createSampler", () => {
           const ids = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, length)
           const best = { values: Float32Array.from(ids, (id) => logits[id]!), ids: Float32Array.from(ids) }
           fc.pre(best.values.at(-1)! < best.values[settings.topK - 1]!)
-          expect(fitsShortlist(params, length)).toBe(true)
+          expect(fitsShortlist(params)).toBe(true)
           const draw = { seed, choice: 0, position: 3 }
           const sampler = createSampler(logits.length)
           expect(sampler.sampleBest(best, params, draw)).toBe(sampler.sample(logits, NO_HISTORY, params, draw))
@@ -76,8 +76,8 @@ describe("createSampler", () => {
   test("a short list does not suffice for penalties, nor for more ids than it has", () => {
     const plain = { ...PLAIN, topK: 10 }
     expect(
-      [plain, { ...plain, topK: 0 }, { ...plain, topK: 32 }, { ...plain, presencePenalty: 1 }].map((params) =>
-        fitsShortlist(params, 32),
+      [plain, { ...plain, topK: 0 }, { ...plain, topK: SHORTLIST_LENGTH }, { ...plain, presencePenalty: 1 }].map(
+        (params) => fitsShortlist(params),
       ),
     ).toEqual([true, false, false, false])
   })

@@ -37,10 +37,13 @@ export interface Shortlist {
   readonly ids: Float32Array
 }
 
-/** Whether so many of a row's largest logits are all that a choice depends on. */
-export function fitsShortlist(params: SamplingParams, length: number): boolean {
+/** Ids of a short list: a few hundred bytes, and more than most who limit `topK` ask for. */
+export const SHORTLIST_LENGTH = 64
+
+/** Whether a row's short list is all that a choice depends on. */
+export function fitsShortlist(params: SamplingParams): boolean {
   const { temperature, topK } = params
-  return !isPenalized(params) && (temperature === 0 || (topK > 0 && topK < length))
+  return !isPenalized(params) && (temperature === 0 || (topK > 0 && topK < SHORTLIST_LENGTH))
 }
 
 /**

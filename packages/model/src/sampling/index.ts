@@ -1,4 +1,4 @@
-export { createSampler, fitsShortlist, type Sampler, type Shortlist } from "./createSampler.ts"
+export { createSampler, fitsShortlist, type Sampler, type Shortlist, SHORTLIST_LENGTH } from "./createSampler.ts"
 export type { TokenLogProbs } from "./describeToken.ts"
 export type { Draw } from "./drawUniform.ts"
 export type { History } from "./SamplingScratch.ts"

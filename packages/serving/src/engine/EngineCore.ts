@@ -125,10 +125,14 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
       draw.seed = seed
       draw.choice = choice
       draw.position = sequence.numGenerated
-      const logits = model.logits(i)
-      const id = sampler.sample(logits, sequence, sampling, draw)
+      const best = model.shortlist?.(i)
+      const id =
+        best === undefined
+          ? sampler.sample(model.logits(i), sequence, sampling, draw)
+          : sampler.sampleBest(best, sampling, draw)
       sampledIds[i] = id
-      sampledLogProbs[i] = numTopLogProbs === undefined ? undefined : sampler.describe(logits, id, numTopLogProbs)
+      sampledLogProbs[i] =
+        numTopLogProbs === undefined ? undefined : sampler.describe(model.logits(i), id, numTopLogProbs)
     }
   }
 

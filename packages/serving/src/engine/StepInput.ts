@@ -1,4 +1,4 @@
-import type { BatchSlot, StepBatch } from "@consilium/model"
+import { type BatchSlot, fitsShortlist, type StepBatch } from "@consilium/model"
 import type { StepPlan } from "@consilium/scheduling"
 import type { Sequence } from "./Sequence.ts"
 
@@ -18,15 +18,18 @@ export function createStepInput({ numSlots, maxRows }: { numSlots: number; maxRo
     wantsLogits: false,
   }))
   const slots: BatchSlot[] = []
-  const batch: Mutable<StepBatch> = { numRows: 0, ids: new Int32Array(maxRows), slots }
+  const batch: Mutable<StepBatch> = { numRows: 0, ids: new Int32Array(maxRows), slots, wantsShortlists: false }
 
   return {
     fill({ entries, numEntries, numRows }, sequences) {
       slots.length = 0
       let firstRow = 0
+      batch.wantsShortlists = true
       for (let i = 0; i < numEntries; i++) {
         const entry = entries[i]!
-        const { ids, slotId } = sequences[entry.index]!
+        const { ids, slotId, request } = sequences[entry.index]!
+        if (entry.isSampled && !(fitsShortlist(request.sampling) && request.numTopLogProbs === undefined))
+          batch.wantsShortlists = false
         for (let r = 0; r < entry.numRows; r++) batch.ids[firstRow + r] = ids[entry.firstPosition + r]!
         const slot = all[i]!
         slot.slotId = slotId!

@@ -6,6 +6,7 @@ export type StepModel = Pick<
   Transformer,
   "numSlots" | "capacity" | "maxRows" | "run" | "logits" | "copyPrefix" | "routing"
 > & {
+  readonly shortlist?: Transformer["shortlist"]
   readonly config: Pick<ModelConfig, "vocabSize" | "layers">
   /** Bytes of one expert of a layer. */
   expertBytes(layer: number): number
