@@ -1,25 +1,16 @@
 /** The embedded model on a GPU: its greedy text is the processor's, up to near-ties. */
 import { afterAll, expect, test } from "bun:test"
-import { createGpuBackend, type GpuBackend } from "@consilium/gpu"
-import { composeBackends, createArena, createReferenceBackend } from "@consilium/kernels"
+import { composeBackends, createReferenceBackend } from "@consilium/kernels"
 import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { join } from "node:path"
 import { createTransformer } from "../src/index.ts"
 import { generateGreedy } from "./generateGreedy.ts"
 import { withPrepared } from "./openForTest.ts"
+import { openGpu } from "./openGpu.ts"
 
 /** Logits closer than this may change places: sums are rounded in another order. */
 const NEAR_TIE = 1e-3
 const NUM_IDS = 6
-
-function openGpu(): GpuBackend | undefined {
-  try {
-    return createGpuBackend(createArena())
-  } catch (error) {
-    console.log(`gpu: skipped, ${(error as Error).message}`)
-    return undefined
-  }
-}
 
 const gpu = openGpu()
 afterAll(() => {
