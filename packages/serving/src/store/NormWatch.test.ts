@@ -132,3 +132,15 @@ test("createNormWatch: what is confirmed is learned as this expert's own, and is
   expect(() => observe(1, [1e6, 1, 1])).toThrow("layer 7 expert 0")
   close()
 })
+
+test("createNormWatch: norms that were computed elsewhere are watched alike, of all experts that have rows", () => {
+  const { watch, layers, close } = watchTwoLayers()
+  const offsets = Int32Array.of(0, 1, 2)
+  for (let step = 0; step < 128; step++) {
+    watch.observe(layers[step % 2]!, undefined, Float32Array.of(2, 3), offsets)
+    watch.nextStep()
+  }
+  expect(() => watch.observe(layers[0]!, undefined, Float32Array.of(2, 3e6), offsets)).toThrow("layer 4 expert 1")
+  watch.observe(layers[0]!, undefined, Float32Array.of(2), Int32Array.of(0, 1, 1))
+  close()
+})

@@ -58,6 +58,9 @@ function openSource(room: number) {
   let numTurns = 0
   const watch = {
     isIsolating: () => false,
+    mustSee: () => false,
+    instanceFor: (of: ExpertLayer, expertId: number): number | undefined => of.first + expertId,
+    onRun: (_: ExpertLayer, __: DispatchPlan, norms: Float32Array) => void notes.push(`ran ${norms.join(" ")}`),
     onUse: (_: ExpertLayer, instance: number) => void notes.push(`use ${instance}`),
     onBegin: () => void notes.push("begun"),
     onTurn: () => void numTurns++,
@@ -195,4 +198,37 @@ test("createLayerSource: an expert that did not wake, or must not be used, is a 
   }
   begin(1)
   expect(next).toThrow("layer 7 expert 1: an injected fault")
+})
+
+test("createLayerSource: all at once only where all are awake on the backend, of one version for all rows, and nobody has to look", () => {
+  const { table, setAwake, source, watch } = openSource(12)
+  const everyone = Array.from({ length: SIZE }, (_, e) => SIZE + e)
+  setAwake(...everyone.slice(1))
+  expect(source.all!(1)).toBeUndefined()
+  setAwake(SIZE)
+  expect(source.all!(1)).toEqual(everyone.map((instance) => table.slabs[instance]!))
+  // Another version of expert 2 is what all rows run.
+  watch.instanceFor = (_, expertId) => (expertId === 2 ? 0 : SIZE + expertId)
+  setAwake(0)
+  expect(source.all!(1)![2]).toBe(table.slabs[0]!)
+  watch.instanceFor = (_, expertId) => (expertId === 2 ? undefined : SIZE + expertId)
+  expect(source.all!(2)).toBeUndefined()
+  watch.instanceFor = (_, expertId) => SIZE + expertId
+  for (const key of ["mustSee", "isIsolating"] as const) {
+    watch[key] = () => true
+    expect(source.all!(1)).toBeUndefined()
+    watch[key] = () => false
+  }
+  table.isOnStandIn[SIZE + 3] = 1
+  expect(source.all!(1)).toBeUndefined()
+})
+
+test("createLayerSource: what all have run is told after the step: who was used, and how large their outputs were", () => {
+  const { source, planOf, touched, takeNotes } = openSource(12)
+  source.noteRun!(planOf([1, 3]), Float32Array.of(2, 3, 4, 5))
+  expect(touched).toEqual([
+    [SIZE + 1, 4],
+    [SIZE + 3, 4],
+  ])
+  expect(takeNotes()).toEqual(["ran 2 3 4 5"])
 })
