@@ -1,51 +1,19 @@
 /** A real model: the variants that ../shared/models/smollm2-135m/make.ts writes, against transformers. */
-import { afterAll, describe, expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import type { Format } from "@consilium/kernels"
-import { readFixtureJson, sharedPath } from "@consilium/testing"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { computeLogits, createTransformer, type DenseFormat, type PreparedModel } from "../src/index.ts"
 import { generateGreedy } from "./generateGreedy.ts"
 import { BACKENDS, withBackend, withPrepared } from "./openForTest.ts"
+import { compareGreedy, readExpected, smollm2Dir, STOP_ID, withVariant } from "./smollm2Variants.ts"
 
-interface Greedy {
-  readonly ids: number[]
-  readonly margins: number[]
-}
-interface Expected {
-  readonly prompts: Record<string, { readonly ids: number[] }>
-  readonly greedy: Record<string, Record<string, Greedy>>
-  readonly perplexity: { readonly ids: number[]; readonly variants: Record<string, { readonly perplexity: number }> }
-}
-
-/** A lead smaller than this may be decided by rounding: nothing after it is compared. */
-const NEAR_TIE = 2e-3
-const STOP_ID = 2
 /** Rounding of activations moves the perplexity of one text of 309 tokens by 2 % either way; the mean of some says what the weights' rounding costs. */
 const NUM_TEXTS = 6
 
 const FAST_BACKENDS = BACKENDS.filter((name) => name !== "reference")
 const FASTEST = FAST_BACKENDS.at(-1)!
 
-const source = sharedPath("models/smollm2-135m")
-const workDir = mkdtempSync(join(tmpdir(), "consilium-smollm2-"))
-afterAll(() => rmSync(workDir, { recursive: true, force: true }))
-
-describe.skipIf(source === undefined)("SmolLM2-135M", () => {
-  const expected = readFixtureJson<Expected>(join(source!, "expected.json"))
-
-  /** Writes a variant, runs `body` on it, removes it. */
-  async function withVariant(name: string, body: (dir: string) => Promise<void>): Promise<void> {
-    const dir = join(workDir, name)
-    const { exitCode, stderr } = Bun.spawnSync([process.execPath, join(source!, "make.ts"), name, dir])
-    if (exitCode !== 0) throw new Error(`make.ts ${name}: ${stderr.toString()}`)
-    try {
-      await body(dir)
-    } finally {
-      rmSync(dir, { recursive: true, force: true })
-    }
-  }
+describe.skipIf(smollm2Dir === undefined)("SmolLM2-135M", () => {
+  const expected = readExpected()
 
   /** Perplexities of the text, and of what is left without its first tokens, 1 to `NUM_TEXTS - 1` of them. */
   const perplexities = (prepared: PreparedModel): number[] =>
@@ -66,16 +34,6 @@ describe.skipIf(source === undefined)("SmolLM2-135M", () => {
         return Math.exp(-sum / (ids.length - 1))
       })
     })
-
-  function compareGreedy(name: string, prompt: string, ids: readonly number[]): void {
-    const golden = expected.greedy[name]![prompt]!
-    const tie = golden.margins.findIndex((margin) => margin < NEAR_TIE)
-    const differs = golden.ids.findIndex((id, i) => id !== ids[i])
-    if (tie >= 0 && differs === tie)
-      console.log(`${name} ${prompt}: token ${tie} is a near-tie (margin ${golden.margins[tie]})`)
-    const end = tie >= 0 && differs === tie ? tie : golden.ids.length
-    expect(ids.slice(0, end), `${name} ${prompt}`).toEqual(golden.ids.slice(0, end))
-  }
 
   for (const [variant, name] of ["dense", "carved", "shared"].flatMap((variant) =>
     FAST_BACKENDS.map((name) => [variant, name] as const),
