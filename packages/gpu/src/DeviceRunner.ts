@@ -1,12 +1,13 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
 import { COMMAND } from "./GpuLine.ts"
+import type { KernelClock } from "./KernelClock.ts"
 
 /** Carries out tapes of commands on one device. */
 export interface DeviceRunner {
   /** Those that `create` made and `destroy` has not ended. */
   readonly numBuffers: number
-  /** @throws Error that says the device was lost, or what it refused in its own words */
-  run(tape: Float64Array, length: number): Promise<void>
+  /** Returns the milliseconds that its kernels ran, 0 without a clock. @throws Error that says the device was lost, or what it refused in its own words */
+  run(tape: Float64Array, length: number): Promise<number>
   destroy(): void
 }
 
@@ -27,7 +28,7 @@ const WINDOW_BYTES = 2 ** 26
 const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const
 
 /** Creates what runs tapes on a device, and owns it. */
-export function createDeviceRunner(device: GPUDevice): DeviceRunner {
+export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): DeviceRunner {
   const { queue } = device
   const buffers = new Map<number, GPUBuffer>()
   const kernels = new Map<number, GPUComputePipeline>()
@@ -46,6 +47,7 @@ export function createDeviceRunner(device: GPUDevice): DeviceRunner {
     pass?.end()
     if (encoder !== undefined) {
       if (numSlots > 0) queue.writeBuffer(uniforms, 0, parameters, 0, (numSlots * SLOT_BYTES) / 4)
+      clock?.beforeSubmit()
       queue.submit([encoder.finish()])
     }
     pass = encoder = undefined
@@ -66,7 +68,7 @@ export function createDeviceRunner(device: GPUDevice): DeviceRunner {
     const kernel = kernels.get(id)!
     if (numSlots === NUM_SLOTS) submit()
     encoder ??= device.createCommandEncoder()
-    pass ??= encoder.beginComputePass()
+    pass ??= encoder.beginComputePass(clock?.nextPass())
     parameters.set(values.subarray(4, 4 + numParameters), (numSlots * SLOT_BYTES) / 4)
     const bound = [...values.subarray(5 + numParameters)].map((buffer) => ({ buffer: buffers.get(buffer)! }))
     const uniform = { buffer: uniforms, offset: numSlots * SLOT_BYTES, size: SLOT_BYTES }
@@ -163,6 +165,7 @@ export function createDeviceRunner(device: GPUDevice): DeviceRunner {
       // What is refused cannot be read either: the refusal is the reason.
       if (found !== undefined && lost === undefined) throw new Error(found)
       if (mapped.status === "rejected") throw mapped.reason
+      return (await clock?.takeMs()) ?? 0
     },
     destroy() {
       buffers.clear()

@@ -22,6 +22,8 @@ export const LINE = {
   textLength: 5,
   /** Buffers that the device holds for the caller. */
   numBuffers: 6,
+  /** 1 where the milliseconds that kernels ran are wanted: they are then the text of a run's answer. */
+  timesKernels: 7,
 } as const
 
 export const ASK = { open: 0, run: 1, lose: 2, close: 3 } as const

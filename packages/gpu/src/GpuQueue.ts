@@ -20,6 +20,8 @@ export interface GpuQueue {
   readonly isLost: boolean
   /** Buffers that live on the device, as its worker counts them. */
   readonly numBuffers: number
+  /** Milliseconds that kernels ran on the device so far; 0 where they are not timed. */
+  readonly kernelMs: number
   /** Opens a device anew where it was lost, or refused what it was told: all that was recorded is forgotten. @throws Error where none can be opened */
   begin(): void
   createBuffer(bytes: number): BufferId
@@ -46,15 +48,21 @@ export interface GpuQueue {
 /** A worker that has not answered for so long never will: the driver hangs. */
 const ANSWER_MS = 60_000
 
+export interface GpuQueueOptions {
+  /** Whether kernels are timed, which costs each run a second way to the device and back: for measurements. False unless given. */
+  readonly timesKernels?: boolean
+}
+
 /** Starts the worker and opens a device. @throws Error in one line: which adapter was refused and why, or that there is none */
-export function openGpuQueue(): GpuQueue {
+export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): GpuQueue {
   const line = createGpuLine()
   const { control, tape, text } = line
+  control[LINE.timesKernels] = timesKernels ? 1 : 0
   const worker = new Worker(new URL("./queueWorker.ts", import.meta.url).href)
   worker.unref()
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
   worker.postMessage(line)
-  let [length, generation, numIds] = [0, 0, 0]
+  let [length, generation, numIds, kernelMs] = [0, 0, 0, 0]
   let state: "open" | "lost" | "closed" = "lost"
   let adapter: GpuAdapterInfo | undefined
 
@@ -91,9 +99,12 @@ export function openGpuQueue(): GpuQueue {
     state = "closed"
     worker.terminate()
   }
+  const runTape = (): void => {
+    kernelMs += Number(ask(ASK.run))
+  }
   /** Puts a command on the tape. One that has no room waits until those before it are carried out. */
   const add = (...values: readonly number[]): void => {
-    if (length + values.length > tape.length) ask(ASK.run)
+    if (length + values.length > tape.length) runTape()
     tape.set(values, length)
     length += values.length
   }
@@ -117,6 +128,9 @@ export function openGpuQueue(): GpuQueue {
     get numBuffers() {
       return Atomics.load(control, LINE.numBuffers)
     },
+    get kernelMs() {
+      return kernelMs
+    },
     begin() {
       if (state === "closed") throw new Error("gpu: the queue is closed")
       if (state === "lost") open()
@@ -134,7 +148,7 @@ export function openGpuQueue(): GpuQueue {
     dispatch: (kernel, [x, y], parameters, buffers) =>
       add(COMMAND.dispatch, kernel, x, y, parameters.length, ...parameters, buffers.length, ...buffers),
     read: (buffer, offset, address, bytes) => add(COMMAND.read, buffer, offset, address, bytes),
-    run: () => void ask(ASK.run),
+    run: runTape,
     lose() {
       length = 0
       if (state === "open") ask(ASK.lose)

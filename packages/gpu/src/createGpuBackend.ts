@@ -20,7 +20,7 @@ import {
 } from "@consilium/kernels"
 import { createDeviceRows } from "./DeviceRows.ts"
 import { createGpuKernels } from "./GpuKernels.ts"
-import { openGpuQueue } from "./GpuQueue.ts"
+import { type GpuQueueOptions, openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
 import type { GpuSlab } from "./GpuSlab.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
@@ -50,8 +50,8 @@ export interface GpuBackend extends Backend {
  *
  * @throws Error in one line where there is no adapter, or the one there is computes wrongly
  */
-export function createGpuBackend(arena: Arena): GpuBackend {
-  const queue = openGpuQueue()
+export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): GpuBackend {
+  const queue = openGpuQueue(options)
   const kernels = createGpuKernels(queue)
   const scratch = createGpuScratch(queue)
   const context: GpuContext = { queue, kernels, scratch }
@@ -247,6 +247,7 @@ export function createGpuBackend(arena: Arena): GpuBackend {
       rows.settle()
       isStep = false
     },
+    ...(options.timesKernels === true && { kernelMs: () => queue.kernelMs }),
     endHost() {
       queue.lose()
       return true

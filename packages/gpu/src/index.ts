@@ -1,1 +1,5 @@
 export { createGpuBackend, type GpuBackend } from "./createGpuBackend.ts"
+export { findGpuAdapter } from "./findGpuAdapter.ts"
+export { type GpuLimits, measureGpuLimits } from "./measureGpuLimits.ts"
+export { type GpuAdapterInfo, modelWord } from "./openDevice.ts"
+export { sampleKernels } from "./sampleKernels.ts"

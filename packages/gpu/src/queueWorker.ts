@@ -1,6 +1,7 @@
 /** The worker of a GPU queue: it carries out what the caller asks, one thing after another, and sleeps between them. */
 import { createDeviceRunner, type DeviceRunner } from "./DeviceRunner.ts"
 import { ANSWER, ASK, type GpuLine, LINE } from "./GpuLine.ts"
+import { createKernelClock } from "./KernelClock.ts"
 import { openDevice } from "./openDevice.ts"
 
 declare const self: Worker
@@ -13,11 +14,11 @@ async function serve({ control, tape, text }: GpuLine): Promise<void> {
     if (ask === ASK.open) {
       runner?.destroy()
       const { device, info } = await openDevice()
-      runner = createDeviceRunner(device)
+      runner = createDeviceRunner(device, control[LINE.timesKernels] === 1 ? createKernelClock(device) : undefined)
       return JSON.stringify(info)
     }
-    if (ask === ASK.run) await runner!.run(tape, control[LINE.length]!)
-    else runner?.destroy()
+    if (ask === ASK.run) return String(await runner!.run(tape, control[LINE.length]!))
+    runner?.destroy()
     return ""
   }
   for (let numSeen = 0; ;) {
