@@ -1,6 +1,6 @@
-import { type Backend, createArena, type Format, type Slab } from "@consilium/kernels"
-import { noise } from "@consilium/tensor"
+import { createArena, type Format } from "@consilium/kernels"
 import { type BenchedBackend, createBackend } from "./createBackend.ts"
+import { computeRight, createProduct, repeatRows } from "./createProduct.ts"
 import { measureLimits } from "./measureLimits.ts"
 import { openSlabPool, packRandomSlab, type PackedSlab, type PoolShape } from "./openSlabPool.ts"
 import { requireNear, SAME_NUMBERS } from "./relativeError.ts"
@@ -21,9 +21,6 @@ const SHAPES = [
   { name: "matrix 2048 → 4096", kind: "matrix", numRows: 4096, numColumns: 2048, hasBias: false },
 ] as const
 type NamedShape = (typeof SHAPES)[number]
-
-/** Rows of x repeat after this many, so that a few rows of the reference check all of a backend's. */
-const NUM_ROW_KINDS = 2
 
 const MACHINE = "this machine"
 
@@ -76,7 +73,7 @@ interface Problem {
   readonly shape: NamedShape
   readonly format: Format
   readonly packed: PackedSlab
-  /** What each kind of row gives, `[NUM_ROW_KINDS, width]`. */
+  /** What each kind of row gives. */
   readonly right: Float32Array
 }
 
@@ -115,51 +112,6 @@ async function* measureBackend(
   } finally {
     arena.close()
   }
-}
-
-/** Returns what the reference makes of each kind of row. */
-function computeRight(shape: NamedShape, packed: PackedSlab): Float32Array {
-  const arena = createArena()
-  const backend = createBackend("reference", arena, 1)
-  const { run, output } = createProduct(backend, openSlabPool(backend, packed, 1).slabs, shape, NUM_ROW_KINDS)
-  run()
-  const right = output.slice()
-  arena.close()
-  return right
-}
-
-/** Repeats rows `[NUM_ROW_KINDS, width]` to `[numRows, width]`. */
-function repeatRows(kinds: Float32Array, numRows: number): Float32Array {
-  const width = kinds.length / NUM_ROW_KINDS
-  const rows = new Float32Array(numRows * width)
-  for (let t = 0; t < numRows; t++) {
-    const kind = t % NUM_ROW_KINDS
-    rows.set(kinds.subarray(kind * width, (kind + 1) * width), t * width)
-  }
-  return rows
-}
-
-interface Product {
-  /** Takes the next copy of the weights each time. */
-  readonly run: () => void
-  readonly output: Float32Array
-}
-
-function createProduct(backend: Backend, slabs: readonly Slab[], shape: NamedShape, numRows: number): Product {
-  const { arena } = backend
-  const [width, outWidth] =
-    shape.kind === "expert" ? [shape.hiddenSize, shape.hiddenSize] : [shape.numColumns, shape.numRows]
-  const x = arena.rows(numRows, width)
-  const out = arena.rows(numRows, outWidth)
-  x.values.set(repeatRows(noise(NUM_ROW_KINDS * width, 7, 1), numRows))
-  let next = 0
-  const run = (): void => {
-    const slab = slabs[next]!
-    next = (next + 1) % slabs.length
-    if (shape.kind === "expert") backend.expert(out, x, 0, numRows, slab)
-    else backend.matmul(out, x, numRows, slab)
-  }
-  return { run, output: out.values }
 }
 
 interface RateContext {
