@@ -74,6 +74,16 @@ export interface SuiteOptions {
   readonly report: (line: string) => void
 }
 
+/** What a run computes on beside the processor. */
+export interface Device {
+  /** In a word: `nvidia-geforce-rtx-4090`. */
+  readonly model: string
+  /** As its driver names itself. */
+  readonly name: string
+  /** Computed by the processor: figures say nothing of speed. */
+  readonly isSoftware: boolean
+}
+
 /** One question, answered by measurements. */
 export interface Suite {
   readonly name: string
@@ -83,6 +93,8 @@ export interface Suite {
   /** Whether format and backend are compared in one run, all unless one is asked for, rather than measured one at a time. */
   readonly compares: boolean
   readonly flags: readonly SuiteFlag[]
+  /** Whether it also runs on the backend of a GPU, where one asks for it. */
+  readonly runsOnGpu?: boolean
   /** Bars for each name and contender, or lines over `at`. */
   readonly plot: "bars" | "lines"
   /** What `at` counts, for the axis of lines. */
@@ -96,6 +108,8 @@ export interface Suite {
   /** What else names the record, from the suite's own flags: `qwen3-30b-a3b`. @throws Error saying what a flag expects */
   variant?(options: Pick<SuiteOptions, "flags" | "modelDir">): string | undefined
   /** Versions of the peers that run beside us, for the record. */
-  versions?(options: Pick<SuiteOptions, "root" | "flags">): Readonly<Record<string, string>>
+  versions?(options: Pick<SuiteOptions, "root" | "flags" | "backend">): Readonly<Record<string, string>>
+  /** Finds the device that it computes on; undefined where that is the processor. @throws Error in one line where there is none */
+  findDevice?(options: Pick<SuiteOptions, "backend">): Device | undefined
   run(options: SuiteOptions): AsyncIterable<Measurement>
 }

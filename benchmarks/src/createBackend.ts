@@ -2,16 +2,20 @@ import {
   type Arena,
   type Backend,
   bestIsa,
+  composeBackends,
   createReferenceBackend,
   createX64Backend,
   runnableIsas,
 } from "@consilium/kernels"
+import { createGpuBackend } from "@consilium/gpu"
 import { createOnnxBackend } from "@consilium/onnx"
 
-/** Every backend that a suite can be asked for, fastest first. */
+/** The processor's backends, fastest first: every suite that takes one can be asked for them. */
 export const BACKENDS = ["x64", "onnx", "reference"] as const
+/** The backend on a device of its own, for suites that run there. */
+export const GPU = "gpu"
 
-export type BenchedBackend = (typeof BACKENDS)[number]
+export type BenchedBackend = (typeof BACKENDS)[number] | typeof GPU
 
 /** Returns the backends that run on this machine, fastest first. */
 export function runnableBackends(): readonly [BenchedBackend, ...BenchedBackend[]] {
@@ -20,6 +24,7 @@ export function runnableBackends(): readonly [BenchedBackend, ...BenchedBackend[
 
 /**
  * Creates one backend by itself: what it does not support throws instead of going to the next, so that a figure is never another's.
+ * On a GPU it goes to the processor, as in the service.
  *
  * @param numThreads of each product
  */
@@ -31,5 +36,7 @@ export function createBackend(name: BenchedBackend, arena: Arena, numThreads: nu
       return createOnnxBackend(arena, { numThreads })
     case "reference":
       return createReferenceBackend(arena)
+    case GPU:
+      return composeBackends(arena, [createGpuBackend(arena), createBackend(runnableBackends()[0], arena, numThreads)])
   }
 }

@@ -2,6 +2,7 @@ import { balance } from "./balance.ts"
 import { cases } from "./cases.ts"
 import { engine } from "./engine.ts"
 import { fleet } from "./fleet.ts"
+import { gpu } from "./gpu.ts"
 import { kernels } from "./kernels.ts"
 import { knowledge } from "./knowledge.ts"
 import { layer } from "./layer.ts"
@@ -17,11 +18,11 @@ import { start } from "./start.ts"
 import { streams } from "./streams.ts"
 import type { Suite } from "./Suite.ts"
 
-export { BACKENDS, runnableBackends } from "./createBackend.ts"
+export { BACKENDS, type BenchedBackend, GPU, runnableBackends } from "./createBackend.ts"
 export { FIGURES } from "./figures.ts"
 export { SHAPES } from "./generate/parseShape.ts"
 export { readable, summarise, type Summary } from "./summarise.ts"
-export { FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
+export { type Device, FORMATS, type Measurement, type Suite, type SuiteOptions, type Unit, UNITS } from "./Suite.ts"
 
 /** Every suite, by the name that `bun run bench <name>` takes. */
 export const SUITES: readonly Suite[] = [
@@ -29,6 +30,7 @@ export const SUITES: readonly Suite[] = [
   cases,
   engine,
   fleet,
+  gpu,
   kernels,
   knowledge,
   layer,

@@ -15,6 +15,13 @@ test("machineSlug: machines with and without an instruction set keep their figur
   expect(machineSlug(machine)).not.toBe(machineSlug({ ...machine, numCores: 4 }))
 })
 
+test("machineSlug: a device's figures lie apart from its machine's own", () => {
+  const device = { model: "nvidia-l4", name: "NVIDIA 580.1", isSoftware: false }
+  expect(machineSlug({ cpu: "x", features: ["avx2"], numCores: 2, device })).toBe("x-avx2-2c-nvidia-l4")
+  expect(describeMachine(device).device).toEqual(device)
+  expect(describeMachine()).not.toHaveProperty("device")
+})
+
 test("describeMachine: this machine has cores and memory", () => {
   const { numCores, memoryGiB, cpu } = describeMachine()
   expect(numCores).toBeGreaterThan(0)

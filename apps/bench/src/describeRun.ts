@@ -8,7 +8,7 @@ import { type Command, measuredBy } from "./parseCommand.ts"
 /** What a record says beside what was measured: known before the run begins. */
 export type RunDescription = Omit<BenchRecord, "measurements" | "interrupted">
 
-/** Describes a run: what was asked, of which commit, on which machine, with which software. */
+/** Describes a run: what was asked, of which commit, on which machine, with which software. @throws Error in one line where the machine lacks the device that is asked for */
 export function describeRun(
   { suite, options }: Extract<Command, { kind: "suite" }>,
   args: readonly string[],
@@ -16,6 +16,7 @@ export function describeRun(
   const { name, question, compares, plot, axis, showsTail } = suite
   const { formats, backends, format, backend, numThreads, root } = options
   const takes = measuredBy(suite, options.flags)
+  const device = suite.findDevice?.(options)
   return {
     suite: name,
     question,
@@ -25,8 +26,8 @@ export function describeRun(
     command: `bun run bench ${publicArguments(args).join(" ")}`,
     commit: currentCommit(root),
     date: new Date().toISOString(),
-    machine: describeMachine(),
-    versions: { ...readVersions(root), ...suite.versions?.(options) },
+    machine: describeMachine(device),
+    versions: { ...readVersions(root, device !== undefined), ...suite.versions?.(options) },
     options: {
       ...(takes.includes("model") && { model: suite.modelName?.(options.flags) ?? basename(options.modelDir) }),
       ...(takes.includes("format") && { format: compares ? formats.join(" ") : format }),
@@ -45,9 +46,10 @@ export function publicArguments(args: readonly string[]): string[] {
   })
 }
 
-function readVersions(root: string): Record<string, string> {
+function readVersions(root: string, hasDevice: boolean): Record<string, string> {
   const read = (path: string): unknown => JSON.parse(readFileSync(join(root, path), "utf8"))
   const { version } = read("apps/bench/package.json") as { version: string }
   const { workspaces } = read("package.json") as { workspaces: { catalog: Record<string, string> } }
-  return { consilium: version, bun: Bun.version, onnxruntime: workspaces.catalog["onnxruntime-node"]! }
+  const { "onnxruntime-node": onnxruntime, webgpu } = workspaces.catalog
+  return { consilium: version, bun: Bun.version, onnxruntime: onnxruntime!, ...(hasDevice && { webgpu: webgpu! }) }
 }

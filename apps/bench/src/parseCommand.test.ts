@@ -49,6 +49,16 @@ test("parseCommand: a suite that compares takes all, and a part of it has anothe
   expect(some).toMatchObject({ options: { formats: ["int4"] }, recordName: "layer-int4" })
 })
 
+test("parseCommand: the backend of a GPU is for suites that run there, and never taken unless it is asked for", () => {
+  const onGpu = suite("engine", { takes: ["backend"], runsOnGpu: true })
+  const command = parseCommand(["engine", "--backend", "gpu"], [onGpu], "/repository")
+  expect(command).toMatchObject({ recordName: "engine-gpu", options: { backend: "gpu" } })
+  expect(parseCommand(["engine"], [onGpu], "/repository")).toMatchObject({
+    options: { backend: runnableBackends()[0] },
+  })
+  expect(() => parse("layer", "--backend", "gpu")).toThrow("--backend gpu: expected one of x64, onnx, reference")
+})
+
 test("parseCommand: someone else's service has no model, format or backend of ours", () => {
   expect(recordName("serve")).toContain("serve-consilium-mini-int8")
   expect(recordName("serve", "--url", "http://127.0.0.1:1")).toBe("serve")

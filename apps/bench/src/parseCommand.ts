@@ -1,4 +1,12 @@
-import { BACKENDS, FORMATS, runnableBackends, type Suite, type SuiteOptions } from "@consilium/benchmarks"
+import {
+  BACKENDS,
+  type BenchedBackend,
+  FORMATS,
+  GPU,
+  runnableBackends,
+  type Suite,
+  type SuiteOptions,
+} from "@consilium/benchmarks"
 import { availableParallelism } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
@@ -18,7 +26,7 @@ type AskedOptions = Omit<SuiteOptions, "cacheDir" | "signal" | "expect" | "repor
 const COMMON = {
   model: { value: "<dir>", purpose: "checkpoint to measure; the embedded model unless given" },
   format: { value: "<format>", purpose: `${FORMATS.join(", ")}` },
-  backend: { value: "<name>", purpose: `${BACKENDS.join(", ")}` },
+  backend: { value: "<name>", purpose: undefined },
 } as const
 const THREADS = { name: "threads", value: "<n>", purpose: "threads of every product; all cores unless given" }
 
@@ -50,7 +58,7 @@ function parseSuite(suite: Suite, args: readonly string[], root: string): Comman
   const own = suite.flags.map(({ name }) => name)
   const values = parseFlags(args, [...suite.takes, "threads", ...own], suite.name)
   const format = values.format === undefined ? undefined : oneOf("format", values.format, FORMATS)
-  const backend = values.backend === undefined ? undefined : oneOf("backend", values.backend, BACKENDS)
+  const backend = values.backend === undefined ? undefined : oneOf("backend", values.backend, backendsOf(suite))
   const numThreads = values.threads === undefined ? availableParallelism() : wholeNumber("threads", values.threads)
   const runnable = runnableBackends()
   const options: AskedOptions = {
@@ -81,6 +89,10 @@ function parseSuite(suite: Suite, args: readonly string[], root: string): Comman
     .toLowerCase()
     .replaceAll(/[^a-z0-9.]+/g, "-")
   return { kind: "suite", suite, options, recordName }
+}
+
+function backendsOf({ runsOnGpu }: Suite): readonly BenchedBackend[] {
+  return runsOnGpu === true ? [...BACKENDS, GPU] : BACKENDS
 }
 
 /** Returns which of the common options say something of a run. */
@@ -133,7 +145,8 @@ Example: bun run bench engine --format int4
 
 function helpOf(suite: Suite): string {
   const common = suite.takes.map((name) => {
-    const { value, purpose } = COMMON[name]
+    const { value } = COMMON[name]
+    const purpose = name === "backend" ? backendsOf(suite).join(", ") : COMMON[name].purpose
     const fallback =
       name === "model"
         ? ""

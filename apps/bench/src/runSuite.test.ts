@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true })
 })
 
-function run(suiteRun: Suite["run"]): Promise<number> {
+function run(suiteRun: Suite["run"], change: Partial<Suite> = {}): Promise<number> {
   const suite: Suite = {
     name: "fake",
     question: "?",
@@ -32,6 +32,7 @@ function run(suiteRun: Suite["run"]): Promise<number> {
     compares: false,
     flags: [],
     plot: "bars",
+    ...change,
     run: suiteRun,
   }
   const command = parseCommand(["fake"], [suite], root)
@@ -95,6 +96,21 @@ test("runSuite: a suite that throws keeps what it measured before", async () => 
   })
   expect(code).toBe(1)
   expect(recorded().record.interrupted).toBe("no such kernel, after 1 measurements")
+})
+
+test("runSuite: a machine without the device that a suite computes on is told so, and records nothing", async () => {
+  const findDevice = (): never => {
+    throw new Error("expected an adapter, found none")
+  }
+  let hasRun = false
+  const measure = async function* () {
+    hasRun = true
+    yield one
+  }
+  expect(await run(measure, { findDevice })).toBe(1)
+  expect(hasRun).toBe(false)
+  expect(console.error).toHaveBeenCalledWith("expected an adapter, found none")
+  expect(readdirSync(root)).not.toContain("benchmarks")
 })
 
 test("runSuite: listens to Ctrl-C while it runs only", async () => {

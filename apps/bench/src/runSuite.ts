@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { createProgress, type Progress } from "./createProgress.ts"
-import { describeRun } from "./describeRun.ts"
+import { describeRun, type RunDescription } from "./describeRun.ts"
 import { markdownTable } from "./markdownTable.ts"
 import type { Command } from "./parseCommand.ts"
-import { writeRecord } from "./writeRecord.ts"
+import { describeDevice, writeRecord } from "./writeRecord.ts"
 
 type SuiteCommand = Extract<Command, { kind: "suite" }>
 
@@ -23,10 +23,11 @@ const INTERRUPTED = 130
  */
 export async function runSuite(command: SuiteCommand, args: readonly string[]): Promise<number> {
   const { suite, options, recordName } = command
+  const run = describe(command, args)
+  if (run === undefined) return 1
   const progress = createProgress(process.stderr)
   const cacheDir = mkdtempSync(join(tmpdir(), "consilium-bench-"))
   const removeCache = (): void => rmSync(cacheDir, { recursive: true, force: true })
-  const run = describeRun(command, args)
   const measurements: Measurement[] = []
 
   const record = (interrupted?: string): void => {
@@ -34,7 +35,9 @@ export async function runSuite(command: SuiteCommand, args: readonly string[]): 
     if (measurements.length === 0) return
     const made = { ...run, ...(interrupted !== undefined && { interrupted }), measurements }
     const path = writeRecord(join(options.root, "benchmarks/results"), recordName, made)
+    const { device } = run.machine
     console.log(`\n${suite.question}\n\n${markdownTable(measurements, suite)}\n`)
+    if (device !== undefined) console.log(`${describeDevice(device)}\n`)
     console.log(`recorded: ${relative(options.root, path)}.{md,json,svg}`)
   }
   const { signal, stopListening } = listenForInterrupt(() => record(`interrupted after ${progress.done()}`))
@@ -53,6 +56,16 @@ export async function runSuite(command: SuiteCommand, args: readonly string[]): 
     stopListening()
     process.off("exit", removeCache)
     removeCache()
+  }
+}
+
+/** Describes the run; where the machine lacks what it is to run on, says so and returns undefined. */
+function describe(command: SuiteCommand, args: readonly string[]): RunDescription | undefined {
+  try {
+    return describeRun(command, args)
+  } catch (error) {
+    console.error((error as Error).message)
+    return undefined
   }
 }
 

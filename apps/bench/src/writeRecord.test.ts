@@ -60,3 +60,15 @@ test("writeRecord: another machine's figures stay", () => {
   expect(second).not.toBe(first)
   expect(readdirSync(dir)).toHaveLength(2)
 })
+
+test("writeRecord: names the device that was computed on, and says of a software adapter that it has no figures of speed", () => {
+  const device = { model: "nvidia-l4", name: "NVIDIA 580.1", isSoftware: false }
+  const textOf = (computedOn: typeof device): string => {
+    const path = writeRecord(dir, "layer", { ...record, machine: { ...record.machine, device: computedOn } })
+    expect(path).toContain(`some-chip-avx2-2c-${computedOn.model}`)
+    return readFileSync(`${path}.md`, "utf8")
+  }
+  expect(textOf(device)).toContain("Computed on nvidia-l4 (NVIDIA 580.1).")
+  expect(textOf({ model: "swiftshader", name: "driver 5", isSoftware: true })).toContain("no figures of speed")
+  expect(readFileSync(`${writeRecord(dir, "layer", record)}.md`, "utf8")).not.toContain("Computed on")
+})

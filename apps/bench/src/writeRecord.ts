@@ -1,3 +1,4 @@
+import type { Device } from "@consilium/benchmarks"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { BenchRecord } from "./BenchRecord.ts"
@@ -34,6 +35,14 @@ function encodeRecord(record: BenchRecord): string {
   return `${text.replaceAll(/"samples:(\d+)"/g, (_, index: string) => lines[Number(index)]!)}\n`
 }
 
+/** Names the device; of one that is computed by the processor, says what its figures are not. */
+export function describeDevice({ model, name, isSoftware }: Device): string {
+  const device = `Computed on ${model} (${name})`
+  return isSoftware
+    ? `**${device}: a software adapter, which the processor computes. These are no figures of speed.**`
+    : `${device}.`
+}
+
 function describeRecord(file: string, record: BenchRecord): string {
   const { machine, options, versions } = record
   const settings = Object.entries(options).map(([key, value]) => `${key} ${value}`)
@@ -45,6 +54,7 @@ function describeRecord(file: string, record: BenchRecord): string {
     record.question,
     "",
     ...(record.interrupted === undefined ? [] : [`**Ended early: ${record.interrupted}.**`, ""]),
+    ...(machine.device === undefined ? [] : [describeDevice(machine.device), ""]),
     markdownTable(record.measurements, record),
     "",
     `![plot](${file}.svg)`,
