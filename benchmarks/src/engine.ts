@@ -1,16 +1,26 @@
+import { findGpuAdapter, measureGpuLimits } from "@consilium/gpu"
 import { loadModelConfig } from "@consilium/model"
+import { GPU } from "./createBackend.ts"
 import { describeVariant, type EngineModel, MODEL_FLAGS, nameModel, prepareEngineModel } from "./engineModel.ts"
-import { decodeMeasurements, describeStreams, memoryMeasurements, prefillMeasurements } from "./engines/describeRace.ts"
-import { installPeers, parsePeers, peerVersion } from "./engines/installPeers.ts"
+import {
+  decodeMeasurements,
+  describeStreams,
+  memoryMeasurements,
+  prefillMeasurements,
+  type ReadLimit,
+} from "./engines/describeRace.ts"
+import { installPeers, parsePeers, peerBuild, peerVersion } from "./engines/installPeers.ts"
+import { tellSkipped } from "./engines/tellSkipped.ts"
 import { raceEngines } from "./engines/raceEngines.ts"
 import { runLlamaBench } from "./engines/runLlamaBench.ts"
-import { type Engines, LLAMA, startEngines } from "./engines/startEngines.ts"
+import { type Engines, type EngineWork, LLAMA, startEngines } from "./engines/startEngines.ts"
 import type { MemoryUse } from "./engines/TimedEngine.ts"
 import { measureLimits } from "./measureLimits.ts"
 import type { Measurement, Suite, SuiteOptions } from "./Suite.ts"
 
-const PROMPT_LENGTH = 512
-const NUM_STEPS = 128
+const WORK = { promptLength: 512, numSteps: 128 }
+/** Of a device that the processor computes, whose figures say nothing: so much that all of it runs. */
+const SOFTWARE_WORK = { promptLength: 16, numSteps: 4 }
 /** How often each engine runs how many streams: a rival takes a minute for a round of 16. */
 const RACES = [
   { numStreams: 1, numRounds: 5 },
@@ -22,6 +32,7 @@ const MAX_STREAMS = 16
 const IDLE_MS = 500
 
 const MACHINE = "this machine"
+const DEVICE = "this device"
 const IK = "ik_llama.cpp Q4_0"
 
 /** The model's step alone, without sampling, HTTP or text: ours and, with the same shape, threads and token ids, rivals'. */
@@ -37,46 +48,74 @@ export const engine: Suite = {
     { name: "ik", value: "<path>", purpose: "llama-bench of an ik_llama.cpp that you built: runs the peer's file" },
   ],
   plot: "bars",
+  runsOnGpu: true,
   modelName: nameModel,
   variant: describeVariant,
-  versions: ({ root, flags }) => (parsePeers(flags.peers).length === 0 ? {} : { "node-llama-cpp": peerVersion(root) }),
+  versions: ({ root, flags, backend }) =>
+    parsePeers(flags.peers).length === 0 ? {} : { "node-llama-cpp": peerVersion(root, peerBuild(backend)) },
+  findDevice: ({ backend }) => (backend === GPU ? findGpuAdapter() : undefined),
   async *run(options) {
-    const { root, flags, numThreads, signal, expect, report } = options
-    const obstacle = parsePeers(flags.peers).length === 0 ? "not asked for" : installPeers(root, report)
-    const model = await prepareEngineModel(options, obstacle === undefined || flags.ik !== undefined)
-    if (flags.peers !== undefined) tellSkipped(LLAMA, obstacle ?? model.ggufObstacle)
+    const { root, flags, backend, signal, expect, report } = options
+    const build = peerBuild(backend)
+    const obstacle = parsePeers(flags.peers).length === 0 ? "not asked for" : installPeers(root, build, report)
+    const ikPath = backend === GPU ? undefined : flags.ik
+    if (flags.ik !== ikPath) tellSkipped(IK, "it runs on the processor")
+    const model = await prepareEngineModel(options, obstacle === undefined || ikPath !== undefined)
+    if (flags.peers !== undefined) tellSkipped(LLAMA[build], obstacle ?? model.ggufObstacle)
 
-    const work = { promptLength: promptLengthOf(model), numSteps: NUM_STEPS }
-    const engines = await startEngines(model, { ...work, maxStreams: MAX_STREAMS }, obstacle === undefined, options)
-    const readers = { name: MACHINE, contender: `read, ${numThreads} threads` }
-    const rivals = [...[...engines.keys()].slice(1), ...(flags.ik === undefined ? [] : [IK])]
+    const isSoftware = backend === GPU && findGpuAdapter().isSoftware
+    const work = limitWork(isSoftware ? SOFTWARE_WORK : WORK, model)
+    const peer = obstacle === undefined ? build : undefined
+    const engines = await startEngines(model, { ...work, maxStreams: MAX_STREAMS }, peer, options)
+    const { readers, read } = readLimit(options)
+    // What a device holds is not resident.
+    const memory = backend === GPU ? 0 : 1
+    const rivals = [...[...engines.keys()].slice(1), ...(ikPath === undefined ? [] : [IK])]
     try {
-      const numOthers = 1 + (flags.ik === undefined ? 0 : 2)
-      expect(engines.size * (RACES.length + 3) + RACES.length + numOthers)
-      for (const { numStreams, numRounds } of RACES) {
+      const numOthers = 1 + (ikPath === undefined ? 0 : 2)
+      expect(engines.size * (RACES.length + 2 + memory) + RACES.length + numOthers)
+      for (const { numStreams, numRounds: usualRounds } of RACES) {
+        const numRounds = isSoftware ? 1 : usualRounds
         report(`warming up, ${describeStreams(numStreams)}`)
         await warmUp(engines, numStreams, work.promptLength, signal)
-        if (numStreams === 1) yield* memoryMeasurements(await readMemory(engines), rivals)
-        const before = numStreams === 1 ? measureLimits(numThreads) : undefined
+        if (numStreams === 1 && memory === 1) yield* memoryMeasurements(await readMemory(engines), rivals)
+        const before = numStreams === 1 ? read() : undefined
         report(`prefill ${work.promptLength} and decode, ${describeStreams(numStreams)}`)
         const race = await raceEngines(engines, { ...work, numStreams, numRounds, signal })
         // Memory's speed moves with whoever else uses it: it is taken right before and right after what is held against it.
-        const after = numStreams === 1 ? measureLimits(numThreads) : undefined
+        const after = numStreams === 1 ? read() : undefined
         if (before !== undefined && after !== undefined)
-          yield { ...readers, unit: "GB/s", samples: [...before.readAllThreads, ...after.readAllThreads] }
+          yield { ...readers, unit: "GB/s", samples: [...before, ...after] }
         if (numStreams === 1) yield* prefillMeasurements(race, work.promptLength, rivals)
         yield* decodeMeasurements(race, numStreams, rivals, readers)
       }
     } finally {
       for (const started of engines.values()) await started.close()
     }
-    if (flags.ik !== undefined) yield* measureIk(model, flags.ik, work, options)
+    if (ikPath !== undefined) yield* measureIk(model, ikPath, work, options)
   },
 }
 
-function promptLengthOf({ sourceDir }: EngineModel): number {
+/** Names the memory that weights are read from, and what measures its GB/s; that returns undefined where it cannot. */
+function readLimit({ backend, numThreads }: Pick<SuiteOptions, "backend" | "numThreads">): {
+  readonly readers: ReadLimit
+  readonly read: () => readonly number[] | undefined
+} {
+  if (backend !== GPU) {
+    const readers = { name: MACHINE, contender: `read, ${numThreads} threads` }
+    return { readers, read: () => measureLimits(numThreads)?.readAllThreads }
+  }
+  const read = (): number[] => measureGpuLimits().readBytesPerSec.map((perSec) => perSec / 1e9)
+  return { readers: { name: DEVICE, contender: "read" }, read }
+}
+
+/** Tokens of a prompt, and steps after it. */
+type Work = Pick<EngineWork, "promptLength" | "numSteps">
+
+/** Returns the work with a prompt that the model's context has room for. */
+function limitWork({ promptLength, numSteps }: Work, { sourceDir }: EngineModel): Work {
   const { contextLength } = loadModelConfig(sourceDir).config
-  return Math.min(PROMPT_LENGTH, contextLength - NUM_STEPS - 1)
+  return { promptLength: Math.min(promptLength, contextLength - numSteps - 1), numSteps }
 }
 
 /** Has every page and buffer touched that the race will use. */
@@ -99,7 +138,7 @@ async function readMemory(engines: Engines): Promise<ReadonlyMap<string, MemoryU
 async function* measureIk(
   { ggufPath, ggufObstacle }: EngineModel,
   path: string,
-  work: { readonly promptLength: number; readonly numSteps: number },
+  work: Work,
   { numThreads, signal, report }: SuiteOptions,
 ): AsyncIterable<Measurement> {
   if (ggufPath === undefined) return tellSkipped(IK, ggufObstacle)
@@ -119,9 +158,4 @@ async function* measureIk(
     if (signal.aborted) throw error
     tellSkipped(IK, (error as Error).message)
   }
-}
-
-/** Says once, where it stays to be read, why an engine that was asked for does not run. */
-function tellSkipped(name: string, obstacle: string | undefined): void {
-  if (obstacle !== undefined) console.error(`\n  ${name} is skipped: ${obstacle}`)
 }

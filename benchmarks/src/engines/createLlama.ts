@@ -1,3 +1,4 @@
+import { modelWord } from "@consilium/gpu"
 import { statSync } from "node:fs"
 import { type TimedEngine, tokenId } from "./TimedEngine.ts"
 
@@ -10,6 +11,8 @@ export interface LlamaOptions {
   readonly promptLength: number
   /** Most positions of a sequence. */
   readonly capacity: number
+  /** The GPU that all of the model must run on; the processor unless given. */
+  readonly device?: string
 }
 
 /** The binding under `LlamaContext`: llama_decode and nothing around it. Private to the package, hence its exact version. */
@@ -30,6 +33,7 @@ interface LlamaContext {
 interface LlamaModule {
   readonly LlamaLogLevel: { readonly error: unknown }
   getLlama(options: object): Promise<{
+    getGpuDeviceNames(): Promise<string[]>
     loadModel(options: object): Promise<{ createContext(options: object): Promise<LlamaContext> }>
   }>
 }
@@ -39,13 +43,13 @@ interface LlamaModule {
  *
  * A context for exactly as many sequences as decode together; one batch for the whole prompt; flash attention as llama.cpp chooses; logits
  * of the last token only; llama_decode called directly, which spares the package's queue and its sampler. The file is read, not
- * mapped: as fast once loaded, and a third less resident memory, since weights are repacked anyway.
+ * mapped: as fast once loaded, and a third less resident memory, since weights are repacked anyway. On a GPU all layers are its own.
  */
 export async function createLlama(options: LlamaOptions): Promise<TimedEngine> {
-  const { ggufPath, vocabSize, numThreads, promptLength, capacity } = options
+  const { ggufPath, vocabSize, numThreads, promptLength, capacity, device } = options
   const { getLlama, LlamaLogLevel } = (await import(Bun.resolveSync("node-llama-cpp", options.peersDir))) as LlamaModule
   const llama = await getLlama({
-    gpu: false,
+    gpu: device === undefined ? false : "vulkan",
     build: "never",
     skipDownload: true,
     maxThreads: numThreads,
@@ -53,7 +57,9 @@ export async function createLlama(options: LlamaOptions): Promise<TimedEngine> {
     // Standard output is for answers.
     logger: (_level: unknown, message: string) => console.error(message),
   })
-  const model = await llama.loadModel({ modelPath: ggufPath, gpuLayers: 0, useMmap: false })
+  if (device !== undefined) checkDevices(await llama.getGpuDeviceNames(), device)
+  const gpuLayers = device === undefined ? 0 : "max"
+  const model = await llama.loadModel({ modelPath: ggufPath, gpuLayers, useMmap: false })
   let context: LlamaContext | undefined
   let numStreams = 0
   let position = 0
@@ -95,7 +101,7 @@ export async function createLlama(options: LlamaOptions): Promise<TimedEngine> {
       const addon = await open(streams)
       for (let stream = 0; stream < streams; stream++) addon.disposeSequence(stream)
       const prefillMs = await prefill(addon, numTokens)
-      checkThreads(context!, numThreads)
+      if (device === undefined) checkThreads(context!, numThreads)
       for (let stream = 1; stream < streams; stream++) await addon.copySequenceStateFromOtherSequence(stream, 0)
       position = numTokens
       return { prefillMs, firstStepMs: await stepOnce(addon) }
@@ -115,4 +121,13 @@ export async function createLlama(options: LlamaOptions): Promise<TimedEngine> {
 function checkThreads({ currentThreads }: LlamaContext, numThreads: number): void {
   if (currentThreads !== numThreads)
     throw new Error(`llama.cpp runs on ${currentThreads} threads instead of ${numThreads}: nothing to compare`)
+}
+
+/** It would share a model out among all devices that it sees, and sees no software adapter unless it is named. */
+export function checkDevices(names: readonly string[], device: string): void {
+  if (names.length === 1 && modelWord(names[0]!) === device) return
+  const found = names.length === 0 ? "none" : names.join(", ")
+  throw new Error(
+    `llama.cpp was expected to see ${device} alone, and sees ${found}: name it by its number, GGML_VK_VISIBLE_DEVICES=0`,
+  )
 }

@@ -84,13 +84,13 @@ describe("spawnEngine: consilium", () => {
   })
 })
 
-const hasPeers = existsSync(join(peersDir(root), "node_modules/node-llama-cpp"))
+const hasPeers = existsSync(join(peersDir(root, "cpu"), "node_modules/node-llama-cpp"))
 if (!hasPeers) console.log("skipped: llama.cpp reads our GGUF files (benchmarks/peers is not installed)")
 
 describe.skipIf(!hasPeers)("spawnEngine: node-llama-cpp", () => {
   test("loads a generated GGUF file and times prompts and steps of several streams", async () => {
     const { vocabSize } = loadModelConfig(model.sourceDir).config
-    const options = { ...SIZES, ggufPath: model.ggufPath!, vocabSize, peersDir: peersDir(root) }
+    const options = { ...SIZES, ggufPath: model.ggufPath!, vocabSize, peersDir: peersDir(root, "cpu") }
     const engine = await spawnEngine({ kind: "node-llama-cpp", options }, signal)
     try {
       for (const numStreams of [1, 4]) {

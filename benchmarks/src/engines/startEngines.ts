@@ -1,8 +1,10 @@
+import { findGpuAdapter } from "@consilium/gpu"
 import { formatsName, loadModelConfig, modelFormats } from "@consilium/model"
 import { type EngineModel, parseDense } from "../engineModel.ts"
 import type { SuiteOptions } from "../Suite.ts"
-import { peersDir } from "./installPeers.ts"
+import { type PeerBuild, peersDir } from "./installPeers.ts"
 import { type EngineSetup, type SpawnedEngine, spawnEngine } from "./spawnEngine.ts"
+import { tellSkipped } from "./tellSkipped.ts"
 
 /** Engines by the name under which they are recorded; ours is the first. */
 export type Engines = ReadonlyMap<string, SpawnedEngine>
@@ -14,8 +16,11 @@ export interface EngineWork {
   readonly numSteps: number
 }
 
-/** The recorded name of the one peer there is. */
-export const LLAMA = "node-llama-cpp Q4_0"
+/** The recorded name of the one peer there is, by its build. */
+export const LLAMA: Readonly<Record<PeerBuild, string>> = {
+  cpu: "node-llama-cpp Q4_0",
+  vulkan: "node-llama-cpp Vulkan Q4_0",
+}
 
 /** The recorded name of our engine. */
 function ourName({ backend, format, flags }: Pick<SuiteOptions, "backend" | "format" | "flags">): string {
@@ -23,14 +28,15 @@ function ourName({ backend, format, flags }: Pick<SuiteOptions, "backend" | "for
 }
 
 /**
- * Starts our engine and, where there is a GGUF file for it and it is wanted, node-llama-cpp; each in a process of its own.
+ * Starts our engine and, where there is a GGUF file for it and it is wanted, node-llama-cpp; each in a process of its own. A peer that does not start is left out, and says why.
  *
- * @throws Error in the words of the one that does not start; the others are ended
+ * @param peer the build of it that is installed; undefined where it is not wanted
+ * @throws Error in our engine's words when it does not start
  */
 export async function startEngines(
   model: EngineModel,
   work: EngineWork,
-  hasPeer: boolean,
+  peer: PeerBuild | undefined,
   options: SuiteOptions,
 ): Promise<Engines> {
   const { root, backend, numThreads, signal, report } = options
@@ -39,25 +45,30 @@ export async function startEngines(
   const capacity = promptLength + numSteps + 1
   const common = { numThreads, promptLength, capacity }
   const { preparedDir, sourceDir, ggufPath } = model
-  const setups: [name: string, EngineSetup][] = [
-    [ourName(options), { kind: "consilium", options: { ...common, preparedDir, sourceDir, backend, maxStreams } }],
-  ]
-  if (hasPeer && ggufPath !== undefined) {
-    const { vocabSize } = loadModelConfig(sourceDir).config
-    setups.push([
-      LLAMA,
-      { kind: "node-llama-cpp", options: { ...common, ggufPath, vocabSize, peersDir: peersDir(root) } },
-    ])
+  const start = (name: string, setup: EngineSetup): Promise<SpawnedEngine> => {
+    report(`loading ${name}`)
+    return spawnEngine(setup, signal)
   }
-  const engines = new Map<string, SpawnedEngine>()
+  const name = ourName(options)
+  const ours = { ...common, preparedDir, sourceDir, backend, maxStreams }
+  const engines = new Map([[name, await start(name, { kind: "consilium", options: ours })]])
+  if (peer === undefined || ggufPath === undefined) return engines
+  let rival: SpawnedEngine | undefined
   try {
-    for (const [name, setup] of setups) {
-      report(`loading ${name}`)
-      engines.set(name, await spawnEngine(setup, signal))
-    }
-    return engines
+    const { vocabSize } = loadModelConfig(sourceDir).config
+    const asked = { ...common, ggufPath, vocabSize, peersDir: peersDir(root, peer) }
+    const device = peer === "vulkan" ? { device: findGpuAdapter().model } : {}
+    rival = await start(LLAMA[peer], { kind: "node-llama-cpp", options: { ...asked, ...device } })
+    // Whether its device has room for its work shows in the first of it only.
+    await rival.begin(1, promptLength)
+    engines.set(LLAMA[peer], rival)
   } catch (error) {
-    for (const started of engines.values()) await started.close()
-    throw error
+    await rival?.close()
+    if (signal.aborted) {
+      await engines.get(name)!.close()
+      throw error
+    }
+    tellSkipped(LLAMA[peer], (error as Error).message)
   }
+  return engines
 }
