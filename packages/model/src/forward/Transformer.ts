@@ -7,12 +7,11 @@ import { moeLayer, readRouting, runOnDevice } from "@consilium/experts"
 import type { Routing } from "@consilium/gating"
 import type { Backend, Rows } from "@consilium/kernels"
 import type { ModelConfig } from "../ModelConfig.ts"
-import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import type { Shortlist } from "../sampling/index.ts"
 import { createLayers, type Layer } from "./createLayers.ts"
-import type { ModelExperts } from "./ModelExperts.ts"
 import { loadWeights } from "./loadWeights.ts"
 import type { StepBatch } from "./StepBatch.ts"
+import type { TransformerOptions } from "./TransformerOptions.ts"
 import { createScratch, type Scratch } from "./createScratch.ts"
 import { foresee, type MoeState } from "./foresee.ts"
 import { copyRows } from "./copyRows.ts"
@@ -53,19 +52,6 @@ export interface Transformer {
   routing(layer: number): Routing | undefined
   copyPrefix(fromSlot: number, toSlot: number, numPositions: number): void
   close(): void
-}
-
-export interface TransformerOptions {
-  readonly prepared: PreparedModel
-  readonly backend: Backend
-  readonly numSlots: number
-  readonly capacity: number
-  readonly maxRows: number
-  /** Most logits of one run; `numSlots` unless all rows' logits are wanted. */
-  readonly maxLogitRows?: number
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
-  /** Who holds the experts of layers with a router; the transformer itself, all awake, unless given. */
-  readonly experts?: ModelExperts
 }
 
 const NO_OPTIONS = {}

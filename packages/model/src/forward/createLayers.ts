@@ -12,7 +12,7 @@ import type { LayerConfig } from "../ModelConfig.ts"
 import { createNextMoe, type MoeState, type NextMoe } from "./foresee.ts"
 import { chooseCacheFormat, createAttentionLayer, createKvState, type LayerState } from "./LayerState.ts"
 import type { LayerSlabs, Weights } from "./loadWeights.ts"
-import type { TransformerOptions } from "./Transformer.ts"
+import type { TransformerOptions } from "./TransformerOptions.ts"
 
 /** A layer, ready to run. */
 export interface Layer {
