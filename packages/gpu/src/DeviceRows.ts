@@ -13,8 +13,8 @@ export interface DeviceRows {
   output(rows: CacheRows): BufferId
   /** Returns a buffer with the first rows, of which some are about to be written. */
   update(rows: CacheRows, numRows: number): BufferId
-  /** Returns the buffer of keys or values, which stay on the device from step to step. */
-  state(rows: CacheRows): BufferId
+  /** Returns the buffer of keys or values, which stay on the device from step to step; what the arena has is uploaded where it counts and is newer. */
+  state(rows: CacheRows, counts: boolean): BufferId
   /** Records the copy of rows to the arena, where the device is newer. */
   read(rows: CacheRows, firstRow: number, numRows: number): void
   /** Says that the arena is newer. */
@@ -84,8 +84,8 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       mirror.isNewer = true
       return mirror.buffer
     },
-    state(rows) {
-      const mirror = mirrorOf(rows)
+    state(rows, counts) {
+      const mirror = counts ? uploaded(rows, rows.span.bytes / rowBytes(rows)) : mirrorOf(rows)
       mirror.isNewer = mirror.isState = true
       return mirror.buffer
     },

@@ -1,11 +1,24 @@
+import { addScaledCode, type AddScaledKind } from "./addScaledKernel.ts"
+import { appendCode } from "./appendKernel.ts"
+import type { AttendKind } from "./AttendKind.ts"
+import { attendCode } from "./attendKernel.ts"
 import type { GpuQueue, KernelId } from "./GpuQueue.ts"
+import { mergeCode } from "./mergeKernel.ts"
+import { normCode, type NormKind } from "./normKernel.ts"
 import { productCode, type ProductKind } from "./productKernel.ts"
+import { rotateCode, type RotateKind } from "./rotateKernel.ts"
 import { rowsCode, type RowsKind, rowsName } from "./rowsKernel.ts"
 
 /** Kernels of the device that is open: each is generated and compiled when it is first wanted. */
 export interface GpuKernels {
   product(kind: ProductKind): KernelId
   rows(kind: RowsKind): KernelId
+  rotate(kind: RotateKind): KernelId
+  append(): KernelId
+  attend(kind: AttendKind): KernelId
+  merge(): KernelId
+  norm(kind: NormKind): KernelId
+  addScaled(kind: AddScaledKind): KernelId
 }
 
 export function createGpuKernels(queue: GpuQueue): GpuKernels {
@@ -21,5 +34,11 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
   return {
     product: (kind) => kernelOf(`product ${kind.format} ${kind.tile} ${kind.isGathered}`, () => productCode(kind)),
     rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind)),
+    rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind)),
+    append: () => kernelOf("append", appendCode),
+    attend: (kind) => kernelOf(`attend ${kind.shape} ${kind.vector}`, () => attendCode(kind)),
+    merge: () => kernelOf("merge", mergeCode),
+    norm: (kind) => kernelOf(`norm ${kind.isInPlace}`, () => normCode(kind)),
+    addScaled: (kind) => kernelOf(`addScaled ${kind.hasFactors}`, () => addScaledCode(kind)),
   }
 }

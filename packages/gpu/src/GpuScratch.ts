@@ -1,7 +1,18 @@
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 
 /** What a call keeps on the device between its kernels. */
-export type ScratchName = "wide" | "rows" | "scales" | "lookUp" | "gate" | "up" | "innerRows" | "innerScales"
+export type ScratchName =
+  | "wide"
+  | "rows"
+  | "scales"
+  | "lookUp"
+  | "gate"
+  | "up"
+  | "innerRows"
+  | "innerScales"
+  | "factors"
+  | "blockValues"
+  | "blockSums"
 
 export interface GpuScratch {
   /** Returns a buffer of at least so many bytes: the one of the last call, or a larger one in its place. */

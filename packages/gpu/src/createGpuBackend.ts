@@ -1,5 +1,5 @@
 /**
- * The backend on WebGPU: products, experts and the embedding on whatever GPU the system has a driver for.
+ * The backend on WebGPU: on whatever GPU the system has a driver for.
  *
  * Slabs are uploaded as they are packed and unpacked in the kernels. A call by itself uploads its rows, runs its kernels and reads its results back, in one submission; calls of
  * a step are recorded, and rows stay on the device until they are asked for.
@@ -7,7 +7,9 @@
 import { ptr } from "bun:ffi"
 import {
   type Arena,
+  type AttentionLayer,
   type Backend,
+  type CacheRows,
   checkWidths,
   type ExpertRows,
   isRotated,
@@ -16,22 +18,28 @@ import {
   type Rows,
   type Slab,
   type SlabLayout,
+  type SlotRows,
   StateLostError,
 } from "@consilium/kernels"
+import { addScaledRows } from "./addScaledRows.ts"
+import { checkHeadDim } from "./AttendKind.ts"
+import { attendRows } from "./attendRows.ts"
 import { createDeviceRows } from "./DeviceRows.ts"
+import { createGpuConstants } from "./GpuConstants.ts"
 import { createGpuKernels } from "./GpuKernels.ts"
 import { type GpuQueueOptions, openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
 import type { GpuSlab } from "./GpuSlab.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
 import { combineRows } from "./combineRows.ts"
+import { normRows } from "./normRows.ts"
 import { type ExpertRun, type GpuContext, multiplyRows, readyRows, runExperts } from "./runRows.ts"
 
-const OPS: ReadonlySet<Op> = new Set(["embed", "matmul", "expert", "experts", "combine"])
+const OPS: ReadonlySet<Op> = new Set(["embed", "matmul", "expert", "experts", "combine", "attend", "norm", "addScaled"])
 
 /** A run of rows. */
 interface RowRange {
-  readonly rows: Rows
+  readonly rows: CacheRows
   readonly firstRow: number
   readonly numRows: number
 }
@@ -54,7 +62,8 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const queue = openGpuQueue(options)
   const kernels = createGpuKernels(queue)
   const scratch = createGpuScratch(queue)
-  const context: GpuContext = { queue, kernels, scratch }
+  const constants = createGpuConstants(queue)
+  const context: GpuContext = { queue, kernels, scratch, constants }
   const rows = createDeviceRows(queue, arena)
   const open = new Set<GpuSlab>()
   let isStep = false
@@ -123,14 +132,14 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   return {
     name: "gpu",
     arena,
-    cacheFormats: [],
+    cacheFormats: ["f32"],
     get adapter() {
       return queue.adapter
     },
     deviceMemory() {
       if (queue.isLost) return { numBuffers: 0, bytes: 0 }
       const slabs = [...open].filter(({ generation }) => generation === queue.generation)
-      const bytes = slabs.reduce((sum, { layout }) => sum + layout.bytes, scratch.bytes + rows.bytes)
+      const bytes = slabs.reduce((sum, { layout }) => sum + layout.bytes, scratch.bytes + constants.bytes + rows.bytes)
       return { numBuffers: queue.numBuffers, bytes }
     },
     supports: (op) => OPS.has(op),
@@ -230,9 +239,44 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       )
     },
     combine: combineRows,
-    attend: () => refuse("attend"),
-    norm: () => refuse("norm"),
-    addScaled: () => refuse("addScaled"),
+    attend(out, qkv, slots, layer) {
+      checkHeadDim(layer.headDim)
+      const present = slots.filter(({ numRows }) => numRows > 0)
+      if (present.length === 0) return
+      const end = Math.max(...present.map(({ firstRow, numRows }) => firstRow + numRows))
+      call(
+        () => {
+          const onDevice = present.map((slot) => ({
+            ...slot,
+            keys: rows.state(slot.keys, slot.pastLength > 0),
+            values: rows.state(slot.values, slot.pastLength > 0),
+          }))
+          attendRows(context, rows.output(out), rows.update(qkv, end), onDevice, layer)
+        },
+        ...present.flatMap((slot) => attendedRanges(out, qkv, slot, layer)),
+      )
+    },
+    norm(out, x, numRows, weight, epsilon) {
+      if (numRows === 0) return
+      call(
+        () => {
+          const source = rows.input(x, numRows)
+          normRows(context, rows.output(out), source, numRows, weight, epsilon)
+        },
+        { rows: out, firstRow: 0, numRows },
+      )
+    },
+    addScaled(out, x, numRows, factors) {
+      if (numRows === 0) return
+      call(
+        () => {
+          const scales = factors && scratch.take("factors", numRows * 4)
+          if (scales !== undefined) queue.write(scales, ptr(factors!), numRows * 4)
+          addScaledRows(context, rows.update(out, numRows), rows.input(x, numRows), numRows, out.width, scales)
+        },
+        { rows: out, firstRow: 0, numRows },
+      )
+    },
     beginStep() {
       isStep = false
       begin()
@@ -269,6 +313,17 @@ function tokensOf({ order, topK }: ExpertRows): Int32Array {
   return order.map((assignment) => Math.floor(assignment / topK))
 }
 
-function refuse(op: Op): never {
-  throw new Error(`gpu: ${op} is not supported: it goes to the next backend`)
+/** What `attend` writes of one slot: its rows, and their keys and values. */
+function attendedRanges(
+  out: Rows,
+  qkv: Rows,
+  { firstRow, numRows, keys, values, capacity, pastLength }: SlotRows,
+  { numKvHeads }: AttentionLayer,
+): RowRange[] {
+  const ranges: RowRange[] = [out, qkv].map((rows) => ({ rows, firstRow, numRows }))
+  for (let head = 0; head < numKvHeads; head++) {
+    const from = head * capacity + pastLength
+    for (const rows of [keys, values]) ranges.push({ rows, firstRow: from, numRows })
+  }
+  return ranges
 }

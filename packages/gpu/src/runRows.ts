@@ -1,5 +1,6 @@
 /** The steps of a product and of experts, as commands of the queue: rows are made ready, multiplied, activated, multiplied again. */
 import { expertActivation, type ExpertActivation, type MatrixLayout, type SlabLayout } from "@consilium/kernels"
+import type { GpuConstants } from "./GpuConstants.ts"
 import type { GpuKernels } from "./GpuKernels.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuScratch, ScratchName } from "./GpuScratch.ts"
@@ -11,6 +12,7 @@ export interface GpuContext {
   readonly queue: GpuQueue
   readonly kernels: GpuKernels
   readonly scratch: GpuScratch
+  readonly constants: GpuConstants
 }
 
 /** Rows that a product reads. */

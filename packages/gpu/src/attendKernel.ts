@@ -1,0 +1,117 @@
+/**
+ * The kernel of attention: queries of one slot and one key head against the slot's keys and values, block by block.
+ *
+ * A workgroup takes a tile of queries (rows × the query heads of a key head), which share each load of keys and values. Positions are cut into blocks of 64, counted
+ * from the slot's first: a block gives each query its largest score, its sum of weights and its sum of weighed values, and blocks are merged in order of position.
+ * Where few workgroups see a long past, each takes one block, and the merge is a kernel of its own. Every sum has one order, so that a query's bits depend neither on
+ * the tile nor on the way.
+ *
+ * @see Milakov & Gimelshein, arXiv:1805.02867 (online softmax); Dao et al., FlashAttention, arXiv:2205.14135 §3.1
+ */
+import { type AttendKind, type AttendShape, BLOCK, LANES, SHAPES, THREADS } from "./AttendKind.ts"
+import { scoresCode, softmaxCode, valuesCode } from "./attendSteps.ts"
+
+/** WGSL: the first position that a query sees. It reads `shape.window`. */
+export const FIRST_SEEN_CODE = `
+fn first_seen(position: u32) -> u32 { return select(0u, position + 1u - shape.window, position >= shape.window); }`
+
+/**
+ * WGSL: a query's largest score and sum of weights, `running`, with a block's; then what the sums of values of both are scaled by.
+ *
+ * `LOWEST` is below all scores: an infinity may be folded away.
+ */
+export const MERGE_CODE = `
+const LOWEST = -3.0e38f;
+fn merged(running: vec2f, largest: f32, sum: f32) -> vec4f {
+  let both = max(running.x, largest);
+  let before = exp(running.x - both);
+  let block = exp(largest - both);
+  return vec4f(both, fma(running.y, before, sum * block), before, block);
+}`
+
+/**
+ * Returns the kernel's WGSL. Workgroups: one for all blocks, or blocks from `firstBlock` on where `numBlocks` is not 0; key heads of tiles.
+ *
+ * Buffers: qkv, keys, values, out; then, of each query, each block's sums of values, and its largest score and sum of weights.
+ */
+export function attendCode({ shape, vector }: AttendKind): string {
+  const plan: AttendShape = SHAPES[shape]
+  const { tile, chunk, numParts, numQueries } = plan
+  const queries = Array.from({ length: numQueries }, (_, r) => r)
+  const each = (line: (r: number) => string): string => queries.map(line).join("\n      ")
+  return `
+alias V = ${vector === 1 ? "f32" : `vec${vector}f`};
+struct Shape {
+  numHeads: u32, numKvHeads: u32, numVectors: u32, firstRow: u32, numRows: u32, pastLength: u32, capacity: u32,
+  window: u32, scale: u32, firstBlock: u32, numBlocks: u32,
+}
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> qkv: array<V>;
+@group(0) @binding(2) var<storage, read> keys: array<V>;
+@group(0) @binding(3) var<storage, read> values: array<V>;
+@group(0) @binding(4) var<storage, read_write> out: array<V>;
+@group(0) @binding(5) var<storage, read_write> block_values: array<V>;
+@group(0) @binding(6) var<storage, read_write> block_sums: array<vec2f>;
+var<workgroup> piece: array<V, ${BLOCK * (chunk + 1)}>;
+var<workgroup> piece_queries: array<V, ${tile * chunk}>;
+var<workgroup> weights: array<f32, ${BLOCK * (tile + 1)}>;
+var<workgroup> lanes: array<f32, ${tile * LANES}>;
+var<workgroup> running: array<vec4f, ${tile}>;
+${FIRST_SEEN_CODE}
+${MERGE_CODE}
+const UNSEEN = -1.0f;
+fn is_seen(key: u32, query: u32) -> bool {
+  let position = shape.pastLength + query / (shape.numHeads / shape.numKvHeads);
+  return key <= position && key >= first_seen(position);
+}
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let is_split = shape.numBlocks > 0u;
+  let heads_per_key = shape.numHeads / shape.numKvHeads;
+  let kv_head = id.y % shape.numKvHeads;
+  let cache = kv_head * shape.capacity;
+  let first_query = (id.y / shape.numKvHeads) * ${tile}u;
+  let last_query = min(first_query + ${tile}u, shape.numRows * heads_per_key) - 1u;
+  let first_position = shape.pastLength + first_query / heads_per_key;
+  let last_position = shape.pastLength + last_query / heads_per_key;
+  let begin = first_seen(first_position);
+  var block = begin - begin % ${BLOCK}u;
+  var last_block = last_position;
+  if (is_split) {
+    block = (shape.firstBlock + id.x) * ${BLOCK}u;
+    last_block = block;
+    if (block > last_position || block + ${BLOCK}u <= begin) { return; }
+  }
+  let column = thread % shape.numVectors;
+  let unit = thread / shape.numVectors;
+  let part = unit % ${numParts}u;
+  let first = (unit / ${numParts}u) * ${numQueries}u;
+  let is_active = first < ${tile}u;
+  ${queries.map((r) => `var o${r} = V();`).join(" ")}
+  if (thread < ${tile}u) { running[thread] = vec4f(LOWEST, 0.0, 0.0, 0.0); }
+  for (; block <= last_block; block += ${BLOCK}u) {
+    ${scoresCode(plan, vector)}
+    ${softmaxCode(plan)}
+    ${valuesCode(plan)}
+    if (is_active) {
+      ${each((r) => `o${r} = fma(o${r}, V(running[first + ${r}u].z), t${r} * running[first + ${r}u].w);`)}
+    }
+  }
+  if (!is_active || part > 0u) { return; }
+  ${each(
+    (r) => `if (first_query + first + ${r}u <= last_query) {
+        let query = first_query + first + ${r}u;
+        let row = (query / heads_per_key) * shape.numHeads + kv_head * heads_per_key + query % heads_per_key;
+        let sums = running[first + ${r}u];
+        if (is_split) {
+          let to = row * shape.numBlocks + id.x;
+          block_values[to * shape.numVectors + column] = o${r};
+          if (column == 0u) { block_sums[to] = sums.xy; }
+        } else {
+          out[(shape.firstRow * shape.numHeads + row) * shape.numVectors + column] = o${r} / sums.y;
+        }
+      }`,
+  )}
+}
+`
+}

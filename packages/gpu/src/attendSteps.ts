@@ -1,0 +1,119 @@
+/** What attention does with one block of positions, as pieces of WGSL: scores, softmax, weighed values. */
+import { type AttendKind, type AttendShape, BLOCK, LANES, PARTS, THREADS } from "./AttendKind.ts"
+
+/**
+ * `weights[key][query]` = scale · q·k, `LOWEST` where it is not seen. A thread takes a key and half of the queries.
+ *
+ * Keys and queries pass through shared memory, so that neighbouring threads read neighbouring words.
+ */
+export function scoresCode({ tile, chunk }: AttendShape, vector: AttendKind["vector"]): string {
+  const own = Array.from({ length: tile / 2 }, (_, r) => r)
+  const each = (line: (r: number) => string, separator = "\n        "): string => own.map(line).join(separator)
+  const components = vector === 1 ? [""] : [".x", ".y", ".z", ".w"].slice(0, vector)
+  const add = (r: number): string => components.map((at) => `s${r} = fma(q${r}${at}, k${at}, s${r});`).join(" ")
+  return `let key = thread % ${BLOCK}u;
+    let first_own = (thread / ${BLOCK}u) * ${own.length}u;
+    ${each((r) => `var s${r} = 0.0;`, " ")}
+    for (var c = 0u; c < shape.numVectors; c += ${chunk}u) {
+      workgroupBarrier();
+      for (var i = thread; i < ${BLOCK * chunk}u; i += ${THREADS}u) {
+        let position = min(block + i / ${chunk}u, last_position);
+        let at = c + i % ${chunk}u;
+        let k = keys[(cache + position) * shape.numVectors + min(at, shape.numVectors - 1u)];
+        piece[i + i / ${chunk}u] = select(V(), k, at < shape.numVectors);
+      }
+      for (var i = thread; i < ${tile * chunk}u; i += ${THREADS}u) {
+        let query = min(first_query + i / ${chunk}u, last_query);
+        let row = (shape.firstRow + query / heads_per_key) * (shape.numHeads + 2u * shape.numKvHeads);
+        let head = row + kv_head * heads_per_key + query % heads_per_key;
+        let at = c + i % ${chunk}u;
+        let q = qkv[head * shape.numVectors + min(at, shape.numVectors - 1u)];
+        piece_queries[i] = select(V(), q, at < shape.numVectors);
+      }
+      workgroupBarrier();
+      for (var j = 0u; j < ${chunk}u; j++) {
+        let k = piece[key * ${chunk + 1}u + j];
+        ${each((r) => `let q${r} = piece_queries[(first_own + ${r}u) * ${chunk}u + j]; ${add(r)}`)}
+      }
+    }
+    let scale = bitcast<f32>(shape.scale);
+    let own_query = first_query + first_own;
+    let to = key * ${tile + 1}u + first_own;
+    ${each((r) => `weights[to + ${r}u] = select(LOWEST, s${r} * scale, is_seen(block + key, min(own_query + ${r}u, last_query)));`, "\n    ")}`
+}
+
+/** `weights` = exp(score - the query's largest), `UNSEEN` where it is not seen; the block's sums are merged into `running`. */
+export function softmaxCode({ tile }: AttendShape): string {
+  const weight = `weights[k * ${tile + 1}u + query]`
+  return `workgroupBarrier();
+    let query = thread / ${LANES}u;
+    let is_query = query < ${tile}u;
+    var largest = LOWEST;
+    if (is_query) {
+      for (var k = thread % ${LANES}u; k < ${BLOCK}u; k += ${LANES}u) { largest = max(largest, ${weight}); }
+      lanes[thread] = largest;
+    }
+    workgroupBarrier();
+    if (is_query) {
+      for (var lane = 0u; lane < ${LANES}u; lane++) { largest = max(largest, lanes[query * ${LANES}u + lane]); }
+    }
+    workgroupBarrier();
+    if (is_query) {
+      var sum = 0.0;
+      for (var k = thread % ${LANES}u; k < ${BLOCK}u; k += ${LANES}u) {
+        let score = ${weight};
+        var weight = UNSEEN;
+        if (bitcast<u32>(score) != bitcast<u32>(LOWEST)) {
+          weight = exp(score - largest);
+          sum += weight;
+        }
+        ${weight} = weight;
+      }
+      lanes[thread] = sum;
+    }
+    workgroupBarrier();
+    if (is_query && thread % ${LANES}u == 0u) {
+      var sum = lanes[thread];
+      for (var lane = 1u; lane < ${LANES}u; lane++) { sum += lanes[thread + lane]; }
+      running[query] = merged(running[query].xy, largest, sum);
+    }
+    workgroupBarrier();`
+}
+
+/**
+ * `t0`, `t1` … of a thread's queries = Σ weight · value of its column, in the threads of part 0. Four parts of a block are summed each by itself, then in order.
+ *
+ * Where the tile's rows see different positions, what a row does not see is left out: there may be a NaN.
+ */
+export function valuesCode({ tile, numParts, numQueries }: AttendShape): string {
+  const queries = Array.from({ length: numQueries }, (_, r) => r)
+  const each = (line: (r: number) => string, separator = "\n        "): string => queries.map(line).join(separator)
+  const share = (r: number): string => `piece[(first + ${r}u) * shape.numVectors + column]`
+  return `let sees_all = first_position == last_position ||
+      (block >= first_seen(last_position) && block + ${BLOCK - 1}u <= first_position);
+    ${each((r) => `var t${r} = V();`, " ")}
+    for (var p = part; is_active && p < ${PARTS}u; p += ${numParts}u) {
+      ${each((r) => `var a${r} = V();`, " ")}
+      let end = min(last_position + 1u, block + (p + 1u) * ${BLOCK / PARTS}u);
+      for (var position = max(begin, block + p * ${BLOCK / PARTS}u); position < end; position++) {
+        let v = values[(cache + position) * shape.numVectors + column];
+        let at = (position - block) * ${tile + 1}u + first;
+        ${each((r) => `let w${r} = weights[at + ${r}u]; if (sees_all || bitcast<u32>(w${r}) != bitcast<u32>(UNSEEN)) { a${r} = fma(V(w${r}), v, a${r}); }`)}
+      }
+      ${each((r) => `t${r} += a${r};`, " ")}
+    }
+    ${
+      numParts === 1
+        ? ""
+        : `for (var p = 1u; p < ${PARTS}u; p++) {
+      workgroupBarrier();
+      if (is_active && part == p) {
+        ${each((r) => `${share(r)} = t${r};`)}
+      }
+      workgroupBarrier();
+      if (is_active && part == 0u) {
+        ${each((r) => `t${r} += ${share(r)};`)}
+      }
+    }`
+    }`
+}

@@ -1,0 +1,105 @@
+/**
+ * The kernel that makes queries and keys ready, in place: RMS norm over heads or over the whole projection, then the rotary embedding.
+ *
+ * A workgroup takes what is normed together, of one row: a head, or all heads of q or k.
+ */
+import type { AttentionLayer } from "@consilium/kernels"
+import { sumCode } from "./sumCode.ts"
+
+/** What its code is generated from; at least one of both is done. */
+export interface RotateKind {
+  readonly normsOver: "head" | "projection" | undefined
+  readonly rotates: boolean
+}
+
+/** Slots of one dispatch: those that fit its parameters. */
+export const ROTATED_SLOTS = 14
+const THREADS = 64
+
+/** Returns the kind of a layer; undefined where its queries and keys are ready as they are. */
+export function rotateKindOf({ qkNorm, rope }: AttentionLayer): RotateKind | undefined {
+  if (qkNorm === undefined && rope === undefined) return undefined
+  return { normsOver: qkNorm?.over, rotates: rope !== undefined }
+}
+
+/**
+ * Returns the kernel's WGSL. Workgroups: rows of the slots, one slot after the other; what is normed together.
+ *
+ * Buffers: qkv; the weights of q and k where there is a norm; cosines and sines where it rotates.
+ */
+export function rotateCode({ normsOver, rotates }: RotateKind): string {
+  const normed = (at: string): string =>
+    normsOver === undefined ? `qkv[start + ${at}]` : `qkv[start + ${at}] * factor * weight_of(${at}, is_key)`
+  const inputs = [
+    ...(normsOver === undefined ? [] : ["weights_q", "weights_k"]),
+    ...(rotates ? ["cosines", "sines"] : []),
+  ]
+  return `
+struct Shape {
+  numHeads: u32, numKvHeads: u32, headDim: u32, numPairs: u32, step: u32, partner: u32, epsilon: u32, unused: u32,
+  slots: array<vec4u, ${ROTATED_SLOTS}>,
+}
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
+${inputs.map((name, i) => `@group(0) @binding(${i + 2}) var<storage, read> ${name}: array<f32>;`).join("\n")}
+${normsOver === undefined ? "" : `${sumCode(THREADS)}\n${WEIGHT_CODE}`}
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+  var slot = 0u;
+  var index = id.x;
+  while (index >= shape.slots[slot].y) {
+    index -= shape.slots[slot].y;
+    slot++;
+  }
+  let row = (shape.slots[slot].x + index) * (shape.numHeads + 2u * shape.numKvHeads) * shape.headDim;
+  ${rotates ? "let angles = (shape.slots[slot].z + index) * shape.numPairs;" : ""}
+  ${normsOver === "projection" ? PROJECTION : HEAD}
+  let start = row + first_head * shape.headDim;
+  ${normsOver === undefined ? "" : FACTOR}
+  let singles = shape.headDim - 2u * shape.numPairs;
+  let items = shape.numPairs + singles;
+  for (var item = thread; item < num_heads * items; item += ${THREADS}u) {
+    let head = (item / items) * shape.headDim;
+    let i = item % items;
+    let is_pair = i < shape.numPairs;
+    let at = head + select(shape.numPairs + i, i * shape.step, is_pair);
+    let a = ${normed("at")};
+    if (!is_pair) {
+      qkv[start + at] = a;
+      continue;
+    }
+    ${
+      rotates
+        ? `let b = ${normed("(at + shape.partner)")};
+    let cosine = cosines[angles + i];
+    let sine = sines[angles + i];
+    qkv[start + at] = a * cosine - b * sine;
+    qkv[start + at + shape.partner] = b * cosine + a * sine;`
+        : ""
+    }
+  }
+}
+`
+}
+
+const HEAD = `let first_head = id.y;
+  let is_key = id.y >= shape.numHeads;
+  let num_heads = 1u;`
+
+const PROJECTION = `let first_head = id.y * shape.numHeads;
+  let is_key = id.y == 1u;
+  let num_heads = select(shape.numHeads, shape.numKvHeads, is_key);`
+
+const FACTOR = `let length = num_heads * shape.headDim;
+  var squares = 0.0;
+  for (var k = thread; k < length; k += ${THREADS}u) {
+    let value = qkv[start + k];
+    squares = fma(value, value, squares);
+  }
+  let factor = 1.0 / sqrt(sum_of(squares, thread) / f32(length) + bitcast<f32>(shape.epsilon));`
+
+const WEIGHT_CODE = `
+fn weight_of(at: u32, is_key: bool) -> f32 {
+  if (is_key) { return weights_k[at]; }
+  return weights_q[at];
+}`
