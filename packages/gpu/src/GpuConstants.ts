@@ -9,8 +9,17 @@ export interface GpuConstants {
   readonly bytes: number
 }
 
-/** Creates constants without any buffer yet. Buffers stay until the device is closed or lost, as the model's vectors do. */
+/** A buffer whose array nobody holds any more. */
+interface Orphan {
+  readonly buffer: BufferId
+  readonly generation: number
+  readonly bytes: number
+}
+
+/** Creates constants without any buffer yet. The buffer of an array that was collected is given back when another is taken. */
 export function createGpuConstants(queue: GpuQueue): GpuConstants {
+  const orphans: Orphan[] = []
+  const collected = new FinalizationRegistry<Orphan>((orphan) => void orphans.push(orphan))
   let known = new WeakMap<Float32Array, BufferId>()
   let [generation, bytes] = [0, 0]
   const forgetLost = (): void => {
@@ -18,14 +27,25 @@ export function createGpuConstants(queue: GpuQueue): GpuConstants {
     known = new WeakMap()
     ;[generation, bytes] = [queue.generation, 0]
   }
+  const giveBack = (): void => {
+    for (const orphan of orphans.splice(0)) {
+      if (orphan.generation !== generation) continue
+      queue.destroyBuffer(orphan.buffer)
+      bytes -= orphan.bytes
+    }
+  }
   return {
     take(values) {
       forgetLost()
-      const buffer = known.get(values) ?? queue.createBuffer(values.byteLength)
-      if (known.has(values)) return buffer
-      queue.write(buffer, ptr(values), values.byteLength)
+      const held = known.get(values)
+      if (held !== undefined) return held
+      giveBack()
+      const { byteLength } = values
+      const buffer = queue.createBuffer(byteLength)
+      queue.write(buffer, ptr(values), byteLength)
       known.set(values, buffer)
-      bytes += values.byteLength
+      collected.register(values, { buffer, generation, bytes: byteLength })
+      bytes += byteLength
       return buffer
     },
     get bytes() {
