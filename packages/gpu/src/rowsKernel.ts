@@ -60,7 +60,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let row = id.x;
   var most = 0u;
   for (var first = 0u; first < shape.stride; first += 256u) {
-    var values: vec4f;
+    var values = vec4f();
     for (var j = 0u; j < 4u; j++) {
       let k = first + thread + 64u * j;
       if (k < shape.width) { values[j] = load(row, k); }
