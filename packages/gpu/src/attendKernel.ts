@@ -37,8 +37,6 @@ fn merged(running: vec2f, largest: f32, sum: f32) -> vec4f {
 export function attendCode({ shape, vector }: AttendKind): string {
   const plan: AttendShape = SHAPES[shape]
   const { tile, chunk, numParts, numQueries } = plan
-  const queries = Array.from({ length: numQueries }, (_, r) => r)
-  const each = (line: (r: number) => string): string => queries.map(line).join("\n      ")
   return `
 alias V = ${vector === 1 ? "f32" : `vec${vector}f`};
 struct Shape {
@@ -87,31 +85,31 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let part = unit % ${numParts}u;
   let first = (unit / ${numParts}u) * ${numQueries}u;
   let is_active = first < ${tile}u;
-  ${queries.map((r) => `var o${r} = V();`).join(" ")}
+  var sums: array<V, ${numQueries}>;
   if (thread < ${tile}u) { running[thread] = vec4f(LOWEST, 0.0, 0.0, 0.0); }
   for (; block <= last_block; block += ${BLOCK}u) {
     ${scoresCode(plan, vector)}
     ${softmaxCode(plan)}
     ${valuesCode(plan)}
     if (is_active) {
-      ${each((r) => `o${r} = fma(o${r}, V(running[first + ${r}u].z), t${r} * running[first + ${r}u].w);`)}
+      for (var r = 0u; r < ${numQueries}u; r++) {
+        sums[r] = fma(sums[r], V(running[first + r].z), block_sum[r] * running[first + r].w);
+      }
     }
   }
   if (!is_active || part > 0u) { return; }
-  ${each(
-    (r) => `if (first_query + first + ${r}u <= last_query) {
-        let query = first_query + first + ${r}u;
-        let row = (query / heads_per_key) * shape.numHeads + kv_head * heads_per_key + query % heads_per_key;
-        let sums = running[first + ${r}u];
-        if (is_split) {
-          let to = row * shape.numBlocks + id.x;
-          block_values[to * shape.numVectors + column] = o${r};
-          if (column == 0u) { block_sums[to] = sums.xy; }
-        } else {
-          out[(shape.firstRow * shape.numHeads + row) * shape.numVectors + column] = o${r} / sums.y;
-        }
-      }`,
-  )}
+  for (var r = 0u; r < ${numQueries}u; r++) {
+    let query = first_query + first + r;
+    if (query > last_query) { continue; }
+    let row = (query / heads_per_key) * shape.numHeads + kv_head * heads_per_key + query % heads_per_key;
+    if (is_split) {
+      let to = row * shape.numBlocks + id.x;
+      block_values[to * shape.numVectors + column] = sums[r];
+      if (column == 0u) { block_sums[to] = running[first + r].xy; }
+    } else {
+      out[(shape.firstRow * shape.numHeads + row) * shape.numVectors + column] = sums[r] / running[first + r].y;
+    }
+  }
 }
 `
 }

@@ -1,4 +1,8 @@
-/** What attention does with one block of positions, as pieces of WGSL: scores, softmax, weighed values. */
+/**
+ * What attention does with one block of positions, as pieces of WGSL: scores, softmax, weighed values.
+ *
+ * What is declared in a loop is given its zero there: Tint's SPIR-V zeroes what has none once a call, not once a turn.
+ */
 import { type AttendKind, type AttendShape, BLOCK, LANES, PARTS, THREADS } from "./AttendKind.ts"
 
 /**
@@ -7,13 +11,11 @@ import { type AttendKind, type AttendShape, BLOCK, LANES, PARTS, THREADS } from 
  * Keys and queries pass through shared memory, so that neighbouring threads read neighbouring words.
  */
 export function scoresCode({ tile, chunk }: AttendShape, vector: AttendKind["vector"]): string {
-  const own = Array.from({ length: tile / 2 }, (_, r) => r)
-  const each = (line: (r: number) => string, separator = "\n        "): string => own.map(line).join(separator)
+  const numOwn = tile / 2
   const components = vector === 1 ? [""] : [".x", ".y", ".z", ".w"].slice(0, vector)
-  const add = (r: number): string => components.map((at) => `s${r} = fma(q${r}${at}, k${at}, s${r});`).join(" ")
   return `let key = thread % ${BLOCK}u;
-    let first_own = (thread / ${BLOCK}u) * ${own.length}u;
-    ${each((r) => `var s${r} = 0.0;`, " ")}
+    let first_own = (thread / ${BLOCK}u) * ${numOwn}u;
+    var scores = array<f32, ${numOwn}>();
     for (var c = 0u; c < shape.numVectors; c += ${chunk}u) {
       workgroupBarrier();
       for (var i = thread; i < ${BLOCK * chunk}u; i += ${THREADS}u) {
@@ -33,13 +35,16 @@ export function scoresCode({ tile, chunk }: AttendShape, vector: AttendKind["vec
       workgroupBarrier();
       for (var j = 0u; j < ${chunk}u; j++) {
         let k = piece[key * ${chunk + 1}u + j];
-        ${each((r) => `let q${r} = piece_queries[(first_own + ${r}u) * ${chunk}u + j]; ${add(r)}`)}
+        for (var r = 0u; r < ${numOwn}u; r++) {
+          let q = piece_queries[(first_own + r) * ${chunk}u + j];
+          ${components.map((at) => `scores[r] = fma(q${at}, k${at}, scores[r]);`).join(" ")}
+        }
       }
     }
-    let scale = bitcast<f32>(shape.scale);
-    let own_query = first_query + first_own;
-    let to = key * ${tile + 1}u + first_own;
-    ${each((r) => `weights[to + ${r}u] = select(LOWEST, s${r} * scale, is_seen(block + key, min(own_query + ${r}u, last_query)));`, "\n    ")}`
+    for (var r = 0u; r < ${numOwn}u; r++) {
+      let is_own_seen = is_seen(block + key, min(first_query + first_own + r, last_query));
+      weights[key * ${tile + 1}u + first_own + r] = select(LOWEST, scores[r] * bitcast<f32>(shape.scale), is_own_seen);
+    }`
 }
 
 /** `weights` = exp(score - the query's largest), `UNSEEN` where it is not seen; the block's sums are merged into `running`. */
@@ -81,39 +86,40 @@ export function softmaxCode({ tile }: AttendShape): string {
 }
 
 /**
- * `t0`, `t1` … of a thread's queries = Σ weight · value of its column, in the threads of part 0. Four parts of a block are summed each by itself, then in order.
+ * `block_sum` of a thread's queries = Σ weight · value of its column, in the threads of part 0. A block's four parts are summed each by itself, then in order.
  *
  * Where the tile's rows see different positions, what a row does not see is left out: there may be a NaN.
  */
 export function valuesCode({ tile, numParts, numQueries }: AttendShape): string {
-  const queries = Array.from({ length: numQueries }, (_, r) => r)
-  const each = (line: (r: number) => string, separator = "\n        "): string => queries.map(line).join(separator)
-  const share = (r: number): string => `piece[(first + ${r}u) * shape.numVectors + column]`
   return `let sees_all = first_position == last_position ||
       (block >= first_seen(last_position) && block + ${BLOCK - 1}u <= first_position);
-    ${each((r) => `var t${r} = V();`, " ")}
+    var block_sum = array<V, ${numQueries}>();
     for (var p = part; is_active && p < ${PARTS}u; p += ${numParts}u) {
-      ${each((r) => `var a${r} = V();`, " ")}
+      var part_sum = array<V, ${numQueries}>();
       let end = min(last_position + 1u, block + (p + 1u) * ${BLOCK / PARTS}u);
       for (var position = max(begin, block + p * ${BLOCK / PARTS}u); position < end; position++) {
         let v = values[(cache + position) * shape.numVectors + column];
-        let at = (position - block) * ${tile + 1}u + first;
-        ${each((r) => `let w${r} = weights[at + ${r}u]; if (sees_all || bitcast<u32>(w${r}) != bitcast<u32>(UNSEEN)) { a${r} = fma(V(w${r}), v, a${r}); }`)}
+        for (var r = 0u; r < ${numQueries}u; r++) {
+          let w = weights[(position - block) * ${tile + 1}u + first + r];
+          if (sees_all || bitcast<u32>(w) != bitcast<u32>(UNSEEN)) { part_sum[r] = fma(V(w), v, part_sum[r]); }
+        }
       }
-      ${each((r) => `t${r} += a${r};`, " ")}
+      for (var r = 0u; r < ${numQueries}u; r++) { block_sum[r] += part_sum[r]; }
     }
-    ${
-      numParts === 1
-        ? ""
-        : `for (var p = 1u; p < ${PARTS}u; p++) {
+    ${numParts === 1 ? "" : sumPartsCode(numQueries)}`
+}
+
+/** The parts pass through the keys' shared memory, one after the other. */
+function sumPartsCode(numQueries: number): string {
+  const share = "piece[(first + r) * shape.numVectors + column]"
+  return `for (var p = 1u; p < ${PARTS}u; p++) {
       workgroupBarrier();
       if (is_active && part == p) {
-        ${each((r) => `${share(r)} = t${r};`)}
+        for (var r = 0u; r < ${numQueries}u; r++) { ${share} = block_sum[r]; }
       }
       workgroupBarrier();
       if (is_active && part == 0u) {
-        ${each((r) => `t${r} += ${share(r)};`)}
+        for (var r = 0u; r < ${numQueries}u; r++) { block_sum[r] += ${share}; }
       }
-    }`
     }`
 }
