@@ -64,7 +64,7 @@ describe.skipIf(whyNoGpu() !== undefined)("attendRows", () => {
     })
     qkv.values.set(noise(numRows * width, 9, 1))
     spoil?.(qkv)
-    for (const { keys, values } of slots) for (const cache of [keys, values]) backend.wrote?.(cache)
+    for (const { keys, values } of slots) for (const cache of [keys, values]) backend.wrote?.(cache as Rows)
     backend.attend(out, qkv, slots, layer)
     const rows = [out, qkv, ...slots.flatMap(({ keys, values }) => [keys as Rows, values as Rows])]
     const results = rows.map(({ values }) => values.slice())
