@@ -7,7 +7,7 @@ export interface DeviceRunner {
   /** Those that `create` made and `destroy` has not ended. */
   readonly numBuffers: number
   /** Returns the milliseconds that its kernels ran, 0 without a clock. @throws Error that says the device was lost, or what it refused in its own words */
-  run(tape: Float64Array, length: number): Promise<number>
+  run(tape: Float64Array): Promise<number>
   destroy(): void
 }
 
@@ -111,10 +111,10 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     staging.unmap()
   }
 
-  const record = (tape: Float64Array, length: number): Parameters<typeof copyOut>[0] => {
+  const record = (tape: Float64Array): Parameters<typeof copyOut>[0] => {
     const reads: (Pending & { buffer: number; offset: number })[] = []
     let from = 0
-    for (let at = 0; at < length;) {
+    for (let at = 0; at < tape.length;) {
       const command = tape[at++]
       const [first, second, third, fourth] = tape.subarray(at, at + 4) as unknown as [number, number, number, number]
       if (command === COMMAND.create) {
@@ -150,11 +150,11 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     get numBuffers() {
       return buffers.size
     },
-    async run(tape, length) {
+    async run(tape) {
       if (lost !== undefined) throw new Error(`the device was lost: ${lost}`)
       device.pushErrorScope("out-of-memory")
       device.pushErrorScope("validation")
-      const reads = record(tape, length)
+      const reads = record(tape)
       if (reads.length > 0) copyOut(reads)
       submit()
       const scopes = Promise.all([device.popErrorScope(), device.popErrorScope()])

@@ -17,7 +17,8 @@ export const LINE = {
   ask: 2,
   /** What the answer is: `ANSWER`. */
   answer: 3,
-  /** Values on the tape. */
+  /** Where the values of what is asked begin on the tape, and how many they are. */
+  start: 8,
   length: 4,
   textLength: 5,
   /** Buffers that the device holds for the caller. */
@@ -36,8 +37,8 @@ export const ANSWER = { done: 0, failed: 1 } as const
  */
 export const COMMAND = { create: 0, destroy: 1, kernel: 2, write: 3, dispatch: 4, read: 5 } as const
 
-/** Values of a tape: the code of the longest kernel fits many times. */
-const TAPE_VALUES = 2 ** 17
+/** Values of a tape, of which a run fills half at most: the code of the longest kernel fits many times. */
+const TAPE_VALUES = 2 ** 18
 const TEXT_BYTES = 2 ** 14
 
 export function createGpuLine(): GpuLine {

@@ -38,6 +38,11 @@ export interface GpuQueue {
   ): void
   /** Copies a part of a buffer, in multiples of 4 bytes, to memory of this process. */
   read(buffer: BufferId, offset: number, address: number, bytes: number): void
+  /**
+   * Has all commands carried out while the caller goes on. What they read of this process's memory must stay as it is, and what they write there is written, once the
+   * next `run`, `submit` or `begin` has returned: these wait, and throw what became of it.
+   */
+  submit(): void
   /** Has all commands carried out. @throws Error in one line: what the device refused, or that it was lost */
   run(): void
   /** Loses the device, as a driver's reset does. */
@@ -62,17 +67,28 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
   worker.unref()
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
   worker.postMessage(line)
-  let [length, generation, numIds, kernelMs] = [0, 0, 0, 0]
+  // One half is filled while the worker reads the other.
+  const half = tape.length / 2
+  let [start, length, generation, numIds, kernelMs] = [0, 0, 0, 0, 0]
+  /** The bell of what was asked and is not answered. */
+  let asked: number | undefined
   let state: "open" | "lost" | "closed" = "lost"
   let adapter: GpuAdapterInfo | undefined
 
-  /** Returns the answer's text. */
-  const ask = (what: number): string => {
+  const send = (what: number): void => {
     Atomics.store(control, LINE.ask, what)
+    Atomics.store(control, LINE.start, start)
     Atomics.store(control, LINE.length, length)
+    start = half - start
     length = 0
-    const bell = Atomics.add(control, LINE.bell, 1) + 1
+    asked = Atomics.add(control, LINE.bell, 1) + 1
     Atomics.notify(control, LINE.bell)
+  }
+  /** Waits for what was sent; returns the answer's text. */
+  const settle = (): string => {
+    if (asked === undefined) return ""
+    const bell = asked
+    asked = undefined
     const deadline = performance.now() + ANSWER_MS
     for (let done; (done = Atomics.load(control, LINE.done)) !== bell;) {
       if (Atomics.wait(control, LINE.done, done, Math.max(0, deadline - performance.now())) !== "timed-out") continue
@@ -83,10 +99,26 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
       )
     }
     const answer = new TextDecoder().decode(text.slice(0, control[LINE.textLength]))
-    if (control[LINE.answer] === ANSWER.done) return answer
+    if (control[LINE.answer] === ANSWER.done) {
+      if (control[LINE.ask] === ASK.run) kernelMs += Number(answer)
+      return answer
+    }
     // Of what was refused, a part may have been made: a new device holds nothing.
     state = "lost"
     throw new Error(`gpu: ${answer}`)
+  }
+  const ask = (what: number): string => {
+    settle()
+    send(what)
+    return settle()
+  }
+  /** Waits for what was sent, whatever becomes of it. */
+  const forget = (): void => {
+    try {
+      settle()
+    } catch {
+      // Nobody wants it any more.
+    }
   }
   const open = (): void => {
     adapter = JSON.parse(ask(ASK.open)) as GpuAdapterInfo
@@ -95,17 +127,16 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
   }
   const close = (): void => {
     if (state === "closed") return
+    forget()
     ask(ASK.close)
     state = "closed"
     worker.terminate()
   }
-  const runTape = (): void => {
-    kernelMs += Number(ask(ASK.run))
-  }
+  const runTape = (): void => void ask(ASK.run)
   /** Puts a command on the tape. One that has no room waits until those before it are carried out. */
   const add = (...values: readonly number[]): void => {
-    if (length + values.length > tape.length) runTape()
-    tape.set(values, length)
+    if (length + values.length > half) runTape()
+    tape.set(values, start + length)
     length += values.length
   }
 
@@ -133,6 +164,7 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
     },
     begin() {
       if (state === "closed") throw new Error("gpu: the queue is closed")
+      settle()
       if (state === "lost") open()
     },
     createBuffer(bytes) {
@@ -148,9 +180,14 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
     dispatch: (kernel, [x, y], parameters, buffers) =>
       add(COMMAND.dispatch, kernel, x, y, parameters.length, ...parameters, buffers.length, ...buffers),
     read: (buffer, offset, address, bytes) => add(COMMAND.read, buffer, offset, address, bytes),
+    submit() {
+      settle()
+      send(ASK.run)
+    },
     run: runTape,
     lose() {
       length = 0
+      forget()
       if (state === "open") ask(ASK.lose)
     },
     close,

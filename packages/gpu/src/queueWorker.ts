@@ -17,7 +17,8 @@ async function serve({ control, tape, text }: GpuLine): Promise<void> {
       runner = createDeviceRunner(device, control[LINE.timesKernels] === 1 ? createKernelClock(device) : undefined)
       return JSON.stringify(info)
     }
-    if (ask === ASK.run) return String(await runner!.run(tape, control[LINE.length]!))
+    const start = control[LINE.start]!
+    if (ask === ASK.run) return String(await runner!.run(tape.subarray(start, start + control[LINE.length]!)))
     runner?.destroy()
     return ""
   }

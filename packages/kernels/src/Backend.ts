@@ -168,6 +168,8 @@ export interface Backend {
   beginStep?(): void
   /** Asks for the first rows to lie in the arena after the next `sync`, as they then are. Absent, like all of these, where results always do. */
   read?(rows: Rows, numRows: number): void
+  /** Begins to carry out what was called so far, and does not wait for it: the next `sync` does. Others may write the arena meanwhile, but for what was asked for. */
+  submit?(): void
   /** Has everything carried out that was called so far. @throws StateLostError, and what any of the calls would have thrown */
   sync?(): void
   /** Says that others have written `values` in the arena, once they had asked for what they left as it was. */
