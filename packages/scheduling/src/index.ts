@@ -31,6 +31,7 @@ export {
 export { balancedness, copiesPerExpert, domainLoads, type Placement } from "./Placement.ts"
 export { placeExperts, type PlacementShape } from "./placeExperts.ts"
 export { type ExpertMove, type MoveCost, planMoves } from "./planMoves.ts"
+export { expertWork } from "./expertWork.ts"
 export { planTiers, type Tier, type TierCost, type TierLayer, type TierMove } from "./planTiers.ts"
 export { fitForecast, forecastLoad, type LoadForecast, observeWindow, type Smoothing } from "./forecastLoad.ts"
 export { CalendarError, parseCalendar, refuseUnknownExperts } from "./parseCalendar.ts"

@@ -1,4 +1,5 @@
 import type { Slab } from "@consilium/kernels"
+import { expertWork } from "@consilium/scheduling"
 import type { ExpertLayer, ExpertTable } from "./ExpertTable.ts"
 
 /** How busy each instance is: by tokens, and by the time that computing it takes. */
@@ -15,11 +16,13 @@ export interface ExpertLoad {
    * Shares the time since then out over the experts of the turn. Allocates nothing.
    *
    * They compute together, on all threads, so none is measured alone. Each is charged with reading its weights, once and as many bytes as any other of
-   * its layer, and with its rows, of which `ROWS_PER_READ` are worth that reading.
+   * its layer, and with its rows: `expertWork`.
    */
   endTurn(layer: ExpertLayer, ready: readonly (Slab | undefined)[], offsets: Int32Array): void
   /** Returns an instance's tokens a second, an average that forgets with time. */
   tokensPerSec(instance: number): number
+  /** Returns an instance's `expertWork` a second, averaged likewise: what it costs wherever it runs. */
+  workPerSec(instance: number): number
   /** Returns which share of the time goes into computing an instance, averaged likewise. */
   timeShare(instance: number): number
   /** Returns the largest load of a layer over the mean of its experts, versions counted with their expert: the worst layer's; 1 where nothing ran. */
@@ -28,8 +31,6 @@ export interface ExpertLoad {
 
 /** After so long what was counted weighs e times less. */
 const MEMORY_MS = 60_000
-/** Rows whose computing takes as long as reading the weights from memory: 24 to 53 by the figures of machine code in 8 bits, VNNI and AMX (DESIGN.md §5). */
-const ROWS_PER_READ = 32
 
 /** @param clockMs measures time, in fractions of a millisecond */
 export function createExpertLoad(
@@ -39,9 +40,10 @@ export function createExpertLoad(
 ): ExpertLoad {
   const usedMs = new Float64Array(numInstances)
   const numTokens = new Float64Array(numInstances)
-  /** Tokens and milliseconds, each weighed by its age, as of `usedMs`. */
+  /** Tokens, milliseconds and work, each weighed by its age, as of `usedMs`. */
   const recent = new Float64Array(numInstances)
   const recentMs = new Float64Array(numInstances)
+  const recentWork = new Float64Array(numInstances)
   let begunMs = 0
 
   const weight = (instance: number, atMs: number): number => Math.exp((usedMs[instance]! - atMs) / MEMORY_MS)
@@ -65,6 +67,7 @@ export function createExpertLoad(
         const instance = first + e
         const kept = weight(instance, now)
         recent[instance] = recent[instance]! * kept + numRows
+        recentWork[instance] = recentWork[instance]! * kept + expertWork(numRows)
         recentMs[instance]! *= kept
         numTokens[instance]! += numRows
         usedMs[instance] = now
@@ -76,12 +79,13 @@ export function createExpertLoad(
     endTurn({ first }, ready, offsets) {
       let cost = 0
       for (let e = 0; e < ready.length; e++)
-        if (ready[e] !== undefined) cost += ROWS_PER_READ + offsets[e + 1]! - offsets[e]!
+        if (ready[e] !== undefined) cost += expertWork(offsets[e + 1]! - offsets[e]!)
       const msPerCost = (clockMs() - begunMs) / cost
       for (let e = 0; e < ready.length; e++)
-        if (ready[e] !== undefined) recentMs[first + e]! += (ROWS_PER_READ + offsets[e + 1]! - offsets[e]!) * msPerCost
+        if (ready[e] !== undefined) recentMs[first + e]! += expertWork(offsets[e + 1]! - offsets[e]!) * msPerCost
     },
     tokensPerSec,
+    workPerSec: (instance) => (recentWork[instance]! * weight(instance, nowMs()) * 1000) / MEMORY_MS,
     timeShare: (instance) => (recentMs[instance]! * weight(instance, nowMs())) / MEMORY_MS,
     worstImbalance: () => layers.reduce((most, layer) => Math.max(most, imbalance(layer)), 1),
   }
