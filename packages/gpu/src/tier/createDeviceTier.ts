@@ -1,0 +1,230 @@
+/**
+ * A device's memory as a tier above the arena: which slabs it holds, whether the device is there, and when one that was lost is tried again.
+ *
+ * What it held is lost with it, and nothing else is: every slab is open at home too.
+ */
+import { type Backend, type Slab, StateLostError } from "@consilium/kernels"
+import { beginProbe, createBreaker, type ExpertBreaker, noteFailure, noteProbePassed } from "@consilium/scheduling"
+import type { GpuAdapterInfo } from "../openDevice.ts"
+import type { TierSlab } from "./TierSlab.ts"
+import type { TierSpeeds } from "./TierSpeeds.ts"
+
+/** In use; lost, and tried again after a while; or back, and getting its slabs before it computes. */
+export type DeviceState = "in-use" | "away" | "returning"
+
+/** What decides about a device's memory, and shows it, sees of it. */
+export interface DeviceTier {
+  readonly adapter: GpuAdapterInfo
+  readonly state: DeviceState
+  /** Why it is away, since when, and when it is tried again. */
+  readonly breaker: ExpertBreaker
+  readonly speeds: TierSpeeds
+  /** Most bytes that it may hold; less where it refused more. */
+  readonly budgetBytes: number
+  /** Bytes that it holds, slabs and all else. */
+  readonly usedBytes: number
+  /** Keeps bytes for what is no slab: keys and values, rows. */
+  reserve(bytes: number): void
+  /** Returns how many more slabs of so many bytes it has room for; 0 while it is away. */
+  roomFor(bytes: number): number
+  holds(slab: Slab): boolean
+  /** Uploads a slab; false, and nothing has changed, where there is no room or the device is away, also when it is lost over it. */
+  promote(slab: Slab): boolean
+  /** Frees what the device holds of a slab. */
+  demote(slab: Slab): void
+  /** Does what is due between steps: a probe of a device that was lost, and uploads. Returns milliseconds until more is; Infinity = never. */
+  tend(): number
+}
+
+/** The same, with what the backend above it does to it. */
+export interface OpenDeviceTier extends DeviceTier {
+  readonly slabs: ReadonlySet<TierSlab>
+  /** How many slabs the device does not hold. */
+  readonly numAtHome: number
+  add(slab: TierSlab): void
+  remove(slab: TierSlab): void
+  /** Notes that keys and values are on the device: they go with it. */
+  holdState(): void
+  /** Notes that the device is lost; returns what a step throws for it. */
+  lose(cause: unknown): Error
+  /** Returns what a step must throw for a device that was lost since the last one, with keys and values; undefined where nothing was. */
+  takeLoss(): Error | undefined
+}
+
+/** The device's backend: what it computes is its own affair. */
+export interface DeviceBackend extends Backend {
+  readonly adapter: GpuAdapterInfo
+  deviceMemory(): { readonly bytes: number }
+}
+
+export interface DeviceTierOptions {
+  readonly budgetBytes: number
+  readonly nowMs: () => number
+  /** Computes something known; returns what is wrong with it. */
+  readonly probe: () => string | undefined
+  readonly onChange: (detail: string) => void
+}
+
+/** What uploads may take of a turn between two steps. */
+const UPLOAD_MS = 20
+/** Of what a device held when it refused more, the share that it is believed to hold. */
+const REFUSED_SHARE = 0.95
+
+export function createDeviceTier(
+  device: DeviceBackend,
+  speeds: TierSpeeds,
+  { budgetBytes: wantedBytes, nowMs, probe, onChange }: DeviceTierOptions,
+): OpenDeviceTier {
+  const slabs = new Set<TierSlab>()
+  const { adapter } = device
+  let budgetBytes = wantedBytes
+  let [slabBytes, reservedBytes, numAtHome] = [0, 0, 0]
+  let state: DeviceState = "in-use"
+  let breaker = createBreaker({ layer: 0, expertId: 0 }, nowMs())
+  let holdsState = false
+  let loss: Error | undefined
+
+  const ownSlab = (slab: Slab): TierSlab => {
+    if (!slabs.has(slab as TierSlab)) throw new Error("gpu: this slab is not open")
+    return slab as TierSlab
+  }
+  const freeBytes = (): number => budgetBytes - slabBytes - reservedBytes
+  const fits = (bytes: number): boolean => bytes <= freeBytes() && bytes <= adapter.maxBufferBytes
+
+  const drop = (slab: TierSlab): void => {
+    const held = slab.device
+    if (held === undefined) return
+    slab.device = undefined
+    slabBytes -= slab.layout.bytes
+    numAtHome++
+    device.closeSlab(held)
+  }
+  const lose = (cause: unknown): Error => {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    if (state !== "away") {
+      state = "away"
+      breaker = noteFailure(breaker, message, nowMs())
+      // Whatever failed: what it holds is gone from here on.
+      attempt(() => device.endHost?.())
+      for (const slab of slabs) attempt(() => drop(slab))
+      onChange(`${adapter.name} is lost, what it held computes at home: ${message}`)
+    }
+    holdsState = false
+    if (device.sync === undefined) return cause instanceof Error ? cause : new Error(message)
+    return new StateLostError(`${adapter.name} is lost, and rows and caches with it: ${message}`, { cause })
+  }
+  /** Notes a loss that no step sees: the next one must not go on with what is gone. */
+  const loseBetweenSteps = (cause: unknown): void => {
+    const heldState = holdsState
+    const error = lose(cause)
+    if (heldState) loss = error
+  }
+  const upload = (slab: TierSlab): boolean => {
+    const { bytes } = slab.layout
+    if (slab.device !== undefined || !fits(bytes)) return false
+    const heldBytes = slabBytes + reservedBytes
+    try {
+      slab.device = device.openSlab(slab.span, slab.layout)
+    } catch (error) {
+      if (/memory/i.test(String(error))) budgetBytes = Math.min(budgetBytes, heldBytes * REFUSED_SHARE)
+      loseBetweenSteps(error)
+      return false
+    }
+    slabBytes += bytes
+    numAtHome--
+    return true
+  }
+
+  const runProbe = (): void => {
+    const due = beginProbe(breaker, nowMs())
+    if (due === breaker) return
+    const problem = probe()
+    breaker = problem === undefined ? noteProbePassed(due, nowMs()) : noteFailure(due, problem, nowMs())
+    if (problem === undefined) state = "returning"
+  }
+  /** Uploads what is wanted there, a little at a time. */
+  const comeBack = (): void => {
+    const startMs = performance.now()
+    for (const slab of slabs) {
+      if (state !== "returning" || performance.now() - startMs >= UPLOAD_MS) return
+      if (slab.isPinned) upload(slab)
+    }
+    if (state !== "returning") return
+    state = "in-use"
+    onChange(`${adapter.name} is back`)
+  }
+
+  return {
+    adapter,
+    speeds,
+    slabs,
+    get state() {
+      return state
+    },
+    get breaker() {
+      return breaker
+    },
+    get budgetBytes() {
+      return budgetBytes
+    },
+    get usedBytes() {
+      return state === "away" ? 0 : device.deviceMemory().bytes
+    },
+    get numAtHome() {
+      return numAtHome
+    },
+    reserve(bytes) {
+      reservedBytes += bytes
+    },
+    roomFor(bytes) {
+      return state === "in-use" && bytes <= adapter.maxBufferBytes ? Math.max(0, Math.floor(freeBytes() / bytes)) : 0
+    },
+    holds: (slab) => ownSlab(slab).device !== undefined,
+    promote: (slab) => state === "in-use" && upload(ownSlab(slab)),
+    demote(slab) {
+      try {
+        drop(ownSlab(slab))
+      } catch (error) {
+        loseBetweenSteps(error)
+      }
+    },
+    add(slab) {
+      slabs.add(slab)
+      numAtHome++
+      if (slab.isPinned && state === "in-use") upload(slab)
+    },
+    remove(slab) {
+      try {
+        drop(ownSlab(slab))
+      } catch (error) {
+        loseBetweenSteps(error)
+      }
+      slabs.delete(slab)
+      numAtHome--
+    },
+    holdState() {
+      holdsState = true
+    },
+    lose,
+    takeLoss() {
+      const taken = loss
+      loss = undefined
+      return taken
+    },
+    tend() {
+      if (state === "away") runProbe()
+      if (state === "returning") comeBack()
+      if (state === "away") return Math.max(0, breaker.nextProbeMs! - nowMs())
+      return state === "returning" ? 0 : Number.POSITIVE_INFINITY
+    },
+  }
+}
+
+/** What is gone cannot fail to go. */
+function attempt(call: () => void): void {
+  try {
+    call()
+  } catch {
+    // It was lost before.
+  }
+}

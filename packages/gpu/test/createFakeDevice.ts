@@ -1,0 +1,171 @@
+import {
+  type Arena,
+  type Backend,
+  createReferenceBackend,
+  type Rows,
+  type Slab,
+  StateLostError,
+} from "@consilium/kernels"
+import type { DeviceBackend } from "../src/index.ts"
+
+/** A device that computes with plain loops, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for. */
+export interface FakeDevice extends DeviceBackend {
+  /** Operations so far, by name. */
+  readonly calls: string[]
+  /** Makes the next call of this name, or any, fail: the device is lost. */
+  failNext(name?: string): void
+  /** Refuses to hold more. */
+  limit(bytes: number): void
+}
+
+export interface FakeDeviceOptions {
+  /** Without it each call uploads its rows and reads its results back, and attention, norms and sums are not its own. */
+  readonly keepsRows?: boolean
+  readonly isSoftware?: boolean
+}
+
+type Kept = { readonly span: Rows["span"]; readonly values: Float32Array }
+
+export function createFakeDevice(
+  arena: Arena,
+  { keepsRows = true, isSoftware = false }: FakeDeviceOptions = {},
+): FakeDevice {
+  const inner = createReferenceBackend(arena)
+  const calls: string[] = []
+  const open = new Map<Slab, number>()
+  /** By where they lie: what the device has newer than the arena. */
+  const rowsHeld = new Map<string, { readonly rows: Kept; readonly values: Float32Array; readonly isCache: boolean }>()
+  const asked: Kept[] = []
+  let [isInStep, isLost, limitBytes] = [false, false, Number.POSITIVE_INFINITY]
+  let failing: string | undefined
+  const keyOf = ({ span }: Kept): string => `${span.segment}:${span.offset}`
+  const bytes = (): number => [...open.values()].reduce((sum, one) => sum + one, 0)
+
+  const begin = (name: string): void => {
+    calls.push(name)
+    if (failing !== undefined && failing !== "" && failing !== name) return
+    if (failing !== undefined) isLost = true
+    failing = undefined
+    if (!isLost) return
+    isLost = false
+    open.clear()
+    rowsHeld.clear()
+    asked.length = 0
+    isInStep = false
+    throw keepsRows ? new StateLostError("fake: the device was lost") : new Error("fake: the device was lost")
+  }
+  /** Runs with what the device has in its place, and keeps what it writes. */
+  const compute = (name: string, written: readonly Kept[], caches: readonly Kept[], call: () => void): void => {
+    begin(name)
+    for (const { rows, values } of rowsHeld.values()) rows.values.set(values)
+    call()
+    for (const [all, isCache] of [
+      [written, false],
+      [caches, true],
+    ] as const)
+      for (const rows of keepsRows && isInStep ? all : [])
+        rowsHeld.set(keyOf(rows), { rows, values: rows.values.slice(), isCache })
+    for (const { rows } of rowsHeld.values()) rows.values.fill(Number.NaN)
+  }
+  const giveBack = (rows: Kept): void => {
+    const held = rowsHeld.get(keyOf(rows))
+    if (held !== undefined) rows.values.set(held.values)
+    rowsHeld.delete(keyOf(rows))
+  }
+  const slabOf = (slab: Slab): Slab => {
+    if (!open.has(slab)) throw new Error("fake: this slab is not open")
+    return slab
+  }
+  const sync = (): void => {
+    for (const rows of asked.splice(0)) giveBack(rows)
+  }
+  const withRows: Partial<Backend> = {
+    beginStep() {
+      begin("beginStep")
+      isInStep = true
+    },
+    read: (rows) => void asked.push(rows),
+    submit: () => void calls.push("submit"),
+    sync() {
+      begin("sync")
+      sync()
+    },
+    wrote: (rows) => void rowsHeld.delete(keyOf(rows)),
+    endStep() {
+      begin("endStep")
+      sync()
+      for (const { rows, isCache } of [...rowsHeld.values()]) if (!isCache) giveBack(rows)
+      isInStep = false
+    },
+    attend(out, qkv, slots, layer) {
+      const caches = slots.flatMap(({ keys, values }) => [keys, values] as Kept[])
+      compute("attend", [out, qkv], caches, () => inner.attend(out, qkv, slots, layer))
+    },
+    norm: (out, x, ...rest) => compute("norm", [out], [], () => inner.norm(out, x, ...rest)),
+    addScaled: (out, x, ...rest) => compute("addScaled", [out], [], () => inner.addScaled(out, x, ...rest)),
+  }
+
+  return {
+    ...inner,
+    name: "gpu",
+    cacheFormats: keepsRows ? ["f32"] : [],
+    adapter: { name: "fake", isSoftware, maxBufferBytes: 2 ** 31 },
+    calls,
+    failNext(name = "") {
+      failing = name
+    },
+    limit(most) {
+      limitBytes = most
+    },
+    deviceMemory: () => ({ numBuffers: open.size, bytes: bytes() }),
+    supports: (op) =>
+      ["embed", "matmul", "expert", "experts", "combine"].includes(op) ||
+      (keepsRows && ["attend", "norm", "addScaled"].includes(op)),
+    openSlab(span, layout) {
+      begin("openSlab")
+      if (bytes() + layout.bytes > limitBytes) throw new Error("fake: Out of memory")
+      const slab = inner.openSlab(span, layout)
+      open.set(slab, layout.bytes)
+      return slab
+    },
+    closeSlab(slab) {
+      if (isLost) begin("closeSlab")
+      open.delete(slab)
+    },
+    embed: (out, ids, numIds, slab) => compute("embed", [out], [], () => inner.embed(out, ids, numIds, slabOf(slab))),
+    matmul: (out, x, numRows, slab) => compute("matmul", [out], [], () => inner.matmul(out, x, numRows, slabOf(slab))),
+    expert: (out, x, firstRow, numRows, slab) =>
+      compute("expert", [out], [], () => inner.expert(out, x, firstRow, numRows, slabOf(slab))),
+    experts(outputs, x, { order, offsets, topK }, slabs) {
+      compute("experts", [outputs], [], () => {
+        const gathered = arena.rows(offsets[slabs.length]!, x.width)
+        for (let e = 0; e < slabs.length; e++) {
+          const [begun, end] = [offsets[e]!, offsets[e + 1]!]
+          for (let row = begun; row < end; row++) {
+            const token = Math.floor(order[row]! / topK)
+            gathered.values.set(x.values.subarray(token * x.width, (token + 1) * x.width), row * x.width)
+          }
+          if (slabs[e] !== undefined && end > begun)
+            inner.expert(outputs, gathered, begun, end - begun, slabOf(slabs[e]!))
+        }
+        arena.free(gathered.span)
+      })
+    },
+    combine(out, outputs, { numTokens, topK, rows, weights }) {
+      compute("combine", [out], [], () => {
+        out.values.fill(0, 0, numTokens * out.width)
+        for (let a = 0; a < numTokens * topK; a++) {
+          if (rows[a]! < 0) continue
+          const to = Math.floor(a / topK) * out.width
+          for (let i = 0; i < out.width; i++)
+            out.values[to + i] = out.values[to + i]! + weights[a]! * outputs.values[rows[a]! * out.width + i]!
+        }
+      })
+    },
+    ...(keepsRows ? withRows : {}),
+    endHost() {
+      isLost = true
+      return true
+    },
+  }
+}
