@@ -69,6 +69,8 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   let isStep = false
   /** What was asked for since the last `sync`. */
   const wanted: RowRange[] = []
+  /** What recorded uploads read: nobody may change or free it before they are carried out. */
+  const kept: Int32Array[] = []
 
   const opened = (slab: Slab): GpuSlab => {
     if (!open.has(slab as GpuSlab)) throw new Error("gpu: this slab is not open")
@@ -88,7 +90,9 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   }
   const uploadIds = (ids: Int32Array, numIds: number): number => {
     const buffer = scratch.take("lookUp", numIds * 4)
-    queue.write(buffer, ptr(ids), numIds * 4)
+    const copy = ids.slice(0, numIds)
+    kept.push(copy)
+    queue.write(buffer, ptr(copy), numIds * 4)
     return buffer
   }
   /** Has all that was recorded carried out. @throws StateLostError where the device is lost with what only it had */
@@ -97,6 +101,8 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       queue.run()
     } catch (error) {
       throw queue.isLost ? stateLost(error) : error
+    } finally {
+      kept.length = 0
     }
   }
   /** Returns what to throw for a lost device. */
@@ -124,8 +130,11 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     rows.settle()
   }
 
-  const sync = (): void => {
+  const readWanted = (): void => {
     for (const { rows: of, firstRow, numRows } of wanted.splice(0)) rows.read(of, firstRow, numRows)
+  }
+  const sync = (): void => {
+    readWanted()
     run()
   }
 
@@ -219,11 +228,11 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       const layout = expertOf(present[0]!.slab)
       checkWidths("experts", outputs, layout.downProj.numRows, x, layout.upProj.numColumns)
       const { numTokens } = plan
-      const numOutputs = plan.order.length
+      const numOutputs = plan.offsets[slabs.length]!
       call(
         () => {
           const runs: ExpertRun[] = present.map((run) => ({ ...run, slab: bufferOf(run.slab) }))
-          const lookUp = uploadIds(tokensOf(plan), numOutputs)
+          const lookUp = uploadIds(tokensOf(plan, numOutputs), numOutputs)
           const target = rows.update(outputs, numOutputs)
           runExperts(
             context,
@@ -284,6 +293,10 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       isStep = true
     },
     read: (of, numRows) => void wanted.push({ rows: of, firstRow: 0, numRows }),
+    submit() {
+      readWanted()
+      queue.submit()
+    },
     sync,
     wrote: rows.wrote,
     endStep() {
@@ -309,8 +322,8 @@ function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
 }
 
 /** The token of each row of the outputs. */
-function tokensOf({ order, topK }: ExpertRows): Int32Array {
-  return order.map((assignment) => Math.floor(assignment / topK))
+function tokensOf({ order, topK }: ExpertRows, numRows: number): Int32Array {
+  return order.subarray(0, numRows).map((assignment) => Math.floor(assignment / topK))
 }
 
 /** What `attend` writes of one slot: its rows, and their keys and values. */
