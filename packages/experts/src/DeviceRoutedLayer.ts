@@ -53,6 +53,7 @@ export function runOnDevice(
   const slabs = experts.all?.(numTokens)
   if (slabs === undefined) return false
   routedLayer.slabs = slabs
+  if (backend.holdsLayer?.(routedLayer) === false) return false
   backend.routedExperts!(out, routed, logits, hidden, numTokens, routedLayer)
   return true
 }

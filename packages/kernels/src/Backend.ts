@@ -160,6 +160,8 @@ export interface Backend {
    * @param logits  `[T, E]`
    */
   routedExperts?(out: Rows, routing: Rows, logits: Rows, x: Rows, numRows: number, layer: RoutedLayer): void
+  /** Whether `routedExperts` can run this layer now: all of it lies where it would run. Absent where it always does. */
+  holdsLayer?(layer: RoutedLayer): boolean
   /** Copies rows of one matrix, or cache, to another of the same width and format. Only where `supports("copyRows", …)`. */
   copyRows?(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void
   /** `out[t]` = the N largest of `logits[t]`, ties to the lower index, then their N indices: `out` is `[T, 2N]`. Only where `supports("shortlist", …)`. */

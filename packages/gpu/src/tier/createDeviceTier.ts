@@ -39,8 +39,6 @@ export interface DeviceTier {
 /** The same, with what the backend above it does to it. */
 export interface OpenDeviceTier extends DeviceTier {
   readonly slabs: ReadonlySet<TierSlab>
-  /** How many slabs the device does not hold. */
-  readonly numAtHome: number
   add(slab: TierSlab): void
   remove(slab: TierSlab): void
   /** Notes that keys and values are on the device: they go with it. */
@@ -78,7 +76,7 @@ export function createDeviceTier(
   const slabs = new Set<TierSlab>()
   const { adapter } = device
   let budgetBytes = wantedBytes
-  let [slabBytes, reservedBytes, numAtHome] = [0, 0, 0]
+  let [slabBytes, reservedBytes] = [0, 0]
   let state: DeviceState = "in-use"
   let breaker = createBreaker({ layer: 0, expertId: 0 }, nowMs())
   let holdsState = false
@@ -96,7 +94,6 @@ export function createDeviceTier(
     if (held === undefined) return
     slab.device = undefined
     slabBytes -= slab.layout.bytes
-    numAtHome++
     device.closeSlab(held)
   }
   const lose = (cause: unknown): Error => {
@@ -109,9 +106,13 @@ export function createDeviceTier(
       for (const slab of slabs) attempt(() => drop(slab))
       onChange(`${adapter.name} is lost, what it held computes at home: ${message}`)
     }
+    const heldState = holdsState
     holdsState = false
-    if (device.sync === undefined) return cause instanceof Error ? cause : new Error(message)
-    return new StateLostError(`${adapter.name} is lost, and rows and caches with it: ${message}`, { cause })
+    const text = `${adapter.name} is lost: ${message}`
+    // Rows of a step are computed again with it.
+    return heldState
+      ? new StateLostError(`${text}; keys and values are computed anew`, { cause })
+      : new Error(text, { cause })
   }
   /** Notes a loss that no step sees: the next one must not go on with what is gone. */
   const loseBetweenSteps = (cause: unknown): void => {
@@ -131,7 +132,6 @@ export function createDeviceTier(
       return false
     }
     slabBytes += bytes
-    numAtHome--
     return true
   }
 
@@ -170,9 +170,6 @@ export function createDeviceTier(
     get usedBytes() {
       return state === "away" ? 0 : device.deviceMemory().bytes
     },
-    get numAtHome() {
-      return numAtHome
-    },
     reserve(bytes) {
       reservedBytes += bytes
     },
@@ -190,7 +187,6 @@ export function createDeviceTier(
     },
     add(slab) {
       slabs.add(slab)
-      numAtHome++
       if (slab.isPinned && state === "in-use") upload(slab)
     },
     remove(slab) {
@@ -200,7 +196,6 @@ export function createDeviceTier(
         loseBetweenSteps(error)
       }
       slabs.delete(slab)
-      numAtHome--
     },
     holdState() {
       holdsState = true

@@ -5,7 +5,7 @@
  * device as long as it computes with them, and are fetched where home needs them. A device that is lost is a fault of one step; from the next on all runs at home,
  * until a probe finds it well.
  */
-import { type Backend, type Rows, type Slab, StateLostError } from "@consilium/kernels"
+import { type Backend, type CacheRows, type Rows, type Slab, StateLostError } from "@consilium/kernels"
 import {
   createDeviceTier,
   type DeviceBackend,
@@ -68,8 +68,9 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
     prepare: experts.prepare,
     supports(op, format) {
       if (op === "experts" || op === "combine") return device.supports("experts", format)
-      if (op === "copyRows" || op === "shortlist") return tier.state === "in-use" && device.supports(op, format)
-      if (op === "routedExperts") return tier.state === "in-use" && tier.numAtHome === 0 && device.supports(op, format)
+      if (op === "copyRows") return true
+      if (op === "shortlist") return tier.state === "in-use" && device.supports(op, format)
+      if (op === "routedExperts") return device.supports(op, format)
       return home.supports(op, format)
     },
     openSlab: open(true),
@@ -129,8 +130,20 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
       const held = { ...layer, router, slabs, sharedExpert }
       onDevice(() => device.routedExperts!(out, routing, logits, x, numRows, held))
     },
-    copyRows: (to, toRow, from, fromRow, numRows) =>
-      onDevice(() => device.copyRows!(to, toRow, from, fromRow, numRows)),
+    holdsLayer({ router, slabs, sharedExpert }) {
+      if (!isInUse()) return false
+      const isHeld = (slab: Slab): boolean => opened(slab).device !== undefined
+      return isHeld(router) && (sharedExpert === undefined || isHeld(sharedExpert.slab)) && slabs.every(isHeld)
+    },
+    copyRows(to, toRow, from, fromRow, numRows) {
+      const isTheirs = isInUse() && device.copyRows !== undefined
+      if (isTheirs) return onDevice(() => device.copyRows!(to, toRow, from, fromRow, numRows))
+      const copy = (): void => copyMemory(to, toRow, from, fromRow, numRows)
+      // Without `copyRows` a device keeps no caches either.
+      if (!("values" in to && "values" in from)) return copy()
+      const inputs: Inputs = [from, to].map((rows) => [rows, rows.values.length / rows.width])
+      atHome(inputs, to, copy)
+    },
     shortlist: (out, logits, numRows) => onDevice(() => device.shortlist!(out, logits, numRows)),
     beginStep() {
       if (isInUse()) onDevice(() => device.beginStep?.())
@@ -186,6 +199,15 @@ function createTierCalls(device: DeviceBackend, tier: OpenDeviceTier): TierCalls
       onDevice(() => device.wrote!(out))
     },
   }
+}
+
+function copyMemory(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void {
+  const [target, source] = [to, from].map((rows) => ("words" in rows ? rows.words : rows.values)) as [
+    Float32Array,
+    Float32Array,
+  ]
+  const length = "words" in from ? from.width / 2 : from.width
+  target.set(source.subarray(fromRow * length, (fromRow + numRows) * length), toRow * length)
 }
 
 function heldOf({ device }: TierSlab): Slab {
