@@ -10,7 +10,10 @@ export interface FakeModel extends StepModel {
   /** Rows of each run so far, per slot that took part. */
   readonly runs: readonly (readonly { readonly slotId: number; readonly numRows: number }[])[]
   /** Makes the next runs throw. */
-  failNext(numRuns: number): void
+  failNext(numRuns: number, error?: Error): void
+  /** Makes the next copies of a prompt's beginning throw. */
+  failCopies(numCopies: number, error: Error): void
+  readonly numFailedCopies: number
 }
 
 const VOCAB_SIZE = 97
@@ -36,6 +39,8 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
   let numRows = 0
   let numCopied = 0
   let numFailures = 0
+  let failure = new Error("a kernel failed")
+  const copies = { numToFail: 0, numFailed: 0, error: failure }
   return {
     backend: {},
     config: { vocabSize: VOCAB_SIZE, layers: [] } as unknown as ModelConfig,
@@ -49,8 +54,15 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
       return numCopied
     },
     runs,
-    failNext(count) {
+    failNext(count, error = new Error("a kernel failed")) {
       numFailures = count
+      failure = error
+    },
+    failCopies(count, error) {
+      Object.assign(copies, { numToFail: count, error })
+    },
+    get numFailedCopies() {
+      return copies.numFailed
     },
     run({ ids, slots, numRows: rows }) {
       if (rows > maxRows) throw new Error(`${rows} rows`)
@@ -62,7 +74,7 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
         logits[i]!.fill(0)[nextId(slot)] = 5
       })
       // As a real one: it fails when state has been written.
-      if (numFailures-- > 0) throw new Error("a kernel failed")
+      if (numFailures-- > 0) throw failure
       numRows += rows
       runs.push(slots.map(({ slotId, numRows: own }) => ({ slotId, numRows: own })))
     },
@@ -70,6 +82,11 @@ export function createFakeModel({ numSlots = 4, capacity = 512, maxRows = 256 } 
     routing: () => undefined,
     expertBytes: () => 0,
     copyPrefix(from, to, numPositions) {
+      if (copies.numToFail > 0) {
+        copies.numToFail--
+        copies.numFailed++
+        throw copies.error
+      }
       if (held[from]!.length < numPositions) throw new Error(`slot ${from} holds less than ${numPositions} positions`)
       held[to] = held[from]!.slice(0, numPositions)
       numCopied += numPositions

@@ -88,20 +88,25 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
   let numSteps = 0
   let numTokens = 0
 
-  /** Gives waiting sequences the slots that are free. Who waits for another's prompt lets others pass, but keeps a slot's worth of room. */
-  const admit = (): void => {
+  /** Gives waiting sequences the slots that are free. Who waits for another's prompt lets others pass, but keeps a slot's worth of room. Returns the fault of one that failed. */
+  const admit = (): StepFault | undefined => {
     const mostCopied = slots.numCopied + MOST_COPIED
     let numPassed = 0
     while (numPassed < waiting.length && slots.numFree > numPassed && slots.numCopied < mostCopied) {
       const sequence = waiting[numPassed]!
-      if (!slots.admit(sequence)) {
-        numPassed++
-        continue
+      try {
+        if (!slots.admit(sequence)) {
+          numPassed++
+          continue
+        }
+      } catch (cause) {
+        return { type: "fault", cause, requestIds: [sequence.request.requestId] }
       }
       waiting.splice(numPassed, 1)
       sequence.startedMs = nowMs()
       running.push(sequence)
     }
+    return undefined
   }
 
   const setEpochs = (of: CoreExperts, { slots: batched }: StepBatch): void => {
@@ -246,7 +251,8 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
     cancel: remove,
     step() {
       const startMs = nowMs()
-      admit()
+      const fault = admit()
+      if (fault !== undefined) return fault
       planStep(plan, running, pace.budget)
       if (plan.numEntries === 0) return undefined
       const batch = input.fill(plan, running)
@@ -290,12 +296,7 @@ export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCo
     },
     fail(requestIds, message) {
       for (const requestId of requestIds) remove(requestId)
-      return requestIds.map((requestId) => ({
-        type: "failed",
-        requestId,
-        code: "internal",
-        message,
-      }))
+      return requestIds.map((requestId) => ({ type: "failed", requestId, code: "internal", message }))
     },
   }
 }

@@ -1,3 +1,4 @@
+import { StateLostError } from "@consilium/kernels"
 import { GREEDY } from "@consilium/model"
 import { itEffect } from "@consilium/testing/effect"
 import { describe, expect } from "bun:test"
@@ -91,6 +92,45 @@ describe("engineLoop", () => {
       loop.handle(generate("after"))
       yield* until(isEnd("after"))
       expect(idsOf(sent, "after")).toEqual(answerTo([1, 2, 3], 6))
+      yield* Fiber.interrupt(running)
+    }),
+  )
+
+  itEffect("keys and values that are lost are computed anew, as often as they are lost: no request fails", () =>
+    Effect.gen(function* () {
+      const { loop, until, sent, model } = createLoop()
+      const running = yield* Effect.forkChild(loop.run)
+      loop.handle(generate("long", { maxTokens: 40 }))
+      yield* until((event) => event.type === "tokens")
+      const rowsBefore = model.numRows
+      model.failNext(3, new StateLostError("the device is gone"))
+      yield* until(isEnd("long"))
+      expect(idsOf(sent, "long")).toEqual(answerTo([1, 2, 3], 40))
+      // Prompt and answer so far, once more.
+      expect(model.numRows - rowsBefore).toBeGreaterThan(40)
+
+      model.failNext(1000, new StateLostError("the device is gone"))
+      loop.handle(generate("hopeless"))
+      yield* until(isEnd("hopeless"))
+      expect(sent.at(-1)).toMatchObject({ type: "failed", message: "a step failed twice: the device is gone" })
+      yield* Fiber.interrupt(running)
+    }),
+  )
+
+  itEffect("a prompt whose beginning cannot be copied is a fault of its own", () =>
+    Effect.gen(function* () {
+      const { loop, until, sent, model } = createLoop()
+      const running = yield* Effect.forkChild(loop.run)
+      const ids = Array.from({ length: 64 }, (_, i) => i)
+      loop.handle(generate("first", { ids }))
+      yield* until(isEnd("first"))
+      model.failCopies(1, new StateLostError("the device is gone"))
+      for (const id of ["a", "b"]) loop.handle(generate(id, { ids }))
+      for (const id of ["a", "b"]) {
+        yield* until(isEnd(id))
+        expect(idsOf(sent, id)).toEqual(answerTo(ids, 6))
+      }
+      expect(model.numFailedCopies).toBe(1)
       yield* Fiber.interrupt(running)
     }),
   )

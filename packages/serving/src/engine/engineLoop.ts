@@ -1,3 +1,4 @@
+import { StateLostError } from "@consilium/kernels"
 import { Effect } from "effect"
 import type { Climb, EngineExperts } from "../store/createEngineExperts.ts"
 import type { EngineEvent, EngineStatus, ToEngine } from "../protocol.ts"
@@ -11,6 +12,8 @@ const ALIVE_MS = 250
 const TEND_MS = 250
 /** A timer rests no longer. */
 const MOST_REST_MS = 3_600_000
+/** Losses of a device's state in a row, without a step between them, until requests are given up: one that is lost each time is no use. */
+const MOST_LOSSES = 16
 /** How often a command that waits for reads is looked after, while nothing runs. */
 const POLL_MS = 2
 
@@ -18,6 +21,8 @@ export interface EngineLoopOptions {
   readonly core: EngineCore
   /** The failover ladder, and what is due between steps; absent where no layer has experts. */
   readonly experts?: Pick<EngineExperts, "climb" | "tend" | "takeSpoiled" | "control" | "versions" | "keeper">
+  /** What computes beside the processor, and may be lost: tended between steps. */
+  readonly device?: { tend(): number }
   readonly send: (events: readonly EngineEvent[]) => void
   readonly status: () => EngineStatus
   /** Called after each applied step, with what sending took. */
@@ -38,7 +43,7 @@ export interface EngineLoop {
  * Between two steps the event loop runs once, so that a cancel takes effect within one step. Idle, it waits and polls nothing. Steps are plain
  * calls; Effect wakes for a fault.
  */
-export function createEngineLoop({ core, experts, send, status, onStep }: EngineLoopOptions): EngineLoop {
+export function createEngineLoop({ core, experts, device, send, status, onStep }: EngineLoopOptions): EngineLoop {
   const outbox = createOutbox(send, () => performance.now())
   let isDraining = false
   let sentMs = 0
@@ -75,14 +80,14 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
   /** Returns milliseconds until more is due. */
   const tend = (nowMs: number): number => {
     tendedMs = nowMs
-    const restMs = experts?.tend() ?? Number.POSITIVE_INFINITY
+    const restMs = Math.min(experts?.tend() ?? Number.POSITIVE_INFINITY, device?.tend() ?? Number.POSITIVE_INFINITY)
     if (experts?.takeSpoiled() === true) core.recompute()
     return restMs
   }
   /** While nothing runs, a timer tends when something is due. */
   const rest = (ms: number): void => {
     clearTimeout(timer)
-    if (ms === Number.POSITIVE_INFINITY || experts === undefined) return
+    if (ms === Number.POSITIVE_INFINITY || (experts === undefined && device === undefined)) return
     const waitMs = tendedMs + Math.max(ms, TEND_MS) - performance.now()
     timer = setTimeout(tendAtRest, Math.min(Math.max(waitMs, 0), MOST_REST_MS)).unref()
   }
@@ -141,15 +146,17 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
       wake?.()
     },
     run: Effect.gen(function* () {
-      let numFaults = 0
-      let stepOfFault = 0
+      let [numFaults, numLosses, stepOfFault] = [0, 0, 0]
       for (;;) {
         const fault = yield* untilFault
         if (fault === undefined) return
         // Only a step that fails again, with none between that succeeded, counts.
-        numFaults = core.numSteps === stepOfFault ? numFaults + 1 : 1
+        if (core.numSteps !== stepOfFault) numFaults = numLosses = 0
         stepOfFault = core.numSteps
-        const climb = experts?.climb(fault.cause) ?? withoutExperts(fault, numFaults)
+        const isLoss = fault.cause instanceof StateLostError && numLosses++ < MOST_LOSSES
+        if (isLoss) core.recompute()
+        else numFaults++
+        const climb = isLoss ? AGAIN : (experts?.climb(fault.cause) ?? withoutExperts(fault, numFaults))
         if (climb.type === "give-up") {
           send(core.fail(fault.requestIds, climb.message))
           numFaults = 0
@@ -160,9 +167,11 @@ export function createEngineLoop({ core, experts, send, status, onStep }: Engine
   }
 }
 
+const AGAIN: Climb = { type: "again" }
+
 /** Where there are no experts, a failed step runs once more; then its requests end with an error. Nobody else loses anything. */
 function withoutExperts({ cause }: StepFault, numFaults: number): Climb {
-  if (numFaults === 1) return { type: "again" }
+  if (numFaults === 1) return AGAIN
   return {
     type: "give-up",
     message: `a step failed twice: ${cause instanceof Error ? cause.message : String(cause)}`,
