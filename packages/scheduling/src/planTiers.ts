@@ -78,8 +78,7 @@ export function planTiers(
   { msPerPromotion, numSteps, maxMoves }: TierCost,
 ): readonly TierMove[] {
   if (maxMoves < 2) throw new Error(`planTiers: maxMoves ${maxMoves} allows no exchange: give at least 2`)
-  const numExperts = layers.reduce((sum, { load }) => sum + load.length, 0)
-  if (numExperts <= device.places) return promoteAll(layers, maxMoves)
+  if (layers.reduce((sum, layer) => sum + countMovable(layer), 0) <= device.places) return promoteAll(layers, maxMoves)
   const timeOf = (deviceLoad: number, homeLoad: number): number =>
     Math.max(deviceLoad * device.msPerToken, homeLoad * home.msPerToken)
   const times = layers.map(startTime)
@@ -98,6 +97,13 @@ export function planTiers(
     for (const l of new Set(step.moves.map(({ layer }) => layer))) choose(times[l]!, timeOf)
   }
   return moves
+}
+
+/** Returns how many experts are on the device or may go there. */
+function countMovable({ load, isOnDevice, mayMove }: TierLayer): number {
+  let count = 0
+  for (let e = 0; e < load.length; e++) if (isOnDevice[e] === 1 || mayMove?.[e] !== 0) count++
+  return count
 }
 
 /** The busiest first. */

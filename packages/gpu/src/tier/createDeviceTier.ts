@@ -39,6 +39,8 @@ export interface DeviceTier {
 /** The same, with what the backend above it does to it. */
 export interface OpenDeviceTier extends DeviceTier {
   readonly slabs: ReadonlySet<TierSlab>
+  /** A step runs, and the device with it. */
+  isInStep: boolean
   add(slab: TierSlab): void
   remove(slab: TierSlab): void
   /** Notes that keys and values are on the device: they go with it. */
@@ -79,7 +81,7 @@ export function createDeviceTier(
   let [slabBytes, reservedBytes] = [0, 0]
   let state: DeviceState = "in-use"
   let breaker = createBreaker({ layer: 0, expertId: 0 }, nowMs())
-  let holdsState = false
+  let [holdsState, isInStep] = [false, false]
   let loss: Error | undefined
 
   const ownSlab = (slab: Slab): TierSlab => {
@@ -107,7 +109,7 @@ export function createDeviceTier(
       onChange(`${adapter.name} is lost, what it held computes at home: ${message}`)
     }
     const heldState = holdsState
-    holdsState = false
+    holdsState = isInStep = false
     const text = `${adapter.name} is lost: ${message}`
     // Rows of a step are computed again with it.
     return heldState
@@ -158,6 +160,12 @@ export function createDeviceTier(
     adapter,
     speeds,
     slabs,
+    get isInStep() {
+      return isInStep
+    },
+    set isInStep(is) {
+      isInStep = is
+    },
     get state() {
       return state
     },

@@ -146,7 +146,9 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
     },
     shortlist: (out, logits, numRows) => onDevice(() => device.shortlist!(out, logits, numRows)),
     beginStep() {
-      if (isInUse()) onDevice(() => device.beginStep?.())
+      if (!isInUse()) return
+      onDevice(() => device.beginStep?.())
+      tier.isInStep = true
     },
     read(rows, numRows) {
       if (isInUse()) onDevice(() => device.read?.(rows, numRows))
@@ -162,6 +164,7 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
     },
     endStep() {
       if (isInUse()) onDevice(() => device.endStep?.())
+      tier.isInStep = false
     },
     kernelMs: () => home.kernelMs?.() ?? 0,
     endHost: () => (tier.state === "in-use" && device.endHost?.() === true) || home.endHost?.() === true,
@@ -190,7 +193,8 @@ function createTierCalls(device: DeviceBackend, tier: OpenDeviceTier): TierCalls
       return tier.state === "in-use"
     },
     atHome(inputs, out, call) {
-      if (tier.state !== "in-use" || device.sync === undefined) return call()
+      // Between steps all rows lie in the arena.
+      if (!tier.isInStep || device.sync === undefined) return call()
       onDevice(() => {
         for (const [rows, numRows] of inputs) device.read!(rows, numRows)
         device.sync!()
