@@ -6,10 +6,10 @@ import {
   type Slab,
   StateLostError,
 } from "@consilium/kernels"
-import type { DeviceBackend } from "../src/index.ts"
+import type { GpuBackend } from "../src/index.ts"
 
 /** A device that computes with plain loops, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for. */
-export interface FakeDevice extends DeviceBackend {
+export interface FakeDevice extends GpuBackend {
   /** Operations so far, by name. */
   readonly calls: string[]
   /** Makes the next call of this name, or any, fail: the device is lost. */

@@ -159,8 +159,8 @@ export const ExpertReport = Schema.Struct({
   /** Bytes that it holds now. */
   bytes: Count,
   replicas: Count,
-  /** Memory domains of its copies, that of the one that computes first. */
-  domains: Schema.Array(Count),
+  /** Memory domains of its copies, that of the one that computes first; a GPU's memory is `gpu`. */
+  domains: Schema.Array(Schema.Union([Count, Schema.Literal("gpu")])),
   version: Schema.String,
   /** Tokens a second, averaged. */
   load: Schema.Finite,
@@ -182,6 +182,25 @@ export const ExpertReport = Schema.Struct({
 })
 export type ExpertReport = typeof ExpertReport.Type
 
+/** A GPU, and what of the model lies in its memory. */
+const GpuReport = Schema.Struct({
+  adapter: Schema.String,
+  isSoftware: Schema.Boolean,
+  /** `away` when it is lost: all computes on the processor until a probe finds it well; `returning` while it gets its weights back. */
+  state: Schema.Literals(["in-use", "away", "returning"]),
+  /** Most bytes that it may hold; null: as many as it takes. */
+  budgetBytes: Schema.NullOr(Count),
+  /** Weights, keys and values, rows. */
+  usedBytes: Count,
+  /** Experts that it holds. */
+  numExperts: Count,
+  /** How often it was lost, or failed a probe, since the engine's start. */
+  numLosses: Count,
+  /** While it is away: why, and when it is tried again, in ms since 1970. */
+  reason: Schema.optionalKey(Schema.String),
+  nextProbeMs: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
+})
+
 /** Memory and movement of all experts together. */
 export const ResidencyReport = Schema.Struct({
   budgetBytes: Count,
@@ -198,7 +217,9 @@ export const ResidencyReport = Schema.Struct({
   readBytes: Count,
   aheadBytes: Count,
   waitMs: Schema.Finite,
-  /** Experts that went to another memory domain. */
+  /** Null where none computes. */
+  gpu: Schema.NullOr(GpuReport),
+  /** Experts that went to another memory domain, or to a GPU's memory or out of it. */
   numMoved: Count,
   numDomains: Count,
   /** Mean load of a memory domain over the largest, the worst layer's; 1 where there is one. */
@@ -254,7 +275,7 @@ export const ExpertChange = Schema.Struct({
   atMs: Schema.Finite,
   layer: Count,
   expert: Count,
-  /** Of experts together: `woken`, `slept`, `scaled`, and `engine`, whose detail is the phase that the engine has come to. */
+  /** Of experts together: `woken`, `slept`, `scaled`, `device`, a GPU that is lost or back, and `engine`, whose detail is the phase that the engine has come to. */
   change: Schema.Literals([
     "woken",
     "slept",
@@ -266,6 +287,7 @@ export const ExpertChange = Schema.Struct({
     "rolled-back",
     "scaled",
     "moved",
+    "device",
     "engine",
   ]),
   detail: Schema.String,

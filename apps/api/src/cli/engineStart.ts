@@ -9,7 +9,8 @@ export function engineStart(
   preparedDir: string,
   settings: Settings,
 ): EngineOptions["start"] {
-  const { backend, threads, context, memory, debug, "memory-domains": memoryDomains } = settings
+  const { backend, threads, context, memory, debug } = settings
+  const { "gpu-memory": gpuMemory, "memory-domains": memoryDomains } = settings
   return {
     modelId,
     sourceDir: dir,
@@ -19,6 +20,7 @@ export function engineStart(
     numSlots: settings["max-streams"],
     ...(context === undefined ? {} : { contextLength: context }),
     memoryBytes: memory,
+    ...(gpuMemory === undefined ? {} : { gpuMemoryBytes: gpuMemory }),
     ...(memoryDomains === undefined ? {} : { memoryDomains }),
     maxWaiting: settings["max-queue"],
     debug,

@@ -51,8 +51,20 @@ const FIGURES: readonly {
   },
   {
     name: "experts_moved",
-    help: "Experts that went to another memory domain since the engine's start",
+    help: "Experts that went to another memory domain, a GPU's included, since the engine's start",
     read: (of) => of.numMoved,
+  },
+  { name: "gpu_used_bytes", help: "Bytes that a GPU holds; 0 without one", read: (of) => of.gpu?.usedBytes ?? 0 },
+  { name: "gpu_experts", help: "Experts that a GPU holds", read: (of) => of.gpu?.numExperts ?? 0 },
+  {
+    name: "gpu_in_use",
+    help: "1 while a GPU computes; 0 while it is lost, or where there is none",
+    read: (of) => (of.gpu?.state === "in-use" ? 1 : 0),
+  },
+  {
+    name: "gpu_losses",
+    help: "How often a GPU was lost, or failed a probe, since the engine's start",
+    read: (of) => of.gpu?.numLosses ?? 0,
   },
 ]
 

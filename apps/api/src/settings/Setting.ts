@@ -104,6 +104,12 @@ const UNITS: Readonly<Record<string, number>> = {
   GB: 1e9,
 }
 
+/** Bytes with a unit: `2GiB`. */
+export function parseBytes(value: string): { readonly value: number } | { readonly expected: string } {
+  const parsed = parseMemory(value)
+  return /^[\d.]+$/.test(value.trim()) && Number(value) <= 1 ? { expected: "bytes such as 2GiB" } : parsed
+}
+
 /** Bytes with a unit, or a share of the machine's memory: `2GiB`, `0.5`. */
 export function parseMemory(value: string): { readonly value: number } | { readonly expected: string } {
   const expected = "bytes such as 2GiB, or a share of the machine such as 0.5"

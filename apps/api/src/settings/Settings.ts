@@ -9,6 +9,7 @@ import {
   onOff,
   oneOf,
   optional,
+  parseBytes,
   parseDuration,
   parseMemory,
   readBy,
@@ -58,7 +59,12 @@ export const SETTINGS = {
     ...oneOf("auto", "reference", "onnx", "x64", "gpu"),
     defaultText: "auto",
     description:
-      "What computes: machine code for this processor (`x64`), onnxruntime, plain loops, or products and experts on a GPU (`gpu`, by WebGPU). `auto` takes the fastest of the processor's that passes its self-test.",
+      "What computes: machine code for this processor (`x64`), onnxruntime, plain loops, or a GPU (`gpu`, by WebGPU) together with the fastest of these. `auto` takes a GPU where it measures it to be faster, else the fastest of the processor's that passes its self-test.",
+  },
+  "gpu-memory": {
+    ...optional({ placeholder: "<bytes>", parse: parseBytes }),
+    description:
+      "Most memory of a GPU that is used, such as `8GiB`: weights that all tokens visit, keys and values, and the hottest experts lie there, the others compute on the processor at the same time. As much as the GPU gives unless set.",
   },
   format: {
     ...oneOf("f32", "int8", "int4"),

@@ -21,6 +21,12 @@ describe("loadSettings", () => {
     expect([settings.port, settings["max-streams"], settings.host, settings.format]).toEqual([3, 5, "0.0.0.0", "int8"])
   })
 
+  test("a GPU's memory is bytes, or not set: its size is not known", () => {
+    const memory = (text: string): number | undefined => load("", { flags: { "gpu-memory": text } })["gpu-memory"]
+    expect([memory("2GiB"), memory("1.5 MB"), memory("")]).toEqual([2 ** 31, 1_500_000, undefined])
+    for (const text of ["0", "0.5", "1", "lots"]) expect(() => memory(text), text).toThrow("--gpu-memory: expected")
+  })
+
   test("memory is bytes or a share of the machine", () => {
     const memory = (text: string): number => load("", { flags: { memory: text } }).memory
     expect([memory("2GiB"), memory("1.5 MB"), memory("0.5")]).toEqual([2 ** 31, 1_500_000, Math.floor(totalmem() / 2)])

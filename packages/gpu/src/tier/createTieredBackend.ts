@@ -19,6 +19,8 @@ import type { TierSlab } from "./TierSlab.ts"
 
 export interface TieredBackend extends Backend, Pick<TieredExperts, "prepare"> {
   readonly tier: DeviceTier
+  /** Keeps room for keys and values, where attention is the device's. */
+  reserveState(bytes: number): void
   /** Opens a slab that is on the device only while it is told to be: an expert. Any other goes there when it is opened, as far as there is room. */
   readonly openAtHome: Backend["openSlab"]
 }
@@ -66,6 +68,9 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
     cacheFormats: device.supports("attend", "f32") && both.length > 0 ? both : home.cacheFormats,
     tier,
     prepare: experts.prepare,
+    reserveState(bytes) {
+      if (device.supports("attend", "f32")) tier.reserve(bytes)
+    },
     supports(op, format) {
       if (op === "experts" || op === "combine") return device.supports("experts", format)
       if (op === "copyRows") return true

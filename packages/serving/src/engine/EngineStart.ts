@@ -15,6 +15,8 @@ export const EngineStart = Schema.Struct({
   /** Most positions of a sequence; absent: the model's own, as far as memory allows. */
   contextLength: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   memoryBytes: Schema.Int.check(Schema.isGreaterThan(0)),
+  /** Most bytes of a GPU's memory; absent: all of it. */
+  gpuMemoryBytes: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   /** Memory domains; absent: the machine's NUMA nodes. */
   memoryDomains: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
   maxWaiting: Schema.Int.check(Schema.isGreaterThan(0)),

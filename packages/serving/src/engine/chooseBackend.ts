@@ -7,26 +7,38 @@ import {
   failedCases,
   runnableIsas,
 } from "@consilium/kernels"
-import { chooseGpu } from "./chooseGpu.ts"
+import { chooseFaster, chooseGpu, type ChosenTier, type GpuChoice } from "./chooseGpu.ts"
 import { chooseX64, type ChosenBackend } from "./chooseX64.ts"
 import type { EngineStart } from "./EngineStart.ts"
+import { mayHaveGpu } from "./mayHaveGpu.ts"
 
-type Wanted = Pick<EngineStart, "backend" | "numThreads"> & Partial<Pick<EngineStart, "isTested">>
+type Wanted = Pick<EngineStart, "backend" | "numThreads" | "gpuMemoryBytes"> &
+  Partial<Pick<EngineStart, "isTested">> &
+  Pick<GpuChoice, "onDeviceChange" | "openGpu">
 
 /**
- * Creates the backend that was asked for, or the fastest one that passes its self-test: machine code, then onnxruntime, then plain loops. A GPU is used where it
- * is asked for.
+ * Creates the backend that was asked for, or the fastest one that passes its self-test: a GPU where it is measured to be faster than the processor, machine code, then
+ * onnxruntime, then plain loops.
  *
  * @throws Error where the one that was asked for cannot run here, in its own words
  */
-export async function chooseBackend(
-  arena: Arena,
-  { backend: wanted, numThreads, isTested = false }: Wanted,
-): Promise<ChosenBackend> {
+export async function chooseBackend(arena: Arena, wanted: Wanted): Promise<ChosenBackend | ChosenTier> {
   const reference = createReferenceBackend(arena)
+  const { backend, isTested = false } = wanted
+  const choice: GpuChoice = { ...wanted, arena, reference, isTested }
+  if (backend === "gpu") return chooseGpu(choice, () => chooseHome(arena, reference, { ...wanted, backend: "auto" }))
+  const home = await chooseHome(arena, reference, { ...wanted, backend })
+  const wantsGpu = backend === "auto" && (wanted.openGpu !== undefined || mayHaveGpu())
+  return wantsGpu ? chooseFaster(choice, home) : home
+}
+
+/** Creates the processor's own backend. */
+async function chooseHome(
+  arena: Arena,
+  reference: Backend,
+  { backend: wanted, numThreads, isTested = false }: Wanted & { readonly backend: Exclude<Wanted["backend"], "gpu"> },
+): Promise<ChosenBackend> {
   if (wanted === "reference") return { backend: reference, reason: "reference: as asked", isSecondBest: false }
-  if (wanted === "gpu")
-    return chooseGpu(arena, reference, () => chooseBackend(arena, { backend: "auto", numThreads, isTested }), isTested)
   const openOnnx = (): Promise<Backend> => openTestedOnnx(arena, reference, numThreads, isTested)
   if (wanted !== "onnx") {
     const isas = runnableIsas()

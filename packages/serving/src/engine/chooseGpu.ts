@@ -1,34 +1,109 @@
-import { type Arena, type Backend, composeBackends, failedCases } from "@consilium/kernels"
+import type { GpuBackend, TieredBackend } from "@consilium/gpu"
+import { type Arena, BACKEND_CASES, type Backend, checkCase, failedCases } from "@consilium/kernels"
+import { compareSpeeds, isFaster, measureBackend } from "./measureBackend.ts"
 import type { ChosenBackend } from "./chooseX64.ts"
 
+/** What a GPU is chosen by. */
+export interface GpuChoice {
+  readonly arena: Arena
+  readonly reference: Backend
+  /** An engine before this one passed the self-test. */
+  readonly isTested: boolean
+  /** Most bytes of the GPU's memory; all of it unless given. */
+  readonly gpuMemoryBytes?: number
+  /** Told of a GPU that is lost, and of one that is back. */
+  readonly onDeviceChange?: (detail: string) => void
+  /** Opens a GPU; whatever the system has unless given. */
+  readonly openGpu?: () => Promise<GpuBackend>
+}
+
+/** A backend over a GPU and the processor. */
+export interface ChosenTier extends ChosenBackend {
+  readonly tiered: TieredBackend
+}
+
 /**
- * Opens the GPU for products and experts, and the processor's own backend for the rest.
+ * Opens the GPU, and beside it the processor's own backend for what the GPU does not hold.
  *
- * @param openRest creates what computes the rest; it is closed with the backend, or where there is no GPU
+ * @param openHome creates what computes the rest; it is closed with the backend, or where there is no GPU
  * @throws Error where the GPU cannot be used, in one line that says which and why
  */
-export async function chooseGpu(
-  arena: Arena,
-  reference: Backend,
-  openRest: () => Promise<ChosenBackend>,
-  isTested: boolean,
-): Promise<ChosenBackend> {
-  // Loaded only where it is asked for: it is large.
-  const { createGpuBackend } = await import("@consilium/gpu")
-  let opened: Backend | undefined
+export async function chooseGpu(choice: GpuChoice, openHome: () => Promise<ChosenBackend>): Promise<ChosenTier> {
+  let gpu: GpuBackend | undefined
   try {
-    const gpu = createGpuBackend(arena)
-    opened = gpu
-    const [failed] = isTested ? [] : failedCases(gpu, reference)
-    if (failed !== undefined) throw new Error(`self-test of ${gpu.adapter.name}: ${failed.problem}`)
-    const rest = await openRest()
+    gpu = await openTested(choice)
+    const home = await openHome()
     const { name, isSoftware } = gpu.adapter
-    const reason = `gpu (${name}${isSoftware ? ", computed by the processor" : ""}): as asked; the rest by ${rest.reason}`
-    return { backend: composeBackends(arena, [gpu, rest.backend]), reason, isSecondBest: rest.isSecondBest }
+    const reason = `gpu (${name}${isSoftware ? ", computed by the processor" : ""}): as asked; the rest by ${home.reason}`
+    return await createTier(choice, gpu, home, reason)
   } catch (error) {
-    opened?.close()
+    gpu?.close()
     throw new Error(`the gpu backend cannot run here: ${(error as Error).message}; try --backend auto`, {
       cause: error,
     })
   }
+}
+
+/**
+ * Returns the GPU beside the processor's own backend where it computes faster by a measurement of both; else that backend alone, with why in its reason. An adapter that
+ * is software never is.
+ */
+export async function chooseFaster(choice: GpuChoice, home: ChosenBackend): Promise<ChosenBackend | ChosenTier> {
+  let gpu: GpuBackend | undefined
+  const without = (why: string): ChosenBackend => {
+    gpu?.close()
+    return { ...home, reason: `${home.reason}; no gpu: ${why}` }
+  }
+  try {
+    const opened = await (choice.openGpu ?? openGpuOf(choice))()
+    gpu = opened
+    const { name, isSoftware } = opened.adapter
+    if (isSoftware) return without(`${name} is computed by the processor`)
+    refuseWrong(choice, opened)
+    const [theirs, own] = [measureBackend(opened), measureBackend(home.backend)]
+    const figures = compareSpeeds(theirs, own)
+    if (!isFaster(theirs, own)) return without(`${name} is slower, ${figures}`)
+    return await createTier(choice, opened, home, `gpu (${name}): faster, ${figures}; the rest by ${home.reason}`)
+  } catch (error) {
+    return without((error as Error).message)
+  }
+}
+
+/** Loaded only where it is asked for: it is large. */
+function openGpuOf({ arena }: GpuChoice): () => Promise<GpuBackend> {
+  return async () => (await import("@consilium/gpu")).createGpuBackend(arena)
+}
+
+async function openTested(choice: GpuChoice): Promise<GpuBackend> {
+  const gpu = await (choice.openGpu ?? openGpuOf(choice))()
+  try {
+    refuseWrong(choice, gpu)
+    return gpu
+  } catch (error) {
+    gpu.close()
+    throw error
+  }
+}
+
+/** @throws Error where it computes a case wrongly */
+function refuseWrong({ isTested, reference }: GpuChoice, gpu: GpuBackend): void {
+  const [failed] = isTested ? [] : failedCases(gpu, reference)
+  if (failed !== undefined) throw new Error(`self-test of ${gpu.adapter.name}: ${failed.problem}`)
+}
+
+async function createTier(
+  { reference, gpuMemoryBytes = Number.POSITIVE_INFINITY, onDeviceChange = () => {} }: GpuChoice,
+  gpu: GpuBackend,
+  { backend: home, isSecondBest }: ChosenBackend,
+  reason: string,
+): Promise<ChosenTier> {
+  const { createTieredBackend } = await import("@consilium/gpu")
+  const known = BACKEND_CASES.find(({ op, format }) => op === "expert" && format === "int8")!
+  const tiered = createTieredBackend(gpu, home, {
+    budgetBytes: gpuMemoryBytes,
+    nowMs: Date.now,
+    probe: () => checkCase(known, gpu, reference),
+    onChange: onDeviceChange,
+  })
+  return { backend: tiered, tiered, reason, isSecondBest }
 }

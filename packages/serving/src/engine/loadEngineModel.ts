@@ -1,5 +1,13 @@
 import { createArena, findMemoryDomains } from "@consilium/kernels"
-import { createTransformer, formatsName, openPreparedModel, weightBytes } from "@consilium/model"
+import type { DeviceTier } from "@consilium/gpu"
+import {
+  createTransformer,
+  formatsName,
+  mostExpertsPerToken,
+  openPreparedModel,
+  stateBytesPerPosition,
+  weightBytes,
+} from "@consilium/model"
 import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../store/createEngineExperts.ts"
 import { chooseBackend } from "./chooseBackend.ts"
 import type { EngineStart } from "./EngineStart.ts"
@@ -13,6 +21,8 @@ export interface EngineModel {
   readonly backend: string
   /** Undefined where no layer has a router. */
   readonly experts: EngineExperts | undefined
+  /** Undefined where no GPU computes. */
+  readonly device: DeviceTier | undefined
   /** Bytes of all weights, awake or asleep. */
   readonly weightBytes: number
   /** As `formatsName` gives it. */
@@ -49,8 +59,11 @@ export async function loadEngineModel(
   try {
     const numBytes = weightBytes(prepared)
     const reserveBytes = measureReserve()
-    const chosen = await chooseBackend(arena, start)
+    const onDeviceChange = (detail: string): void =>
+      listeners.onChange({ atMs: Date.now(), layer: 0, expert: 0, change: "device", detail })
+    const chosen = await chooseBackend(arena, { ...start, onDeviceChange })
     const { backend } = chosen
+    const tiered = "tiered" in chosen ? chosen.tiered : undefined
     releases.push(() => backend.close())
     const capacity = planContext(prepared, start, reserveBytes, backend)
     const { numSlots } = start
@@ -65,10 +78,14 @@ export async function loadEngineModel(
             routing: start.routing,
             maxRows,
             nowMs: Date.now,
+            ...(tiered === undefined ? {} : { tiered }),
             ...listeners,
           })
     if (experts !== undefined) releases.push(() => experts.close())
     const denseBytes = numBytes.all - numBytes.experts
+    const stateBytes = stateBytesPerPosition(prepared, backend) * capacity * numSlots
+    tiered?.reserveState(stateBytes)
+    const usedBefore = arena.usedBytes
     const transformer = createTransformer({
       prepared,
       backend,
@@ -79,6 +96,10 @@ export async function loadEngineModel(
       ...(experts === undefined ? {} : { experts }),
     })
     releases.push(() => transformer.close())
+    if (tiered !== undefined) {
+      tiered.prepare(maxRows * mostExpertsPerToken(prepared.config), prepared.config.hiddenSize)
+      tiered.tier.reserve(Math.max(0, arena.usedBytes - usedBefore - denseBytes - stateBytes))
+    }
     experts?.start(expertBudget(prepared, start.memoryBytes, reserveBytes, arena), {
       isRestart: start.isRestart,
       onProgress: (done) => onProgress(denseBytes + done, numBytes.all),
@@ -88,6 +109,7 @@ export async function loadEngineModel(
       model: { ...transformer, expertBytes: (layer) => prepared.layers[layer]!.experts[0]!.bytes },
       backend: backend.name,
       experts,
+      device: tiered?.tier,
       weightBytes: numBytes.all,
       format: formatsName(prepared),
       reason: chosen.reason,

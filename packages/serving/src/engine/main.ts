@@ -41,9 +41,9 @@ const main = Effect.gen(function* () {
     (model) => Effect.sync(model.close),
   )
   const { model, backend, format, reason, isSecondBest } = loaded
-  if (start.debug >= 1 || isSecondBest)
+  const { weightBytes, experts, device } = loaded
+  if (start.debug >= 1 || isSecondBest || device !== undefined)
     console.error(`backend ${reason}; format ${format}; ${model.numSlots} slots of ${model.capacity} positions`)
-  const { weightBytes, experts } = loaded
   yield* runEngine(start, {
     model,
     backend,
@@ -51,6 +51,7 @@ const main = Effect.gen(function* () {
     weightBytes,
     isSecondBest,
     experts,
+    device,
   })
 })
 

@@ -1,3 +1,4 @@
+import type { DeviceTier } from "@consilium/gpu"
 import { Effect, Schema } from "effect"
 import { type EngineEvent, type EngineStatus, PROTOCOL_VERSION, type ToEngine, ToEngineEnvelope } from "../protocol.ts"
 import type { EngineExperts } from "../store/createEngineExperts.ts"
@@ -16,6 +17,8 @@ export interface RunnableModel {
   readonly weightBytes: number
   readonly isSecondBest: boolean
   readonly experts: EngineExperts | undefined
+  /** A GPU, tended between steps. */
+  readonly device: DeviceTier | undefined
 }
 
 /** Sends events to the parent, those of one call in one message. */
@@ -42,7 +45,7 @@ function decodeOrExit(envelope: unknown): ToEngine {
 /** Runs the engine until it is drained. Messages of the parent are decoded here; one that is malformed ends the process. */
 export const runEngine = Effect.fnUntraced(function* (
   start: EngineStart,
-  { model, backend, format, weightBytes, isSecondBest, experts }: RunnableModel,
+  { model, backend, format, weightBytes, isSecondBest, experts, device }: RunnableModel,
 ) {
   const core = createEngineCore({
     model,
@@ -73,6 +76,7 @@ export const runEngine = Effect.fnUntraced(function* (
     send: sendEvents,
     status,
     ...(experts === undefined ? {} : { experts }),
+    ...(device === undefined ? {} : { device }),
     ...(start.debug >= 2 ? { onStep } : {}),
   })
 

@@ -35,6 +35,7 @@ export function loadOnnxModel(start: EngineStart, path: string): EngineModel {
       }),
       backend: "onnx",
       experts: undefined,
+      device: undefined,
       weightBytes,
       format: "as exported",
       reason: "onnx: the model is one of its own",

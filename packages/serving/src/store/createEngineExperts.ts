@@ -3,6 +3,7 @@
  *
  * Plain and synchronous: the step calls it while it runs, the loop around the step between two of them.
  */
+import type { TieredBackend } from "@consilium/gpu"
 import { type Backend, createReferenceBackend } from "@consilium/kernels"
 import { type ModelExperts, mostExpertsPerToken, type PreparedModel } from "@consilium/model"
 import type { ControlCommand, ControlResult, Desired, ExpertChange, Quarantined, RoutingPolicy } from "../control.ts"
@@ -23,6 +24,7 @@ import { createLoadAwareRouting } from "./LoadAwareRouting.ts"
 import { createNormWatch } from "./NormWatch.ts"
 import { createReadAhead } from "./ReadAhead.ts"
 import { createRebalancer } from "./Rebalancer.ts"
+import { createTierBalancer } from "./TierBalancer.ts"
 
 export interface EngineExpertsOptions {
   /** Faults may be injected. */
@@ -33,6 +35,8 @@ export interface EngineExpertsOptions {
   readonly allowsOtherText: boolean
   /** How tokens are routed; as the router says unless given. */
   readonly routing?: RoutingPolicy
+  /** The backend again, where it is one over a device: experts go to its memory by their load. */
+  readonly tiered?: TieredBackend
   /** Most rows of a step. */
   readonly maxRows: number
   /** Milliseconds since 1970. */
@@ -89,9 +93,10 @@ export function createEngineExperts(
     return feedForward
   }
 
+  const { tiered } = options
   const store = createExpertStore({
     prepared,
-    backend,
+    backend: tiered === undefined ? backend : { ...tiered, openSlab: tiered.openAtHome },
     standIn,
     domainFor: (instance, other) => domains.choose(instance, other),
     watch: {
@@ -170,7 +175,16 @@ export function createEngineExperts(
   })
   const isSettled = (instance: number): boolean =>
     health.breaker(instance).state === "closed" && !versions.isDraining(instance)
-  const domains = createExpertDomains({ table, arena: backend.arena, load, isSettled })
+  const tierBalancer =
+    tiered &&
+    createTierBalancer({
+      ...{ table, load, isSettled, nowMs, counters: residency.counters },
+      tier: tiered.tier,
+      onChange: emit,
+    })
+  const homeShare = (instance: number): number =>
+    tierBalancer?.isOnDevice(instance) === true ? 0 : load.timeShare(instance)
+  const domains = createExpertDomains({ table, arena: backend.arena, load: { timeShare: homeShare }, isSettled })
   const rebalancer = createRebalancer({ table, residency, domains, arena: backend.arena, nowMs, onChange: emit })
   const keeper = createExpertKeeper({ store, load, health, activeOf: versions.activeOf, nowMs })
   const tender = createTender({ store, load, health, keeper, probe, idleMs, nowMs, onChange: emit })
@@ -182,6 +196,7 @@ export function createEngineExperts(
       load,
       versions,
       domains,
+      device: tiered && tierBalancer && { tier: tiered.tier, balancer: tierBalancer },
       replicasPerLayer: tender.numReplicas(),
       numKept: keeper.numKept,
       routing: mode,
@@ -210,7 +225,10 @@ export function createEngineExperts(
     ...(loadAware === undefined ? {} : { beginStep: loadAware.beginStep, observeRouting: loadAware.observe }),
     wantsForesight: (layer, numRows) => mode !== "awake" && readAhead.wantsForesight(layer, numRows),
     foresee: readAhead.foresee,
-    start: store.start,
+    start(...options) {
+      store.start(...options)
+      tierBalancer?.fill()
+    },
     climb(cause) {
       if (cause instanceof ExpertFault) {
         isIsolating = false
@@ -230,6 +248,7 @@ export function createEngineExperts(
       tender.noteWork()
       watchNorms.nextStep()
       rebalancer.stepDone()
+      tierBalancer?.stepDone()
       isIsolating = false
       const rungs = health.takeRungs()
       const detours = loadAware?.takeDetours()

@@ -1,4 +1,5 @@
-import type { ControlResult, ExpertReport, RoutingMode } from "../control.ts"
+import type { DeviceTier } from "@consilium/gpu"
+import type { ControlResult, ExpertReport, ResidencyReport, RoutingMode } from "../control.ts"
 import type { ExpertStore } from "./createExpertStore.ts"
 import type { ExpertDomains } from "./ExpertDomains.ts"
 import type { ExpertHealth } from "./ExpertHealth.ts"
@@ -6,6 +7,7 @@ import type { ExpertLoad } from "./ExpertLoad.ts"
 import type { PlainReport } from "./PlainRouting.ts"
 import type { ExpertVersions } from "./ExpertVersions.ts"
 import { STATE } from "./ExpertTable.ts"
+import type { TierBalancer } from "./TierBalancer.ts"
 
 export type ExpertsReport = Extract<ControlResult, { readonly kind: "experts" }>
 
@@ -15,6 +17,12 @@ const STATE_NAMES = {
   [STATE.awake]: "awake",
 } as const
 
+/** A device that experts lie on, and who puts them there. */
+interface ExpertDevice {
+  readonly tier: DeviceTier
+  readonly balancer: TierBalancer
+}
+
 /** Returns what an operator sees of all experts. */
 export function describeExperts({
   store: { table, residency },
@@ -22,6 +30,7 @@ export function describeExperts({
   load,
   versions,
   domains,
+  device,
   replicasPerLayer,
   numKept,
   routing,
@@ -32,6 +41,8 @@ export function describeExperts({
   readonly load: ExpertLoad
   readonly versions: ExpertVersions
   readonly domains: ExpertDomains
+  /** Undefined without a GPU. */
+  readonly device: ExpertDevice | undefined
   readonly replicasPerLayer: number
   readonly numKept: number
   readonly routing: RoutingMode
@@ -53,7 +64,7 @@ export function describeExperts({
           state: failure === undefined ? state : "failed",
           bytes: residency.heldBytes(instance),
           replicas: residency.hasReplica(instance) ? 1 : 0,
-          domains: residency.domainsOf(instance),
+          domains: [...(device?.balancer.isOnDevice(instance) === true ? GPU : []), ...residency.domainsOf(instance)],
           version: versions.nameOf(instance),
           load: load.tokensPerSec(instance),
           timeShare: load.timeShare(instance),
@@ -94,8 +105,26 @@ export function describeExperts({
       ...counters,
       numDomains: domains.numDomains,
       domainBalance: domains.balance(),
+      gpu: device === undefined ? null : describeDevice(device),
       imbalance,
       plainImbalance: comparison?.imbalance ?? imbalance,
     },
+  }
+}
+
+/** As reports name a GPU's memory beside the arena's domains. */
+const GPU = ["gpu"] as const
+
+function describeDevice({ tier, balancer }: ExpertDevice): NonNullable<ResidencyReport["gpu"]> {
+  const { adapter, state, breaker, budgetBytes, usedBytes } = tier
+  return {
+    adapter: adapter.name,
+    isSoftware: adapter.isSoftware,
+    state,
+    budgetBytes: Number.isFinite(budgetBytes) ? Math.floor(budgetBytes) : null,
+    usedBytes,
+    numExperts: balancer.numOnDevice(),
+    numLosses: breaker.numFailures,
+    ...(state === "away" && { reason: breaker.why ?? "", nextProbeMs: breaker.nextProbeMs ?? null }),
   }
 }

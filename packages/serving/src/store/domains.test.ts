@@ -213,7 +213,7 @@ describe("memory domains", () => {
       const { experts } = opened
       void experts!.control({ kind: "scale", awakePerLayer: null, replicasPerLayer: 8 })
       for (let t = 0; t < 8; t++) experts!.tend()
-      const areApart = (): boolean => reportOf(opened).experts.every(({ domains: [a, b] }) => b === 1 - a!)
+      const areApart = (): boolean => reportOf(opened).experts.every(({ domains: [a, b] }) => b === 1 - Number(a))
       expect(areApart()).toBe(true)
       const { usedBytes } = experts!.store.residency
       // There is no room to copy, and no need: originals and replicas change roles.

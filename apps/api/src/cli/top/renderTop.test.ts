@@ -1,4 +1,4 @@
-import type { ExpertReport } from "@consilium/serving"
+import type { ExpertReport, ResidencyReport } from "@consilium/serving"
 import { expect, test } from "bun:test"
 import { renderTop, type TopView } from "./renderTop.ts"
 
@@ -48,6 +48,7 @@ const residency = {
   numMoved: 0,
   numDomains: 1,
   domainBalance: 1,
+  gpu: null,
   imbalance: 1.75,
   plainImbalance: 1.75,
   routing: "exact" as const,
@@ -85,6 +86,26 @@ test("renderTop: shows streams, rate, memory against its budget, states, load as
   const inDomains = { ...view, experts: { ...view.experts!, residency: uneven } }
   expect(plain(renderTop(inDomains, { columns: 80, rows: 24 }))[3]).toBe("imbalance 1.8, of 2 memory domains 2.0")
   expect(lines.at(-2)).toContain("layer 0 expert 3 quarantined: its output is not finite")
+})
+
+test("renderTop: shows what a GPU holds, and that it is away", () => {
+  const gpu = {
+    adapter: "Fast 1",
+    isSoftware: false,
+    state: "in-use",
+    budgetBytes: 2 ** 33,
+    usedBytes: 2 ** 32,
+    numExperts: 5,
+    numLosses: 1,
+  } as const
+  const lineOf = (of: ResidencyReport["gpu"]): string | undefined => {
+    const experts = { ...view.experts!, residency: { ...residency, gpu: of } }
+    return plain(renderTop({ ...view, experts }, { columns: 80, rows: 24 }))[4]
+  }
+  expect(lineOf(gpu)).toBe("gpu Fast 1: 5 of 8 experts, 4.00 GiB of 8.00 GiB")
+  expect(lineOf({ ...gpu, budgetBytes: null })).toBe("gpu Fast 1: 5 of 8 experts, 4.00 GiB")
+  expect(lineOf({ ...gpu, state: "returning" })).toBe("gpu Fast 1 returning: 5 of 8 experts, 4.00 GiB of 8.00 GiB")
+  expect(lineOf({ ...gpu, state: "away", reason: "the device was lost" })).toBe("gpu Fast 1 away: the device was lost")
 })
 
 test("renderTop: shows what routing by load gains beside what it costs", () => {

@@ -2,7 +2,7 @@ import { readableBytes } from "../progressBar.ts"
 import type { ControlResult, EngineState, ExpertChange, ExpertReport, ResidencyReport } from "@consilium/serving"
 
 /** Changes that are of many experts, or of none. */
-const TOGETHER: ReadonlySet<ExpertChange["change"]> = new Set(["engine", "scaled", "woken", "slept"])
+const TOGETHER: ReadonlySet<ExpertChange["change"]> = new Set(["engine", "scaled", "woken", "slept", "device"])
 
 /** What a frame shows. */
 export interface TopView {
@@ -74,8 +74,19 @@ function totals({ experts, residency, versions }: NonNullable<TopView["experts"]
   return [
     `${states.join(", ")}, computing ${(busy * 100).toFixed(0)} % of the time; versions ${versions.versions.length}${canary}`,
     balanceLine(residency),
+    ...gpuLines(residency),
     `woken ${residency.numWoken}, read ${readableBytes(residency.readBytes)} (${readableBytes(residency.aheadBytes)} ahead), steps waited ${(residency.waitMs / 1000).toFixed(1)} s`,
   ]
+}
+
+/** What lies in a GPU's memory; nothing where there is none. */
+function gpuLines({ gpu, numExperts }: ResidencyReport): readonly string[] {
+  if (gpu === null) return []
+  const { adapter, state, usedBytes, budgetBytes, numExperts: numHeld, reason = "" } = gpu
+  if (state === "away") return [`gpu ${adapter} ${COLOURS.failed}away${RESET}: ${reason}`]
+  const most = budgetBytes === null ? "" : ` of ${readableBytes(budgetBytes)}`
+  const share = `${numHeld} of ${numExperts} experts`
+  return [`gpu ${adapter}${state === "returning" ? " returning" : ""}: ${share}, ${readableBytes(usedBytes)}${most}`]
 }
 
 /** What routing by load gains, and what it costs. */
