@@ -8,7 +8,7 @@ import {
 } from "@consilium/kernels"
 import type { GpuBackend } from "../src/index.ts"
 
-/** A device that computes with plain loops, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for. */
+/** A device that is made up, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for. */
 export interface FakeDevice extends GpuBackend {
   /** Operations so far, by name. */
   readonly calls: string[]
@@ -22,15 +22,16 @@ export interface FakeDeviceOptions {
   /** Without it each call uploads its rows and reads its results back, and attention, norms and sums are not its own. */
   readonly keepsRows?: boolean
   readonly isSoftware?: boolean
+  /** Computes; plain loops unless given. */
+  readonly inner?: Backend
 }
 
 type Kept = { readonly span: Rows["span"]; readonly values: Float32Array }
 
 export function createFakeDevice(
   arena: Arena,
-  { keepsRows = true, isSoftware = false }: FakeDeviceOptions = {},
+  { keepsRows = true, isSoftware = false, inner = createReferenceBackend(arena) }: FakeDeviceOptions = {},
 ): FakeDevice {
-  const inner = createReferenceBackend(arena)
   const calls: string[] = []
   const open = new Map<Slab, number>()
   /** By where they lie: what the device has newer than the arena. */
@@ -101,6 +102,17 @@ export function createFakeDevice(
       const caches = slots.flatMap(({ keys, values }) => [keys, values] as Kept[])
       compute("attend", [out, qkv], caches, () => inner.attend(out, qkv, slots, layer))
     },
+    copyRows(to, toRow, from, fromRow, numRows) {
+      const [target, source] = [to, from] as unknown as [Rows, Rows]
+      const isCache = [target, source].some((rows) => rowsHeld.get(keyOf(rows))?.isCache === true)
+      const wasInStep = isInStep
+      isInStep ||= isCache
+      compute("copyRows", isCache ? [] : [target], isCache ? [target] : [], () => {
+        const rows = source.values.subarray(fromRow * source.width, (fromRow + numRows) * source.width)
+        target.values.set(rows, toRow * target.width)
+      })
+      isInStep = wasInStep
+    },
     norm: (out, x, ...rest) => compute("norm", [out], [], () => inner.norm(out, x, ...rest)),
     addScaled: (out, x, ...rest) => compute("addScaled", [out], [], () => inner.addScaled(out, x, ...rest)),
   }
@@ -120,7 +132,7 @@ export function createFakeDevice(
     deviceMemory: () => ({ numBuffers: open.size, bytes: bytes() }),
     supports: (op) =>
       ["embed", "matmul", "expert", "experts", "combine"].includes(op) ||
-      (keepsRows && ["attend", "norm", "addScaled"].includes(op)),
+      (keepsRows && ["attend", "norm", "addScaled", "copyRows"].includes(op)),
     openSlab(span, layout) {
       begin("openSlab")
       if (bytes() + layout.bytes > limitBytes) throw new Error("fake: Out of memory")
@@ -167,5 +179,6 @@ export function createFakeDevice(
       isLost = true
       return true
     },
+    close: () => inner.close(),
   }
 }

@@ -61,6 +61,29 @@ describe("planTiers", () => {
     expect(moves[1]!.layer).toBe(0)
   })
 
+  test("a device gives experts up for nothing where it is far slower than home, not where it is a little", () => {
+    const even = Array.from({ length: 10 }, () => 1)
+    const isOnDevice = even.map((_, e) => (e < 6 ? 1 : 0))
+    const layer = [{ load: even, isOnDevice }]
+    expect(planTiers(layer, fast(9, 1), HOME, FREE)).toEqual([{ layer: 0, expertId: 0, to: "home" }])
+    expect(planTiers(layer, fast(9, 1.3), HOME, FREE)).toEqual([])
+    // Nor for a cold one, that it would not feel.
+    const hot = [{ load: [1000, 1, 1, 1], isOnDevice: [1, 1, 1, 0] }]
+    expect(planTiers(hot, fast(3, 1), HOME, FREE).filter(({ to }) => to === "home")).toEqual([
+      { layer: 0, expertId: 0, to: "home" },
+    ])
+  })
+
+  test("experts of nearly the same load do not change places", () => {
+    const layer = [{ load: [100, 95, 1], isOnDevice: [0, 1, 0] }]
+    expect(planTiers(layer, fast(1), HOME, FREE)).toEqual([])
+    const two = [
+      { load: [100, 1], isOnDevice: [0, 0] },
+      { load: [95, 1], isOnDevice: [1, 0] },
+    ]
+    expect(planTiers(two, fast(1), HOME, FREE)).toEqual([])
+  })
+
   test("nothing moves where the saving does not pay for the upload, and nobody who may not", () => {
     const layers = atHome([1, 9, 2, 7])
     const dear = { msPerPromotion: 100, numSteps: 10, maxMoves: 4 }

@@ -52,11 +52,22 @@ interface LayerTime {
   promotion: Choice | undefined
   demotion: Choice | undefined
   exchange: (Choice & { readonly other: number }) | undefined
+  /** Whether the device has so much to do that a demotion by itself pays. */
+  isOverloaded: boolean
 }
+
+/** Loads and speeds waver by themselves: an exchange must save this share of what the hotter expert takes at home, */
+const LEAST_GAIN = 0.1
+/** and a device gives up an expert for nothing only where it takes so many times as long as home, */
+const LEAST_OVERLOAD = 1.2
+/** and the layer becomes faster by this share. */
+const LEAST_SHARE = 0.005
 
 interface Choice {
   readonly expertId: number
   readonly savedMs: number
+  /** What an exchange must save at least. */
+  readonly leastMs: number
 }
 
 /** Moves that take effect together, and what they save. */
@@ -82,7 +93,7 @@ export function planTiers(
   const timeOf = (deviceLoad: number, homeLoad: number): number =>
     Math.max(deviceLoad * device.msPerToken, homeLoad * home.msPerToken)
   const times = layers.map(startTime)
-  for (const time of times) choose(time, timeOf)
+  for (const time of times) choose(time, timeOf, home, device)
   const moves: TierMove[] = []
   for (;;) {
     const numOnDevice = times.reduce((sum, time) => sum + time.numOnDevice, 0)
@@ -94,7 +105,7 @@ export function planTiers(
       moves.push(move)
       apply(times[move.layer]!, move)
     }
-    for (const l of new Set(step.moves.map(({ layer }) => layer))) choose(times[l]!, timeOf)
+    for (const l of new Set(step.moves.map(({ layer }) => layer))) choose(times[l]!, timeOf, home, device)
   }
   return moves
 }
@@ -118,7 +129,7 @@ function promoteAll(layers: readonly TierLayer[], maxMoves: number): readonly Ti
 }
 
 function startTime({ load, isOnDevice, mayMove }: TierLayer): LayerTime {
-  const none = { promotion: undefined, demotion: undefined, exchange: undefined }
+  const none = { promotion: undefined, demotion: undefined, exchange: undefined, isOverloaded: false }
   const time: LayerTime = {
     ...{ load, isOnDevice: Uint8Array.from(isOnDevice), mayMove, deviceLoad: 0, homeLoad: 0, numOnDevice: 0 },
     ...none,
@@ -141,7 +152,12 @@ function apply(time: LayerTime, { expertId, to }: TierMove): void {
 }
 
 /** Finds the best move of each kind within a layer. */
-function choose(time: LayerTime, timeOf: (deviceLoad: number, homeLoad: number) => number): void {
+function choose(
+  time: LayerTime,
+  timeOf: (deviceLoad: number, homeLoad: number) => number,
+  home: Tier,
+  device: Tier,
+): void {
   const { load, isOnDevice, mayMove, deviceLoad, homeLoad } = time
   const before = timeOf(deviceLoad, homeLoad)
   const saved = (moved: number): number => before - timeOf(deviceLoad + moved, homeLoad - moved)
@@ -150,17 +166,25 @@ function choose(time: LayerTime, timeOf: (deviceLoad: number, homeLoad: number) 
     if (mayMove?.[e] === 0) continue
     const kind = isOnDevice[e] === 1 ? "demotion" : "promotion"
     const savedMs = saved(isOnDevice[e] === 1 ? -load[e]! : load[e]!)
-    if (time[kind] === undefined || savedMs > time[kind].savedMs) time[kind] = { expertId: e, savedMs }
+    if (time[kind] !== undefined && savedMs <= time[kind].savedMs) continue
+    time[kind] = { expertId: e, savedMs, leastMs: LEAST_GAIN * load[e]! * home.msPerToken }
   }
   for (let e = 0; e < load.length; e++) {
     if (isOnDevice[e] === 1 || mayMove?.[e] === 0) continue
+    const leastMs = LEAST_GAIN * load[e]! * home.msPerToken
     for (let other = 0; other < load.length; other++) {
       if (isOnDevice[other] !== 1 || mayMove?.[other] === 0) continue
       const savedMs = saved(load[e]! - load[other]!)
-      if (time.exchange === undefined || savedMs > time.exchange.savedMs)
-        time.exchange = { expertId: e, other, savedMs }
+      if (savedMs < leastMs || (time.exchange !== undefined && savedMs <= time.exchange.savedMs)) continue
+      time.exchange = { expertId: e, other, savedMs, leastMs }
     }
   }
+  const isSlower = deviceLoad * device.msPerToken > LEAST_OVERLOAD * homeLoad * home.msPerToken
+  time.isOverloaded = isSlower && savedBy(time.demotion) >= LEAST_SHARE * before
+}
+
+function savedBy(choice: Choice | undefined): number {
+  return choice?.savedMs ?? 0
 }
 
 /** Returns the step that saves most; undefined where none saves anything. */
@@ -173,8 +197,8 @@ function bestStep(times: readonly LayerTime[], numFree: number): TierStep | unde
   const down = (layer: number, expertId: number): TierMove => ({ layer, expertId, to: "home" })
   const byRoom = [...times.keys()].sort((a, b) => times[a]!.numOnDevice - times[b]!.numOnDevice)
   for (const l of byRoom) {
-    const { promotion, demotion, exchange } = times[l]!
-    if (demotion !== undefined) consider(demotion.savedMs, () => [down(l, demotion.expertId)])
+    const { promotion, demotion, exchange, isOverloaded } = times[l]!
+    if (demotion !== undefined && isOverloaded) consider(demotion.savedMs, () => [down(l, demotion.expertId)])
     if (promotion !== undefined && numFree > 0) consider(promotion.savedMs, () => [up(l, promotion.expertId)])
     if (exchange !== undefined) consider(exchange.savedMs, () => [down(l, exchange.other), up(l, exchange.expertId)])
   }
@@ -187,7 +211,9 @@ function bestStep(times: readonly LayerTime[], numFree: number): TierStep | unde
     const other = cheapest.find((one) => one !== l)
     if (promotion === undefined || other === undefined) continue
     const demotion = times[other]!.demotion!
-    consider(promotion.savedMs + demotion.savedMs, () => [down(other, demotion.expertId), up(l, promotion.expertId)])
+    const savedMs = promotion.savedMs + demotion.savedMs
+    if (savedMs < promotion.leastMs) continue
+    consider(savedMs, () => [down(other, demotion.expertId), up(l, promotion.expertId)])
   }
   return best
 }

@@ -1,5 +1,7 @@
 /** The embedded model in this process, its experts in a store or without one, run step by step as the engine does. */
+import { createTieredBackend, type TieredBackend } from "@consilium/gpu"
 import {
+  type Arena,
   createArena,
   createReferenceBackend,
   createX64Backend,
@@ -18,6 +20,7 @@ import { miniModelDir } from "@consilium/testing"
 import { closeSync, cpSync, mkdtempSync, openSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { FakeDevice } from "../../gpu/test/createFakeDevice.ts"
 import type { Degradation } from "../src/protocol.ts"
 import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../src/store/createEngineExperts.ts"
 
@@ -26,6 +29,9 @@ export const cacheDir = mkdtempSync(join(tmpdir(), "consilium-store-"))
 /** Backends that run here. */
 export const BACKENDS = (["reference", "x64"] as const).filter((name) => name !== "x64" || runnableIsas().length > 0)
 if (!BACKENDS.includes("x64")) console.log("x64: skipped, this is no Linux on x64 with AVX2")
+
+/** Of a device, before most of it is reserved. */
+const MEMORY = 2 ** 40
 
 export let preparedDir: string
 
@@ -42,6 +48,8 @@ export async function prepareMini(): Promise<void> {
 
 export interface Opened {
   readonly backend: Backend
+  /** The same, where it is one over a device. */
+  readonly tiered: TieredBackend | undefined
   readonly transformer: Transformer
   readonly experts: EngineExperts | undefined
 }
@@ -53,6 +61,12 @@ export interface OpenOptions {
   readonly options?: Partial<EngineExpertsOptions>
   /** Memory domains, told apart by their segments alone. */
   readonly numDomains?: number
+  /** Computes beside the backend; beside all else it has room for so many experts. */
+  readonly device?: {
+    readonly open: (arena: Arena) => FakeDevice
+    readonly numExperts: number
+    readonly nowMs: () => number
+  }
   /** The expert whose bytes on disk are spoilt. */
   readonly damage?: { readonly layer: number; readonly expert: number }
   readonly isRestart?: boolean
@@ -60,12 +74,26 @@ export interface OpenOptions {
 
 /** Runs `body` with the model; nothing must be left afterwards. */
 export function withModel<T>(
-  { backend: name = BACKENDS.at(-1)!, numAwake, options, numDomains = 1, damage, isRestart = false }: OpenOptions,
+  {
+    backend: name = BACKENDS.at(-1)!,
+    numAwake,
+    options,
+    numDomains = 1,
+    device,
+    damage,
+    isRestart = false,
+  }: OpenOptions,
   body: (opened: Opened) => T,
 ): T {
   const arena = createArena({ domains: Array.from({ length: numDomains }, () => undefined) })
-  const backend =
+  const home =
     name === "x64" ? createX64Backend(arena, { isa: bestIsa(), numThreads: 2 }) : createReferenceBackend(arena)
+  const tiered =
+    device &&
+    createTieredBackend(device.open(arena), home, {
+      ...{ budgetBytes: MEMORY, nowMs: device.nowMs, probe: () => undefined, onChange: () => {} },
+    })
+  const backend = tiered ?? home
   const prepared = openPreparedModel(damage === undefined ? preparedDir : damagedCopy(damage), miniModelDir())
   const experts =
     numAwake === undefined
@@ -77,6 +105,7 @@ export function withModel<T>(
           maxRows: 80,
           nowMs: Date.now,
           onChange: () => {},
+          ...(tiered === undefined ? {} : { tiered }),
           ...options,
         })
   const transformer = createTransformer({
@@ -88,8 +117,12 @@ export function withModel<T>(
     ...(experts === undefined ? {} : { experts }),
   })
   try {
+    if (tiered !== undefined) {
+      const bytes = experts?.store.table.files[0]!.entry.bytes ?? 0
+      tiered.tier.reserve(MEMORY - tiered.tier.usedBytes - device!.numExperts * bytes)
+    }
     experts?.start(numAwake! * experts.store.frameBytes, { isRestart })
-    return body({ backend, transformer, experts })
+    return body({ backend, tiered, transformer, experts })
   } finally {
     transformer.close()
     experts?.close()
