@@ -95,7 +95,7 @@ export function createFakeDevice(
     endStep() {
       begin("endStep")
       sync()
-      for (const { rows, isCache } of [...rowsHeld.values()]) if (!isCache) giveBack(rows)
+      for (const { rows, isCache } of rowsHeld.values()) if (!isCache) giveBack(rows)
       isInStep = false
     },
     attend(out, qkv, slots, layer) {

@@ -131,7 +131,12 @@ function promoteAll(layers: readonly TierLayer[], maxMoves: number): readonly Ti
 function startTime({ load, isOnDevice, mayMove }: TierLayer): LayerTime {
   const none = { promotion: undefined, demotion: undefined, exchange: undefined, isOverloaded: false }
   const time: LayerTime = {
-    ...{ load, isOnDevice: Uint8Array.from(isOnDevice), mayMove, deviceLoad: 0, homeLoad: 0, numOnDevice: 0 },
+    load,
+    isOnDevice: Uint8Array.from(isOnDevice),
+    mayMove,
+    deviceLoad: 0,
+    homeLoad: 0,
+    numOnDevice: 0,
     ...none,
   }
   for (let e = 0; e < load.length; e++) {

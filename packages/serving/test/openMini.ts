@@ -91,7 +91,10 @@ export function withModel<T>(
   const tiered =
     device &&
     createTieredBackend(device.open(arena), home, {
-      ...{ budgetBytes: MEMORY, nowMs: device.nowMs, probe: () => undefined, onChange: () => {} },
+      budgetBytes: MEMORY,
+      nowMs: device.nowMs,
+      probe: () => undefined,
+      onChange: () => {},
     })
   const backend = tiered ?? home
   const prepared = openPreparedModel(damage === undefined ? preparedDir : damagedCopy(damage), miniModelDir())

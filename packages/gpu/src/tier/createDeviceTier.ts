@@ -10,7 +10,7 @@ import type { TierSlab } from "./TierSlab.ts"
 import type { TierSpeeds } from "./TierSpeeds.ts"
 
 /** In use; lost, and tried again after a while; or back, and getting its slabs before it computes. */
-export type DeviceState = "in-use" | "away" | "returning"
+type DeviceState = "in-use" | "away" | "returning"
 
 /** What decides about a device's memory, and shows it, sees of it. */
 export interface DeviceTier {

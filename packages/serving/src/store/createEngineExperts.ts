@@ -178,7 +178,11 @@ export function createEngineExperts(
   const tierBalancer =
     tiered &&
     createTierBalancer({
-      ...{ table, load, isSettled, nowMs, counters: residency.counters },
+      table,
+      load,
+      isSettled,
+      nowMs,
+      counters: residency.counters,
       tier: tiered.tier,
       onChange: emit,
     })
