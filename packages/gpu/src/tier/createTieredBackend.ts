@@ -14,6 +14,7 @@ import {
   type OpenDeviceTier,
 } from "./createDeviceTier.ts"
 import { createTieredExperts, type TieredExperts } from "./createTieredExperts.ts"
+import { shortlistRows } from "./shortlistRows.ts"
 import { createTierSpeeds } from "./TierSpeeds.ts"
 import type { TierSlab } from "./TierSlab.ts"
 
@@ -74,8 +75,7 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
     supports(op, format) {
       if (op === "experts" || op === "combine") return device.supports("experts", format)
       if (op === "copyRows") return true
-      if (op === "shortlist") return tier.state === "in-use" && device.supports(op, format)
-      if (op === "routedExperts") return device.supports(op, format)
+      if (op === "routedExperts" || op === "shortlist") return device.supports(op, format)
       return home.supports(op, format)
     },
     openSlab: open(true),
@@ -149,7 +149,10 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
       const inputs: Inputs = [from, to].map((rows) => [rows, rows.values.length / rows.width])
       atHome(inputs, to, copy)
     },
-    shortlist: (out, logits, numRows) => onDevice(() => device.shortlist!(out, logits, numRows)),
+    shortlist(out, logits, numRows) {
+      if (isInUse()) onDevice(() => device.shortlist!(out, logits, numRows))
+      else shortlistRows(out, logits, numRows)
+    },
     beginStep() {
       if (!isInUse()) return
       onDevice(() => device.beginStep?.())

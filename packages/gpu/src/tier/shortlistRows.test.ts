@@ -1,0 +1,12 @@
+import { createArena } from "@consilium/kernels"
+import { expect, test } from "bun:test"
+import { shortlistRows } from "./shortlistRows.ts"
+
+test("shortlistRows: the largest, best first, ties to the lower index, of each row by itself", () => {
+  const arena = createArena()
+  const [logits, out] = [arena.rows(2, 7), arena.rows(2, 6)]
+  logits.values.set([1, 5, 3, 5, -2, 3, 0, -1, -2, -3, -4, -5, -6, -7])
+  shortlistRows(out, logits, 2)
+  expect([...out.values]).toEqual([5, 5, 3, 1, 3, 2, -1, -2, -3, 0, 1, 2])
+  arena.close()
+})
