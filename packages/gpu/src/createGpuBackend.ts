@@ -100,7 +100,11 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     try {
       queue.run()
     } catch (error) {
-      throw queue.isLost ? stateLost(error) : error
+      if (!queue.isLost) throw error
+      // The step ends with it: what is called next stands by itself.
+      isStep = false
+      wanted.length = 0
+      throw stateLost(error)
     } finally {
       kept.length = 0
     }
