@@ -23,7 +23,7 @@ const generate = (requestId: string, change: Partial<Generate> = {}): Generate =
 })
 
 /** A loop over a fake model, with what it sent; `until` waits for an event. */
-function createLoop() {
+function createLoop(device?: { tend(): number }) {
   const model = createFakeModel()
   const core = createEngineCore({ model, maxWaiting: 10, nowMs: () => 0 })
   const sent: EngineEvent[] = []
@@ -42,7 +42,12 @@ function createLoop() {
       waiting.add(check)
       check()
     })
-  const loop = createEngineLoop({ core, send, status: () => ({ steps: core.numSteps }) as EngineStatus })
+  const loop = createEngineLoop({
+    core,
+    send,
+    status: () => ({ steps: core.numSteps }) as EngineStatus,
+    ...(device && { device }),
+  })
   return { model, core, sent, until, loop }
 }
 
@@ -133,6 +138,24 @@ describe("engineLoop", () => {
       expect(model.numFailedCopies).toBe(1)
       yield* Fiber.interrupt(running)
     }),
+  )
+
+  itEffect(
+    "a device is tended between steps, and at rest as long as it has something to do",
+    () =>
+      Effect.gen(function* () {
+        const rests = [0, 0, Number.POSITIVE_INFINITY]
+        let numTended = 0
+        const { loop, until } = createLoop({ tend: () => rests[numTended++] ?? Number.POSITIVE_INFINITY })
+        const running = yield* Effect.forkChild(loop.run)
+        loop.handle(generate("a"))
+        yield* until(isEnd("a"))
+        while (numTended < rests.length) yield* Effect.sleep("20 millis")
+        yield* Effect.sleep("400 millis")
+        expect(numTended).toBe(rests.length)
+        yield* Fiber.interrupt(running)
+      }),
+    { live: true, timeoutMs: 10_000 },
   )
 
   itEffect("a cancel takes effect within one step", () =>
