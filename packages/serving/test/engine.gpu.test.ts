@@ -10,7 +10,7 @@ import { answerOf, conversations, engineWith, idsOf, prepareEngine, removeEngine
 /** How often the device is lost, in as many answers. */
 const NUM_LOSSES = 3
 /** Room for what all tokens visit, and for some experts. */
-const GPU_BYTES = 40 * 2 ** 20
+const GPU_BYTES = 48 * 2 ** 20
 
 function whyNoGpu(): string | undefined {
   const arena = createArena()
@@ -39,7 +39,7 @@ describe.skipIf(whyNoGpu() !== undefined)("Engine on a GPU", () => {
     "half of the experts lie there; a device that is lost in mid-stream costs no request, and comes back: the text is the reference's",
     () =>
       Effect.gen(function* () {
-        const engine = yield* engineWith({ backend: "gpu", gpuMemoryBytes: GPU_BYTES })
+        const engine = yield* engineWith({ backend: "gpu", gpuMemoryBytes: GPU_BYTES, contextLength: 256 })
         expect((yield* engine.ready).backend).toBe("gpu")
         const { experts, numExperts, adapter } = yield* gpuOf(engine)
         expect(adapter).not.toBe("")
