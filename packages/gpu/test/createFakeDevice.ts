@@ -121,7 +121,7 @@ export function createFakeDevice(
     ...inner,
     name: "gpu",
     cacheFormats: keepsRows ? ["f32"] : [],
-    adapter: { name: "fake", isSoftware, maxBufferBytes: 2 ** 31 },
+    adapter: { name: "fake", model: "fake", isSoftware, maxBufferBytes: 2 ** 31, hasTimestamps: false },
     calls,
     failNext(name = "") {
       failing = name
