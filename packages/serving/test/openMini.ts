@@ -20,7 +20,7 @@ import { miniModelDir } from "@consilium/testing"
 import { closeSync, cpSync, mkdtempSync, openSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { FakeDevice } from "../../gpu/test/createFakeDevice.ts"
+import type { FakeDevice } from "@consilium/gpu/fake"
 import type { Degradation } from "../src/protocol.ts"
 import { createEngineExperts, type EngineExperts, type EngineExpertsOptions } from "../src/store/createEngineExperts.ts"
 

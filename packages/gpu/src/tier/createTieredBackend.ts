@@ -5,16 +5,11 @@
  * device as long as it computes with them, and are fetched where home needs them. A device that is lost is a fault of one step; from the next on all runs at home,
  * until a probe finds it well.
  */
-import { type Backend, type CacheRows, type Rows, type Slab, StateLostError } from "@consilium/kernels"
-import {
-  createDeviceTier,
-  type DeviceBackend,
-  type DeviceTier,
-  type DeviceTierOptions,
-  type OpenDeviceTier,
-} from "./createDeviceTier.ts"
+import type { Backend, CacheRows, Slab } from "@consilium/kernels"
+import { createDeviceTier, type DeviceBackend, type DeviceTier, type DeviceTierOptions } from "./createDeviceTier.ts"
 import { createTieredExperts, type TieredExperts } from "./createTieredExperts.ts"
 import { shortlistRows } from "./shortlistRows.ts"
+import { createTierCalls, type Inputs } from "./TierCalls.ts"
 import { createTierSpeeds } from "./TierSpeeds.ts"
 import type { TierSlab } from "./TierSlab.ts"
 
@@ -24,19 +19,6 @@ export interface TieredBackend extends Backend, Pick<TieredExperts, "prepare"> {
   reserveState(bytes: number): void
   /** Opens a slab that is on the device only while it is told to be: an expert. Any other goes there when it is opened, as far as there is room. */
   readonly openAtHome: Backend["openSlab"]
-}
-
-/** What a call reads: rows, and how many of them. */
-export type Inputs = readonly (readonly [rows: Rows, numRows: number])[]
-
-/** Where calls run. */
-export interface TierCalls {
-  /** Whether the device computes now. @throws StateLostError where it was lost since the last step, and keys and values with it */
-  isInUse(): boolean
-  /** Runs on the device. @throws what a step throws for a device that is lost */
-  onDevice(call: () => void): void
-  /** Runs at home, on rows that the device may have newer. */
-  atHome(inputs: Inputs, out: Rows, call: () => void): void
 }
 
 /** Creates the backend; `close` closes both. */
@@ -180,35 +162,6 @@ export function createTieredBackend(device: DeviceBackend, home: Backend, option
       experts.close()
       device.close()
       home.close()
-    },
-  }
-}
-
-function createTierCalls(device: DeviceBackend, tier: OpenDeviceTier): TierCalls {
-  const onDevice = (call: () => void): void => {
-    if (tier.state !== "in-use") throw new StateLostError(`${tier.adapter.name} is not there`)
-    try {
-      call()
-    } catch (error) {
-      throw tier.lose(error)
-    }
-  }
-  return {
-    onDevice,
-    isInUse() {
-      const loss = tier.takeLoss()
-      if (loss !== undefined) throw loss
-      return tier.state === "in-use"
-    },
-    atHome(inputs, out, call) {
-      // Between steps all rows lie in the arena.
-      if (!tier.isInStep || device.sync === undefined) return call()
-      onDevice(() => {
-        for (const [rows, numRows] of inputs) device.read!(rows, numRows)
-        device.sync!()
-      })
-      call()
-      onDevice(() => device.wrote!(out))
     },
   }
 }

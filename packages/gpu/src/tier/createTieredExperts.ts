@@ -3,7 +3,7 @@ import type { Backend, ExpertRows, Rows, Slab } from "@consilium/kernels"
 import { expertWork } from "@consilium/scheduling"
 import { combineRows } from "../combineRows.ts"
 import type { DeviceBackend } from "./createDeviceTier.ts"
-import type { Inputs, TierCalls } from "./createTieredBackend.ts"
+import type { Inputs, TierCalls } from "./TierCalls.ts"
 import type { TierSlab } from "./TierSlab.ts"
 import type { TierSpeeds } from "./TierSpeeds.ts"
 

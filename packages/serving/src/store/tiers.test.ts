@@ -3,7 +3,7 @@ import { type Arena, bestIsa, createX64Backend, runnableIsas, StateLostError } f
 import { GREEDY } from "@consilium/model"
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { rmSync } from "node:fs"
-import { createFakeDevice, type FakeDevice } from "../../../gpu/test/createFakeDevice.ts"
+import { createFakeDevice, type FakeDevice } from "@consilium/gpu/fake"
 import {
   cacheDir,
   type Opened,
