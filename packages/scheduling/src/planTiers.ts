@@ -156,7 +156,7 @@ function apply(time: LayerTime, { expertId, to }: TierMove): void {
   time.numOnDevice += to === "device" ? 1 : -1
 }
 
-/** Finds the best move of each kind within a layer. */
+/** Finds the best move of each kind within a layer; of exchanges, that of the hottest at home with the coldest on the device. */
 function choose(
   time: LayerTime,
   timeOf: (deviceLoad: number, homeLoad: number) => number,
@@ -166,23 +166,23 @@ function choose(
   const { load, isOnDevice, mayMove, deviceLoad, homeLoad } = time
   const before = timeOf(deviceLoad, homeLoad)
   const saved = (moved: number): number => before - timeOf(deviceLoad + moved, homeLoad - moved)
+  const leastMs = (expertId: number): number => LEAST_GAIN * load[expertId]! * home.msPerToken
   time.promotion = time.demotion = time.exchange = undefined
+  let [hottest, coldest] = [-1, -1]
   for (let e = 0; e < load.length; e++) {
     if (mayMove?.[e] === 0) continue
-    const kind = isOnDevice[e] === 1 ? "demotion" : "promotion"
-    const savedMs = saved(isOnDevice[e] === 1 ? -load[e]! : load[e]!)
-    if (time[kind] !== undefined && savedMs <= time[kind].savedMs) continue
-    time[kind] = { expertId: e, savedMs, leastMs: LEAST_GAIN * load[e]! * home.msPerToken }
+    const isThere = isOnDevice[e] === 1
+    const kind = isThere ? "demotion" : "promotion"
+    const savedMs = saved(isThere ? -load[e]! : load[e]!)
+    if (time[kind] === undefined || savedMs > time[kind].savedMs)
+      time[kind] = { expertId: e, savedMs, leastMs: leastMs(e) }
+    if (isThere && (coldest < 0 || load[e]! < load[coldest]!)) coldest = e
+    if (!isThere && (hottest < 0 || load[e]! > load[hottest]!)) hottest = e
   }
-  for (let e = 0; e < load.length; e++) {
-    if (isOnDevice[e] === 1 || mayMove?.[e] === 0) continue
-    const leastMs = LEAST_GAIN * load[e]! * home.msPerToken
-    for (let other = 0; other < load.length; other++) {
-      if (isOnDevice[other] !== 1 || mayMove?.[other] === 0) continue
-      const savedMs = saved(load[e]! - load[other]!)
-      if (savedMs < leastMs || (time.exchange !== undefined && savedMs <= time.exchange.savedMs)) continue
-      time.exchange = { expertId: e, other, savedMs, leastMs }
-    }
+  if (hottest >= 0 && coldest >= 0) {
+    const savedMs = saved(load[hottest]! - load[coldest]!)
+    const exchange = { expertId: hottest, other: coldest, savedMs, leastMs: leastMs(hottest) }
+    if (savedMs >= exchange.leastMs) time.exchange = exchange
   }
   const isSlower = deviceLoad * device.msPerToken > LEAST_OVERLOAD * homeLoad * home.msPerToken
   time.isOverloaded = isSlower && savedBy(time.demotion) >= LEAST_SHARE * before
