@@ -117,7 +117,7 @@ export function createEngineExperts(
       onTurn: () => load.beginTurn(),
       onOutputs(layer, ready, outputs, hidden, plan) {
         load.endTurn(layer, ready, plan.offsets)
-        faults.onOutputs(layer.layer, ready, outputs, plan.offsets)
+        if (faults.onOutputs(layer.layer, ready, outputs, plan.offsets)) backend.wrote?.(outputs)
         probe.observe(layer, hidden)
         watchNorms.observe(layer, ready, outputs, plan.offsets)
         if (!isIsolating) return

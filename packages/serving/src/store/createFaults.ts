@@ -21,8 +21,8 @@ export interface Faults {
   readonly isPlanned: boolean
   /** Called before an instance computes. @throws ExpertFault where that is planned; returns late, or never, where that is */
   onUse(layer: number, instance: number): void
-  /** Called with what a turn's instances made of their rows; spoils it where that is planned. */
-  onOutputs(layer: number, ready: readonly (Slab | undefined)[], outputs: Rows, offsets: Int32Array): void
+  /** Called with what a turn's instances made of their rows; spoils it where that is planned, and returns whether it did. */
+  onOutputs(layer: number, ready: readonly (Slab | undefined)[], outputs: Rows, offsets: Int32Array): boolean
 }
 
 export function createFaults(): Faults {
@@ -56,11 +56,14 @@ export function createFaults(): Faults {
       }
     },
     onOutputs(layer, ready, { values, width }, offsets) {
-      if (planned.length === 0) return
+      let isSpoilt = false
+      if (planned.length === 0) return isSpoilt
       for (let e = 0; e < ready.length; e++) {
         if (ready[e] === undefined || take(layer, e, (fault) => fault === "nan") === undefined) continue
         values.fill(Number.NaN, offsets[e]! * width, offsets[e + 1]! * width)
+        isSpoilt = true
       }
+      return isSpoilt
     },
   }
 }
