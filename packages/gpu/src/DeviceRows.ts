@@ -15,6 +15,10 @@ export interface DeviceRows {
   update(rows: CacheRows, numRows: number): BufferId
   /** Returns the buffer of keys or values, which stay on the device from step to step; what the arena has is uploaded where it counts and is newer. */
   state(rows: CacheRows, counts: boolean): BufferId
+  /** Records the copy of rows to others of the same width and format; to a cache where they are one. */
+  copy(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void
+  /** Whether rows are keys or values that lie on the device. */
+  isState(rows: CacheRows): boolean
   /** Records the copy of rows to the arena, where the device is newer. */
   read(rows: CacheRows, firstRow: number, numRows: number): void
   /** Says that the arena is newer. */
@@ -44,7 +48,7 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
   let bytes = 0
 
   const mirrorOf = ({ span }: CacheRows): Mirror => {
-    const key = span.segment * SEGMENT + span.offset
+    const key = keyOf(span)
     const known = mirrors.get(key)
     if (known?.bytes === span.bytes) return known
     // Its memory was given back, and is another matrix now.
@@ -89,6 +93,20 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       mirror.isNewer = mirror.isState = true
       return mirror.buffer
     },
+    copy(to, toRow, from, fromRow, numRows) {
+      const source = uploaded(from, fromRow + numRows)
+      const target = uploaded(to, toRow)
+      const size = rowBytes(from)
+      target.isNewer = true
+      target.isState ||= source.isState
+      const isSame = source === target
+      // A buffer is not copied to itself.
+      const between = isSame ? queue.createBuffer(numRows * size) : source.buffer
+      if (isSame) queue.copy(source.buffer, fromRow * size, between, 0, numRows * size)
+      queue.copy(between, isSame ? 0 : fromRow * size, target.buffer, toRow * size, numRows * size)
+      if (isSame) queue.destroyBuffer(between)
+    },
+    isState: ({ span }) => mirrors.get(keyOf(span))?.isState ?? false,
     read(rows, firstRow, numRows) {
       const mirror = mirrorOf(rows)
       if (!mirror.isNewer || numRows === 0) return
@@ -112,6 +130,10 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       bytes = 0
     },
   }
+}
+
+function keyOf({ segment, offset }: CacheRows["span"]): number {
+  return segment * SEGMENT + offset
 }
 
 function rowBytes(rows: CacheRows): number {

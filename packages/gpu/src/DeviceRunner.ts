@@ -54,12 +54,19 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     numSlots = 0
   }
 
-  const write = (buffer: GPUBuffer, address: number, bytes: number): void => {
+  /** Ends the pass, for what is recorded between passes. */
+  const betweenPasses = (): GPUCommandEncoder => {
+    pass?.end()
+    pass = undefined
+    return (encoder ??= device.createCommandEncoder())
+  }
+
+  const write = (buffer: GPUBuffer, offset: number, address: number, bytes: number): void => {
     // The queue writes before what is submitted later: what was recorded up to here must not see it.
     submit()
     for (let at = 0; at < bytes; at += WINDOW_BYTES) {
       const part = toArrayBuffer((address + at) as Pointer, 0, Math.min(WINDOW_BYTES, bytes - at))
-      queue.writeBuffer(buffer, at, part)
+      queue.writeBuffer(buffer, offset + at, part)
     }
   }
 
@@ -86,16 +93,14 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
 
   /** Copies to staging in the order of the tape; a larger staging buffer is made before anything is copied. */
   const copyOut = (reads: readonly (Pending & { readonly buffer: number; readonly offset: number })[]): void => {
-    pass?.end()
-    pass = undefined
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0)
     if (bytes > staging.size) {
       staging.destroy()
       staging = device.createBuffer({ size: 2 ** Math.ceil(Math.log2(bytes)), usage: USAGE.mapRead | USAGE.copyTarget })
     }
-    encoder ??= device.createCommandEncoder()
+    const copies = betweenPasses()
     for (const { buffer, offset, from, bytes: size } of reads)
-      encoder.copyBufferToBuffer(buffers.get(buffer)!, offset, staging, from, size)
+      copies.copyBufferToBuffer(buffers.get(buffer)!, offset, staging, from, size)
   }
 
   const map = async (reads: readonly Pending[]): Promise<void> => {
@@ -130,13 +135,16 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
         kernels.set(first, compile(tape.subarray(at + 2, at + 2 + second)))
         at += 2 + second
       } else if (command === COMMAND.write) {
-        write(buffers.get(first)!, second, third)
-        at += 3
+        write(buffers.get(first)!, second, third, fourth)
+        at += 4
       } else if (command === COMMAND.dispatch) {
         const numBuffers = tape[at + 4 + fourth]!
         const size = 5 + fourth + numBuffers
         dispatch(tape.subarray(at, at + size))
         at += size
+      } else if (command === COMMAND.copy) {
+        betweenPasses().copyBufferToBuffer(buffers.get(first)!, second, buffers.get(third)!, fourth, tape[at + 4]!)
+        at += 5
       } else {
         reads.push({ buffer: first, offset: second, address: third, bytes: fourth, from })
         from += fourth

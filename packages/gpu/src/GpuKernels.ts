@@ -1,13 +1,17 @@
 import { addScaledCode, type AddScaledKind } from "./addScaledKernel.ts"
 import { appendCode } from "./appendKernel.ts"
-import type { AttendKind } from "./AttendKind.ts"
 import { attendCode } from "./attendKernel.ts"
+import type { AttendKind } from "./AttendKind.ts"
+import { combineCode, type CombineKind } from "./combineKernel.ts"
 import type { GpuQueue, KernelId } from "./GpuQueue.ts"
 import { mergeCode } from "./mergeKernel.ts"
 import { normCode, type NormKind } from "./normKernel.ts"
-import { productCode, type ProductKind } from "./productKernel.ts"
+import { planCode } from "./planKernel.ts"
+import { productCode, type ProductKind, productName } from "./productKernel.ts"
 import { rotateCode, type RotateKind } from "./rotateKernel.ts"
 import { rowsCode, type RowsKind, rowsName } from "./rowsKernel.ts"
+import { shortlistCode } from "./shortlistKernel.ts"
+import { topKCode, type TopKKind, topKName } from "./topKKernel.ts"
 
 /** Kernels of the device that is open: each is generated and compiled when it is first wanted. */
 export interface GpuKernels {
@@ -19,6 +23,10 @@ export interface GpuKernels {
   merge(): KernelId
   norm(kind: NormKind): KernelId
   addScaled(kind: AddScaledKind): KernelId
+  topK(kind: TopKKind): KernelId
+  plan(numExperts: number): KernelId
+  combine(kind: CombineKind): KernelId
+  shortlist(): KernelId
 }
 
 export function createGpuKernels(queue: GpuQueue): GpuKernels {
@@ -32,7 +40,7 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
     return kernel
   }
   return {
-    product: (kind) => kernelOf(`product ${kind.format} ${kind.tile} ${kind.isGathered}`, () => productCode(kind)),
+    product: (kind) => kernelOf(productName(kind), () => productCode(kind)),
     rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind)),
     rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind)),
     append: () => kernelOf("append", appendCode),
@@ -40,5 +48,9 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
     merge: () => kernelOf("merge", mergeCode),
     norm: (kind) => kernelOf(`norm ${kind.isInPlace}`, () => normCode(kind)),
     addScaled: (kind) => kernelOf(`addScaled ${kind.hasFactors}`, () => addScaledCode(kind)),
+    topK: (kind) => kernelOf(topKName(kind), () => topKCode(kind)),
+    plan: (numExperts) => kernelOf(`plan ${numExperts}`, () => planCode(numExperts)),
+    combine: (kind) => kernelOf(`combine ${kind.topK} ${kind.sharedExpert}`, () => combineCode(kind)),
+    shortlist: () => kernelOf("shortlist", shortlistCode),
   }
 }

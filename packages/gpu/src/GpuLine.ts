@@ -32,10 +32,11 @@ export const ANSWER = { done: 0, failed: 1 } as const
 
 /**
  * Commands of a tape, by what follows the number:
- * `create` buffer, bytes · `destroy` buffer · `kernel` kernel, length, code units · `write` buffer, address, bytes ·
- * `dispatch` kernel, x, y, number of parameters, parameters, number of buffers, buffers · `read` buffer, offset, address, bytes.
+ * `create` buffer, bytes · `destroy` buffer · `kernel` kernel, length, code units · `write` buffer, offset, address, bytes ·
+ * `dispatch` kernel, x, y, number of parameters, parameters, number of buffers, buffers · `read` buffer, offset, address, bytes ·
+ * `copy` from, offset, to, offset, bytes.
  */
-export const COMMAND = { create: 0, destroy: 1, kernel: 2, write: 3, dispatch: 4, read: 5 } as const
+export const COMMAND = { create: 0, destroy: 1, kernel: 2, write: 3, dispatch: 4, read: 5, copy: 6 } as const
 
 /** Values of a tape, of which a run fills half at most: the code of the longest kernel fits many times. */
 const TAPE_VALUES = 2 ** 18

@@ -3,6 +3,7 @@
  *
  * WebGPU answers by promises, which a caller that must not return first cannot await: the worker awaits, the caller waits by `Atomics`.
  */
+import { ptr } from "bun:ffi"
 import { ANSWER, ASK, COMMAND, createGpuLine, LINE } from "./GpuLine.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
 
@@ -27,8 +28,12 @@ export interface GpuQueue {
   createBuffer(bytes: number): BufferId
   destroyBuffer(buffer: BufferId): void
   createKernel(code: string): KernelId
-  /** Copies memory of this process, a multiple of 4 bytes, to the start of a buffer. */
-  write(buffer: BufferId, address: number, bytes: number): void
+  /** Copies memory of this process, a multiple of 4 bytes, to a buffer: to its start, or from `offset` on. */
+  write(buffer: BufferId, address: number, bytes: number, offset?: number): void
+  /** Copies values, a multiple of 4 bytes, as they are now to the start of a buffer. */
+  writeValues(buffer: BufferId, values: Uint32Array | Int32Array | Float32Array): void
+  /** Copies a part of a buffer, in multiples of 4 bytes, to another one. */
+  copy(from: BufferId, fromOffset: number, to: BufferId, toOffset: number, bytes: number): void
   /** Runs a kernel in `x` × `y` workgroups: parameters are its uniform u32 values, buffers its bindings from 1 on. */
   dispatch(
     kernel: KernelId,
@@ -74,6 +79,9 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
   let asked: number | undefined
   let state: "open" | "lost" | "closed" = "lost"
   let adapter: GpuAdapterInfo | undefined
+  /** What each half of the tape holds addresses of, so that it is not collected before it was copied. */
+  const kept: readonly [unknown[], unknown[]] = [[], []]
+  const keptOf = (begin: number): unknown[] => kept[begin === 0 ? 0 : 1]
 
   const send = (what: number): void => {
     Atomics.store(control, LINE.ask, what)
@@ -81,6 +89,7 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
     Atomics.store(control, LINE.length, length)
     start = half - start
     length = 0
+    keptOf(start).length = 0
     asked = Atomics.add(control, LINE.bell, 1) + 1
     Atomics.notify(control, LINE.bell)
   }
@@ -176,7 +185,13 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
       add(COMMAND.kernel, numIds, code.length, ...Array.from(code, (character) => character.charCodeAt(0)))
       return numIds++
     },
-    write: (buffer, address, bytes) => add(COMMAND.write, buffer, address, bytes),
+    write: (buffer, address, bytes, offset = 0) => add(COMMAND.write, buffer, offset, address, bytes),
+    writeValues(buffer, values) {
+      const copy = values.slice()
+      add(COMMAND.write, buffer, 0, ptr(copy), copy.byteLength)
+      keptOf(start).push(copy)
+    },
+    copy: (from, fromOffset, to, toOffset, bytes) => add(COMMAND.copy, from, fromOffset, to, toOffset, bytes),
     dispatch: (kernel, [x, y], parameters, buffers) =>
       add(COMMAND.dispatch, kernel, x, y, parameters.length, ...parameters, buffers.length, ...buffers),
     read: (buffer, offset, address, bytes) => add(COMMAND.read, buffer, offset, address, bytes),

@@ -6,13 +6,18 @@ export type ScratchName =
   | "rows"
   | "scales"
   | "lookUp"
-  | "gate"
-  | "up"
+  | "inner"
   | "innerRows"
   | "innerScales"
+  | "tiles"
   | "factors"
   | "blockValues"
   | "blockSums"
+  | "outputRows"
+  | "outputs"
+  | "shared"
+  | "candidates"
+  | "otherCandidates"
 
 export interface GpuScratch {
   /** Returns a buffer of at least so many bytes: the one of the last call, or a larger one in its place. */

@@ -1,12 +1,12 @@
 import type { Slab, Span } from "@consilium/kernels"
-import type { BufferId } from "./GpuQueue.ts"
+import type { SlabPlace } from "./GpuHeaps.ts"
 
 /** A slab on the device. Its packed bytes stay in the arena: what a lost device held is uploaded again from there. */
 export interface GpuSlab extends Slab {
   readonly backend: "gpu"
   readonly readsArena: true
   readonly span: Span
-  /** Its buffer, on the device of that generation. */
-  buffer: BufferId
+  /** Where it lies, on the device of that generation. */
+  place: SlabPlace
   generation: number
 }

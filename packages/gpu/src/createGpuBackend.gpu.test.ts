@@ -121,6 +121,31 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend", () => {
     for (const used of [span, rows.span]) arena.free(used)
   })
 
+  test("slabs of a layout share a buffer: each computes as before it grew, and what is closed is given back", () => {
+    const [x, first, again] = [arena.rows(1, 256), arena.rows(1, 256), arena.rows(1, 256)]
+    x.values.set(noise(256, 9, 1))
+    const experts = [openExpert("int4")]
+    gpu.expert(first, x, 0, 1, experts[0]!.slab)
+    for (let i = 0; i < 4; i++) experts.push(openExpert("int4"))
+    for (const { slab } of experts) {
+      gpu.expert(again, x, 0, 1, slab)
+      expect(again.values).toEqual(first.values)
+    }
+    const { numBuffers } = gpu.deviceMemory()
+    for (const { free } of experts) free()
+    expect(gpu.deviceMemory().numBuffers).toBe(numBuffers - 1)
+    for (const { span } of [x, first, again]) arena.free(span)
+  })
+
+  test("a slab that is larger than the adapter's buffers is an error that says so", () => {
+    const { span, layout } = packExpert(arena, "int8")
+    const bytes = 2 ** 40
+    expect(() => opened().openSlab({ ...span, bytes }, { ...layout, bytes })).toThrow(
+      "larger than the adapter's buffers",
+    )
+    arena.free(span)
+  })
+
   test("the device's buffers and bytes are those of open slabs and scratch: 1,000 requests leave what one leaves", () => {
     const layout = planExpertSlab({ ...SHAPE, format: "int8", hiddenSize: 64, intermediateSize: 32 })
     const span = arena.allocate(layout.bytes)

@@ -4,45 +4,32 @@
  * Slabs are uploaded as they are packed and unpacked in the kernels. A call by itself uploads its rows, runs its kernels and reads its results back, in one submission; calls of
  * a step are recorded, and rows stay on the device until they are asked for.
  */
-import { ptr } from "bun:ffi"
-import {
-  type Arena,
-  type AttentionLayer,
-  type Backend,
-  type CacheRows,
-  checkWidths,
-  type ExpertRows,
-  isRotated,
-  matrixOf,
-  type Op,
-  type Rows,
-  type Slab,
-  type SlabLayout,
-  type SlotRows,
-  StateLostError,
-} from "@consilium/kernels"
+import { type Arena, type Backend, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
 import { addScaledRows } from "./addScaledRows.ts"
 import { checkHeadDim } from "./AttendKind.ts"
+import { checkRouted } from "./checkRouted.ts"
+import { attendedRanges, type RowRange } from "./attendedRanges.ts"
 import { attendRows } from "./attendRows.ts"
 import { createDeviceRows } from "./DeviceRows.ts"
+import { embedRows } from "./embedRows.ts"
+import { expertOf } from "./expertOf.ts"
 import { createGpuConstants } from "./GpuConstants.ts"
 import { createGpuKernels } from "./GpuKernels.ts"
 import { type GpuQueueOptions, openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
-import type { GpuSlab } from "./GpuSlab.ts"
+import { createGpuSlabs } from "./GpuSlabs.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
 import { combineRows } from "./combineRows.ts"
 import { normRows } from "./normRows.ts"
-import { type ExpertRun, type GpuContext, multiplyRows, readyRows, runExperts } from "./runRows.ts"
+import { routedExperts } from "./routedExperts.ts"
+import { shortlistRows } from "./shortlistRows.ts"
+import { runPlan } from "./runPlan.ts"
+import { type GpuContext, multiplyRows, READY, readyRows, runExperts } from "./runRows.ts"
 
-const OPS: ReadonlySet<Op> = new Set(["embed", "matmul", "expert", "experts", "combine", "attend", "norm", "addScaled"])
-
-/** A run of rows. */
-interface RowRange {
-  readonly rows: CacheRows
-  readonly firstRow: number
-  readonly numRows: number
-}
+const OPS: ReadonlySet<Op> = new Set([
+  ...PLAIN_OPS,
+  ...(["experts", "routedExperts", "combine", "shortlist", "copyRows"] as const),
+])
 
 export interface GpuBackend extends Backend {
   /** The adapter that it computes on. */
@@ -63,38 +50,13 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const kernels = createGpuKernels(queue)
   const scratch = createGpuScratch(queue)
   const constants = createGpuConstants(queue)
-  const context: GpuContext = { queue, kernels, scratch, constants }
+  const slabs = createGpuSlabs(queue, arena)
+  const context: GpuContext = { queue, kernels, scratch, constants, slabs }
   const rows = createDeviceRows(queue, arena)
-  const open = new Set<GpuSlab>()
   let isStep = false
   /** What was asked for since the last `sync`. */
   const wanted: RowRange[] = []
-  /** What recorded uploads read: nobody may change or free it before they are carried out. */
-  const kept: Int32Array[] = []
 
-  const opened = (slab: Slab): GpuSlab => {
-    if (!open.has(slab as GpuSlab)) throw new Error("gpu: this slab is not open")
-    return slab as GpuSlab
-  }
-  const upload = (slab: GpuSlab): void => {
-    const { bytes } = slab.layout
-    slab.buffer = queue.createBuffer(bytes)
-    slab.generation = queue.generation
-    queue.write(slab.buffer, arena.address(slab.span), bytes)
-  }
-  /** Returns a slab's buffer on the device that is open now. */
-  const bufferOf = (slab: Slab): number => {
-    const own = opened(slab)
-    if (own.generation !== queue.generation) upload(own)
-    return own.buffer
-  }
-  const uploadIds = (ids: Int32Array, numIds: number): number => {
-    const buffer = scratch.take("lookUp", numIds * 4)
-    const copy = ids.slice(0, numIds)
-    kept.push(copy)
-    queue.write(buffer, ptr(copy), numIds * 4)
-    return buffer
-  }
   /** Has all that was recorded carried out. @throws StateLostError where the device is lost with what only it had */
   const run = (): void => {
     try {
@@ -105,8 +67,6 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       isStep = false
       wanted.length = 0
       throw stateLost(error)
-    } finally {
-      kept.length = 0
     }
   }
   /** Returns what to throw for a lost device. */
@@ -151,48 +111,37 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     },
     deviceMemory() {
       if (queue.isLost) return { numBuffers: 0, bytes: 0 }
-      const slabs = [...open].filter(({ generation }) => generation === queue.generation)
-      const bytes = slabs.reduce((sum, { layout }) => sum + layout.bytes, scratch.bytes + constants.bytes + rows.bytes)
+      const bytes = slabs.bytes + scratch.bytes + constants.bytes + rows.bytes
       return { numBuffers: queue.numBuffers, bytes }
     },
     supports: (op) => OPS.has(op),
     openSlab(span, layout) {
-      const { maxBufferBytes } = queue.adapter
-      if (span.bytes < layout.bytes)
-        throw new Error(`gpu: a slab of ${layout.bytes} bytes does not fit a span of ${span.bytes}`)
-      if (layout.bytes > maxBufferBytes)
-        throw new Error(`gpu: a slab of ${layout.bytes} bytes is larger than the adapter's buffers, ${maxBufferBytes}`)
-      const slab: GpuSlab = { backend: "gpu", layout, readsArena: true, span, buffer: -1, generation: 0 }
       if (!isStep) begin()
-      upload(slab)
-      if (!isStep) run()
-      open.add(slab)
+      const slab = slabs.open(span, layout)
+      if (isStep) return slab
+      try {
+        run()
+      } catch (error) {
+        slabs.close(slab)
+        throw error
+      }
       return slab
     },
     numBytes: ({ layout }) => 2 * layout.bytes,
     closeSlab(slab) {
-      const { buffer, generation } = opened(slab)
-      open.delete(slab as GpuSlab)
-      if (generation !== queue.generation || queue.isLost) return
-      queue.destroyBuffer(buffer)
-      if (!isStep) run()
+      slabs.close(slab)
+      if (!isStep && !queue.isLost) run()
     },
     embed(out, ids, numIds, slab) {
-      const { format, numRows, numColumns, values, groupStride, scales = 0, paddedColumns } = matrixOf(slab)
+      const { numRows } = matrixOf(slab)
       for (let i = 0; i < numIds; i++)
         if (!(ids[i]! >= 0 && ids[i]! < numRows)) throw new Error(`embed: id ${ids[i]} is outside the ${numRows} rows`)
       if (numIds === 0) return
-      const kind = { source: { kind: "weights", format }, target: "f32", isRotated: isRotated(format) } as const
-      const parameters = [numColumns, numColumns, values / 4, groupStride / 4, scales / 4, paddedColumns]
-      call(
-        () =>
-          queue.dispatch(kernels.rows(kind), [numIds, 1], parameters, [
-            bufferOf(slab),
-            uploadIds(ids, numIds),
-            rows.output(out),
-          ]),
-        { rows: out, firstRow: 0, numRows: numIds },
-      )
+      call(() => embedRows(context, rows.output(out), ids.subarray(0, numIds), slab), {
+        rows: out,
+        firstRow: 0,
+        numRows: numIds,
+      })
     },
     matmul(out, x, numRows, slab) {
       const matrix = matrixOf(slab)
@@ -200,10 +149,10 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       if (numRows === 0) return
       call(
         () => {
-          const source = [rows.input(x, numRows)]
-          const ready = readyRows(context, ["rows", "scales"], { kind: "rows" }, source, numRows, matrix)
-          const range = { firstX: 0, firstOut: 0, numRows }
-          multiplyRows(context, rows.output(out), ready, bufferOf(slab), matrix, range)
+          const place = slabs.placeOf(slab)
+          const source = rows.input(x, numRows)
+          const ready = readyRows(context, READY, { kind: "rows" }, source, numRows, matrix)
+          multiplyRows(context, rows.output(out), ready, [matrix], { kind: "slab", place, firstRow: 0, numRows })
         },
         { rows: out, firstRow: 0, numRows },
       )
@@ -215,43 +164,59 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       const end = firstRow + numRows
       call(
         () => {
-          const runs = [{ slab: bufferOf(slab), firstRow, numRows }]
-          const counts = { numRows: end, numOutputs: end }
+          const place = slabs.placeOf(slab)
           const target = firstRow === 0 ? rows.output(out) : rows.update(out, end)
-          runExperts(context, layout, target, rows.input(x, end), undefined, counts, runs)
+          const source = rows.input(x, end)
+          const ready = readyRows(context, READY, { kind: "rows" }, source, end, layout.upProj)
+          runExperts(context, target, ready, layout, { kind: "slab", place, firstRow, numRows: end })
         },
         { rows: out, firstRow, numRows },
       )
     },
-    experts(outputs, x, plan, slabs) {
-      const present = slabs.flatMap((slab, e) => {
-        const numRows = plan.offsets[e + 1]! - plan.offsets[e]!
-        return slab === undefined || numRows === 0 ? [] : [{ slab, firstRow: plan.offsets[e]!, numRows }]
-      })
-      if (present.length === 0) return
-      const layout = expertOf(present[0]!.slab)
+    experts(outputs, x, plan, planned) {
+      const { offsets, numTokens } = plan
+      const present = planned.map((slab, e) => (offsets[e] === offsets[e + 1] ? undefined : slab))
+      const any = present.find((slab) => slab !== undefined)
+      if (any === undefined) return
+      const layout = expertOf(any)
       checkWidths("experts", outputs, layout.downProj.numRows, x, layout.upProj.numColumns)
-      const { numTokens } = plan
-      const numOutputs = plan.offsets[slabs.length]!
+      const written = present.flatMap((slab, e) =>
+        slab === undefined ? [] : [{ rows: outputs, firstRow: offsets[e]!, numRows: offsets[e + 1]! - offsets[e]! }],
+      )
       call(
         () => {
-          const runs: ExpertRun[] = present.map((run) => ({ ...run, slab: bufferOf(run.slab) }))
-          const lookUp = uploadIds(tokensOf(plan, numOutputs), numOutputs)
-          const target = rows.update(outputs, numOutputs)
-          runExperts(
-            context,
-            layout,
-            target,
-            rows.input(x, numTokens),
-            lookUp,
-            { numRows: numTokens, numOutputs },
-            runs,
-          )
+          const target = rows.update(outputs, offsets[planned.length]!)
+          runPlan(context, target, rows.input(x, numTokens), layout, plan, present)
         },
-        ...present.map(({ firstRow, numRows }) => ({ rows: outputs, firstRow, numRows })),
+        ...written,
       )
     },
     combine: combineRows,
+    routedExperts(out, routing, logits, x, numRows, layer) {
+      checkRouted(out, routing, logits, x, layer)
+      if (numRows === 0) return
+      call(
+        () => {
+          const outputs = { out: rows.output(out), routing: rows.output(routing), logits: rows.output(logits) }
+          routedExperts(context, outputs, rows.input(x, numRows), numRows, layer)
+        },
+        ...[out, routing, logits].map((of) => ({ rows: of, firstRow: 0, numRows })),
+      )
+    },
+    copyRows(to, toRow, from, fromRow, numRows) {
+      if (numRows === 0) return
+      const written = rows.isState(from) ? [] : [{ rows: to, firstRow: toRow, numRows }]
+      call(() => rows.copy(to, toRow, from, fromRow, numRows), ...written)
+    },
+    shortlist(out, logits, numRows) {
+      if (numRows === 0) return
+      call(
+        () => {
+          shortlistRows(context, rows.output(out), rows.input(logits, numRows), numRows, logits.width, out.width / 2)
+        },
+        { rows: out, firstRow: 0, numRows },
+      )
+    },
     attend(out, qkv, slots, layer) {
       checkHeadDim(layer.headDim)
       const present = slots.filter(({ numRows }) => numRows > 0)
@@ -284,7 +249,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       call(
         () => {
           const scales = factors && scratch.take("factors", numRows * 4)
-          if (scales !== undefined) queue.write(scales, ptr(factors!), numRows * 4)
+          if (scales !== undefined) queue.writeValues(scales, factors!.subarray(0, numRows))
           addScaledRows(context, rows.update(out, numRows), rows.input(x, numRows), numRows, out.width, scales)
         },
         { rows: out, firstRow: 0, numRows },
@@ -314,33 +279,8 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       return true
     },
     close() {
-      open.clear()
+      slabs.clear()
       queue.close()
     },
   }
-}
-
-function expertOf({ layout }: Slab): Extract<SlabLayout, { kind: "expert" }> {
-  if (layout.kind !== "expert") throw new Error("gpu: expected an expert slab, found a matrix")
-  return layout
-}
-
-/** The token of each row of the outputs. */
-function tokensOf({ order, topK }: ExpertRows, numRows: number): Int32Array {
-  return order.subarray(0, numRows).map((assignment) => Math.floor(assignment / topK))
-}
-
-/** What `attend` writes of one slot: its rows, and their keys and values. */
-function attendedRanges(
-  out: Rows,
-  qkv: Rows,
-  { firstRow, numRows, keys, values, capacity, pastLength }: SlotRows,
-  { numKvHeads }: AttentionLayer,
-): RowRange[] {
-  const ranges: RowRange[] = [out, qkv].map((rows) => ({ rows, firstRow, numRows }))
-  for (let head = 0; head < numKvHeads; head++) {
-    const from = head * capacity + pastLength
-    for (const rows of [keys, values]) ranges.push({ rows, firstRow: from, numRows })
-  }
-  return ranges
 }

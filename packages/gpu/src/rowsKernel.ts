@@ -7,7 +7,7 @@
 import { activationName, type ExpertActivation, type Format, isRotated } from "@consilium/kernels"
 import { GRID_CODE, weightCode } from "./weightCode.ts"
 
-/** Where rows come from. Buffers: x; the up projection's rows and the gate's, where there is one; the slab and the ids of rows. */
+/** Where rows come from. Buffers: x; the up projection's rows, where there is a gate after the gate's of each row; the slab and the ids of rows. */
 export type RowSource =
   | { readonly kind: "rows" }
   | { readonly kind: "activation"; readonly of: ExpertActivation }
@@ -43,7 +43,7 @@ const THREADS = 64
 /** Returns the kernel's WGSL. Buffers: those of the source; out; for 8 bits also the scales, and f32 rows between. */
 export function rowsCode({ source, target, isRotated: rotates }: RowsKind): string {
   const isQuantized = target === "int8"
-  const inputs = INPUTS[source.kind](source)
+  const inputs = INPUTS[source.kind]
   const outputs = ["out", ...(isQuantized ? ["out_scales", "wide"] : [])]
   const wide = isQuantized ? "wide" : "out"
   const binding = (name: string, i: number): string =>
@@ -78,10 +78,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
 `
 }
 
-const INPUTS: Readonly<Record<RowSource["kind"], (source: RowSource) => readonly string[]>> = {
-  rows: () => ["x"],
-  activation: (source) => (source.kind === "activation" && source.of.hasGateProj ? ["up", "gate"] : ["up"]),
-  weights: () => ["slab", "ids"],
+const INPUTS: Readonly<Record<RowSource["kind"], readonly string[]>> = {
+  rows: ["x"],
+  activation: ["inner"],
+  weights: ["slab", "ids"],
 }
 
 /** `load(row, k)`: one value of a source's row. */
@@ -100,9 +100,10 @@ function activationCode(of: ExpertActivation): string {
   return `
 fn is_nan(value: f32) -> bool { return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u; }
 fn load(row: u32, k: u32) -> f32 {
-  let u = bitcast<f32>(up[row * shape.width + k]);
+  let last = row * ${hasGateProj ? 2 : 1}u${hasGateProj ? " + 1u" : ""};
+  let u = bitcast<f32>(inner[last * shape.width + k]);
   if (is_nan(u)) { return u; }
-  ${hasGateProj ? "let g = bitcast<f32>(gate[row * shape.width + k]);\n  if (is_nan(g)) { return g; }" : "let g = u;"}
+  ${hasGateProj ? "let g = bitcast<f32>(inner[(last - 1u) * shape.width + k]);\n  if (is_nan(g)) { return g; }" : "let g = u;"}
   ${typeof activation === "string" ? `return ${PLAIN[activation]}${hasGateProj ? " * u" : ""};` : clampedCode(activation.limit)}
 }`
 }

@@ -1,10 +1,19 @@
 /** The steps of a product and of experts, as commands of the queue: rows are made ready, multiplied, activated, multiplied again. */
 import { expertActivation, type ExpertActivation, type MatrixLayout, type SlabLayout } from "@consilium/kernels"
 import type { GpuConstants } from "./GpuConstants.ts"
+import type { GpuHeap, SlabPlace } from "./GpuHeaps.ts"
 import type { GpuKernels } from "./GpuKernels.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuScratch, ScratchName } from "./GpuScratch.ts"
-import { productGrid, productParameters, type ProductRows, tileFor } from "./productKernel.ts"
+import type { GpuSlabs } from "./GpuSlabs.ts"
+import {
+  productGrid,
+  type ProductMatrices,
+  productParameters,
+  type ProductPart,
+  type Tile,
+  tileFor,
+} from "./productKernel.ts"
 import { rowsFor, type RowSource } from "./rowsKernel.ts"
 
 /** What steps are put together from. */
@@ -13,32 +22,51 @@ export interface GpuContext {
   readonly kernels: GpuKernels
   readonly scratch: GpuScratch
   readonly constants: GpuConstants
+  readonly slabs: GpuSlabs
 }
 
 /** Rows that a product reads. */
-interface ReadyRows {
+export interface ReadyRows {
   readonly values: BufferId
   /** Undefined in f32. */
   readonly scales: BufferId | undefined
-  readonly lookUp: BufferId | undefined
 }
 
 /** Where rows that a product reads are kept. */
 type ReadyNames = readonly [values: ScratchName, scales: ScratchName]
 
-/** An expert, and its rows of a call's outputs. */
-export interface ExpertRun {
-  readonly slab: BufferId
+/** Where rows of a call's x are. */
+export const READY: ReadyNames = ["rows", "scales"]
+
+/** Rows of x, and of out, that are multiplied with one slab: `firstRow .. numRows` of both. */
+export interface SlabRows {
+  readonly kind: "slab"
+  readonly place: SlabPlace
   readonly firstRow: number
   readonly numRows: number
 }
+
+/** Rows that are multiplied with many slabs of one layout: a list of tiles `[numTiles, 4]`, by heaps. */
+export interface TiledRows {
+  readonly kind: "tiles"
+  readonly tiles: BufferId
+  readonly tile: Tile
+  /** A dispatch each: it passes over tiles of other heaps. */
+  readonly parts: readonly { readonly heap: GpuHeap; readonly firstTile: number; readonly numTiles: number }[]
+  /** The row of x of each row of the first product. */
+  readonly lookUp: BufferId
+  /** Rows of the outputs. */
+  readonly numRows: number
+}
+
+export type ExpertLayout = Extract<SlabLayout, { kind: "expert" }>
 
 /** Makes `numRows` rows ready for a product with `matrix`. */
 export function readyRows(
   { queue, kernels, scratch }: GpuContext,
   [valuesName, scalesName]: ReadyNames,
   source: RowSource,
-  inputs: readonly BufferId[],
+  input: BufferId,
   numRows: number,
   { format, numColumns, paddedColumns }: MatrixLayout,
 ): ReadyRows {
@@ -48,57 +76,58 @@ export function readyRows(
   const scales = isQuantized ? scratch.take(scalesName, numRows * 4) : undefined
   const between = scales === undefined ? [] : [scales, scratch.take("wide", numRows * paddedColumns * 4)]
   const parameters = [numColumns, paddedColumns, 0, 0, 0, 0]
-  queue.dispatch(kernels.rows(kind), [numRows, 1], parameters, [...inputs, values, ...between])
-  return { values, scales, lookUp: undefined }
+  queue.dispatch(kernels.rows(kind), [numRows, 1], parameters, [input, values, ...between])
+  return { values, scales }
 }
 
-/** Multiplies rows with a matrix of a slab, to rows of `out`. */
+/** Multiplies rows with a matrix of each slab, or two whose groups take turns, to rows of `out`. */
 export function multiplyRows(
   { queue, kernels }: GpuContext,
   out: BufferId,
-  { values, scales, lookUp }: ReadyRows,
-  slab: BufferId,
-  matrix: MatrixLayout,
-  rows: ProductRows,
+  { values, scales }: ReadyRows,
+  matrices: ProductMatrices,
+  rows: SlabRows | TiledRows,
+  lookUp?: BufferId,
 ): void {
-  const { format } = matrix
-  const kernel = kernels.product({ format, tile: tileFor(rows.numRows), isGathered: lookUp !== undefined })
-  const optional = [scales, lookUp].filter((buffer) => buffer !== undefined)
-  const grid = productGrid(matrix, rows.numRows)
-  queue.dispatch(kernel, grid, productParameters(matrix, rows), [slab, values, ...optional, out])
+  const isGrouped = rows.kind === "tiles"
+  const kernel = kernels.product({
+    format: matrices[0].format,
+    tile: isGrouped ? rows.tile : tileFor(rows.numRows - rows.firstRow),
+    isPaired: matrices.length === 2,
+    isGrouped,
+    isGathered: lookUp !== undefined,
+  })
+  const optional = [scales, isGrouped ? rows.tiles : undefined, lookUp].filter((buffer) => buffer !== undefined)
+  const multiply = ({ buffer }: GpuHeap, part: ProductPart): void => {
+    const buffers = [buffer, values, ...optional, out]
+    queue.dispatch(kernel, productGrid(matrices, part), productParameters(matrices, part), buffers)
+  }
+  if (!isGrouped) {
+    const { place, firstRow, numRows } = rows
+    return multiply(place.heap, { kind: "rows", word: place.word, firstRow, numRows: numRows - firstRow })
+  }
+  for (const { heap, firstTile, numTiles } of rows.parts)
+    multiply(heap, { kind: "tiles", heapId: heap.id, firstTile, numTiles })
 }
 
 /**
- * Runs experts of one layout over rows of x, to their rows of `out` `[numOutputs, hiddenSize]`.
+ * Runs experts of one layout over rows that are ready for their first product, to rows of `out`.
  *
- * @param lookUp the row of x of each output row, where they are not the same
+ * @param out `[numRows, hiddenSize]`
  */
 export function runExperts(
   context: GpuContext,
-  { activation, gateProj, upProj, downProj }: Extract<SlabLayout, { kind: "expert" }>,
   out: BufferId,
-  x: BufferId,
-  lookUp: BufferId | undefined,
-  counts: { readonly numRows: number; readonly numOutputs: number },
-  runs: readonly ExpertRun[],
+  ready: ReadyRows,
+  { activation, gateProj, upProj, downProj }: ExpertLayout,
+  rows: SlabRows | TiledRows,
 ): void {
-  const { scratch } = context
-  const { numRows, numOutputs } = counts
-  const ready = readyRows(context, ["rows", "scales"], { kind: "rows" }, [x], numRows, upProj)
-  const innerBytes = numOutputs * upProj.numRows * 4
-  const up = scratch.take("up", innerBytes)
-  const gate = gateProj === undefined ? undefined : scratch.take("gate", innerBytes)
-  for (const { slab, firstRow, numRows: ownRows } of runs) {
-    const rows = { firstX: firstRow, firstOut: firstRow, numRows: ownRows }
-    multiplyRows(context, up, { ...ready, lookUp }, slab, upProj, rows)
-    if (gateProj !== undefined) multiplyRows(context, gate!, { ...ready, lookUp }, slab, gateProj, rows)
-  }
+  const { numRows } = rows
+  const matrices: ProductMatrices = gateProj === undefined ? [upProj] : [gateProj, upProj]
+  const inner = context.scratch.take("inner", numRows * matrices.length * upProj.numRows * 4)
+  multiplyRows(context, inner, ready, matrices, rows, rows.kind === "tiles" ? rows.lookUp : undefined)
   const of: ExpertActivation = expertActivation(activation, gateProj !== undefined)
-  const inputs = gate === undefined ? [up] : [up, gate]
   const names: ReadyNames = ["innerRows", "innerScales"]
-  const inner = readyRows(context, names, { kind: "activation", of }, inputs, numOutputs, downProj)
-  for (const { slab, firstRow, numRows: ownRows } of runs) {
-    const rows = { firstX: firstRow, firstOut: firstRow, numRows: ownRows }
-    multiplyRows(context, out, inner, slab, downProj, rows)
-  }
+  const activated = readyRows(context, names, { kind: "activation", of }, inner, numRows, downProj)
+  multiplyRows(context, out, activated, [downProj], rows)
 }

@@ -3,10 +3,19 @@ import { ATTEND_CASES } from "./attendCases.ts"
 import type { BackendCase } from "./BackendCase.ts"
 import type { Backend } from "./Backend.ts"
 import { EXPERTS_CASES } from "./expertsCases.ts"
+import { LIST_CASES } from "./listCases.ts"
+import { ROUTED_CASES } from "./routedCases.ts"
 import { ROW_CASES } from "./rowCases.ts"
 import { SLAB_CASES } from "./slabCases.ts"
 
-export const BACKEND_CASES: readonly BackendCase[] = [...SLAB_CASES, ...EXPERTS_CASES, ...ATTEND_CASES, ...ROW_CASES]
+export const BACKEND_CASES: readonly BackendCase[] = [
+  ...SLAB_CASES,
+  ...EXPERTS_CASES,
+  ...ROUTED_CASES,
+  ...ATTEND_CASES,
+  ...ROW_CASES,
+  ...LIST_CASES,
+]
 
 /** A case that went wrong, and how: one line. */
 export interface FailedCase {
@@ -30,7 +39,6 @@ export function checkBackend(backend: Backend, reference: Backend): string[] {
 /** Runs one case against the reference; returns what went wrong, or undefined. */
 export function checkCase(item: BackendCase, backend: Backend, reference: Backend): string | undefined {
   const { name, bound } = item
-  const expected = item.run(reference)!
   let found: Float32Array | undefined
   try {
     found = item.run(backend)
@@ -38,6 +46,7 @@ export function checkCase(item: BackendCase, backend: Backend, reference: Backen
     return `${name}: ${error instanceof Error ? error.message : String(error)}`
   }
   if (found === undefined) return undefined
+  const expected = item.run(reference)!
   let largest = 0
   let worst = 0
   for (let i = 0; i < expected.length; i++) {

@@ -68,7 +68,8 @@ for (const variant of X64_VARIANTS) {
       const { usedBytes } = arena
       for (const item of BACKEND_CASES) expect(checkCase(item, backend, reference)).toBeUndefined()
       // Pairs of bf16 lie as far apart as the vectors are long: there is a case for each length, and one is ours.
-      const left = BACKEND_CASES.filter(({ run }) => run(backend) === undefined).map(({ name }) => name)
+      const own = BACKEND_CASES.filter(({ op }) => backend.supports(op, "f32"))
+      const left = own.filter(({ run }) => run(backend) === undefined).map(({ name }) => name)
       expect(left).toEqual([`attend: a cache of ${backend.cacheFormats[0] === "bf16/8" ? "bf16/16" : "bf16/8"}`])
       expect(arena.usedBytes).toBeGreaterThan(usedBytes)
       backend.close()
