@@ -1,5 +1,6 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
 import { COMMAND } from "./GpuLine.ts"
+import { createDeviceKernels } from "./DeviceKernels.ts"
 import type { KernelClock } from "./KernelClock.ts"
 
 /** Carries out tapes of commands on one device. */
@@ -31,9 +32,9 @@ const USAGE = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 
 export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): DeviceRunner {
   const { queue } = device
   const buffers = new Map<number, GPUBuffer>()
-  const kernels = new Map<number, GPUComputePipeline>()
   const parameters = new Uint32Array((NUM_SLOTS * SLOT_BYTES) / 4)
   const uniforms = device.createBuffer({ size: parameters.byteLength, usage: USAGE.uniform | USAGE.copyTarget })
+  const kernels = createDeviceKernels(device, uniforms, SLOT_BYTES, buffers)
   let staging = device.createBuffer({ size: 2 ** 16, usage: USAGE.mapRead | USAGE.copyTarget })
   let encoder: GPUCommandEncoder | undefined
   let pass: GPUComputePassEncoder | undefined
@@ -72,23 +73,12 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
 
   const dispatch = (values: Float64Array): void => {
     const [id, x, y, numParameters] = values as unknown as [number, number, number, number]
-    const kernel = kernels.get(id)!
     if (numSlots === NUM_SLOTS) submit()
     encoder ??= device.createCommandEncoder()
     pass ??= encoder.beginComputePass(clock?.nextPass())
     parameters.set(values.subarray(4, 4 + numParameters), (numSlots * SLOT_BYTES) / 4)
-    const bound = [...values.subarray(5 + numParameters)].map((buffer) => ({ buffer: buffers.get(buffer)! }))
-    const uniform = { buffer: uniforms, offset: numSlots * SLOT_BYTES, size: SLOT_BYTES }
-    const entries = [uniform, ...bound].map((resource, binding) => ({ binding, resource }))
-    pass.setPipeline(kernel)
-    pass.setBindGroup(0, device.createBindGroup({ layout: kernel.getBindGroupLayout(0), entries }))
-    pass.dispatchWorkgroups(x, y)
+    kernels.dispatch(pass, id, numSlots * SLOT_BYTES, [x, y], [...values.subarray(5 + numParameters)])
     numSlots++
-  }
-
-  const compile = (values: Float64Array): GPUComputePipeline => {
-    const module = device.createShaderModule({ code: String.fromCharCode(...values) })
-    return device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } })
   }
 
   /** Copies to staging in the order of the tape; a larger staging buffer is made before anything is copied. */
@@ -128,11 +118,12 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
         at += 2
       } else if (command === COMMAND.destroy) {
         submit()
+        kernels.unbind()
         buffers.get(first)?.destroy()
         buffers.delete(first)
         at += 1
       } else if (command === COMMAND.kernel) {
-        kernels.set(first, compile(tape.subarray(at + 2, at + 2 + second)))
+        kernels.compile(first, String.fromCharCode(...tape.subarray(at + 2, at + 2 + second)))
         at += 2 + second
       } else if (command === COMMAND.write) {
         write(buffers.get(first)!, second, third, fourth)
@@ -177,7 +168,6 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     },
     destroy() {
       buffers.clear()
-      kernels.clear()
       device.destroy()
     },
   }

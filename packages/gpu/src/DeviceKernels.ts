@@ -1,0 +1,82 @@
+/** A device's kernels, and their bindings to buffers: made once for each, since a step repeats those of the last one. */
+export interface DeviceKernels {
+  /** Compiles WGSL: binding 0 is the uniform parameters, all others are storage. */
+  compile(id: number, code: string): void
+  /** Records a dispatch, with its parameters at an offset of the uniform buffer. */
+  dispatch(
+    pass: GPUComputePassEncoder,
+    id: number,
+    offset: number,
+    grid: readonly [x: number, y: number],
+    bound: readonly number[],
+  ): void
+  /** Forgets bindings: one of their buffers is gone. */
+  unbind(): void
+}
+
+interface Kernel {
+  readonly pipeline: GPUComputePipeline
+  readonly layout: GPUBindGroupLayout
+  /** By the numbers of the buffers. */
+  readonly groups: Map<string, GPUBindGroup>
+}
+
+/** Stages that see a binding. */
+const COMPUTE = 4
+const BINDING = /@binding\((\d+)\) var<(uniform|storage, read_write|storage, read)>/g
+const TYPES = {
+  uniform: "uniform",
+  "storage, read": "read-only-storage",
+  "storage, read_write": "storage",
+} as const
+
+/**
+ * @param uniforms holds the parameters of dispatches, `slotBytes` each
+ * @param buffers by the numbers that the tape gives them
+ */
+export function createDeviceKernels(
+  device: GPUDevice,
+  uniforms: GPUBuffer,
+  slotBytes: number,
+  buffers: ReadonlyMap<number, GPUBuffer>,
+): DeviceKernels {
+  const kernels = new Map<number, Kernel>()
+
+  const bind = ({ layout }: Kernel, bound: readonly number[]): GPUBindGroup => {
+    const storage = bound.map((buffer) => ({ buffer: buffers.get(buffer)! }))
+    const entries = [{ buffer: uniforms, size: slotBytes }, ...storage].map((resource, binding) => ({
+      binding,
+      resource,
+    }))
+    return device.createBindGroup({ layout, entries })
+  }
+
+  return {
+    compile(id, code) {
+      const entries = [...code.matchAll(BINDING)].map(([, binding, kind]) => {
+        const type = TYPES[kind as keyof typeof TYPES]
+        const buffer = { type, hasDynamicOffset: type === "uniform" }
+        return { binding: Number(binding), visibility: COMPUTE, buffer }
+      })
+      const layout = device.createBindGroupLayout({ entries })
+      const module = device.createShaderModule({ code })
+      const pipeline = device.createComputePipeline({
+        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module, entryPoint: "main" },
+      })
+      kernels.set(id, { pipeline, layout, groups: new Map() })
+    },
+    dispatch(pass, id, offset, [x, y], bound) {
+      const kernel = kernels.get(id)!
+      const key = bound.join()
+      const group = kernel.groups.get(key) ?? bind(kernel, bound)
+      kernel.groups.set(key, group)
+      pass.setPipeline(kernel.pipeline)
+      pass.setBindGroup(0, group, [offset])
+      pass.dispatchWorkgroups(x, y)
+    },
+    unbind() {
+      for (const { groups } of kernels.values()) groups.clear()
+    },
+  }
+}
