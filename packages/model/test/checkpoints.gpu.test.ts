@@ -3,9 +3,14 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { composeBackends, createReferenceBackend } from "@consilium/kernels"
 import { computeLogits, createTransformer } from "../src/index.ts"
 import { generateGreedy } from "./generateGreedy.ts"
-import { checkpoints, compareToGolden, readGolden } from "./goldenCheckpoints.ts"
+import { checkpoints, compareToGolden, type Golden, readGolden } from "./goldenCheckpoints.ts"
 import { withPrepared } from "./openForTest.ts"
 import { openGpu } from "./openGpu.ts"
+
+/** Prompts come in chunks of some rows, so that most of them have a past. */
+const CHUNK_ROWS = 7
+
+const NUM_DECODED = 6
 
 const gpu = openGpu()
 afterAll(() => {
@@ -16,15 +21,15 @@ afterAll(() => {
 describe.skipIf(gpu === undefined).each(checkpoints)("gpu: $name", ({ dir }) => {
   const golden = readGolden(dir)
 
-  test("f32 logits, hidden states, routing and greedy ids are the reference's, in one piece and in chunks", () =>
+  test("f32 logits, hidden states, routing and greedy ids are the reference's", () =>
     withPrepared(dir, "f32", (prepared) => {
       const backend = composeBackends(gpu!.arena, [gpu!, createReferenceBackend(gpu!.arena)])
       const ids = golden.prompts.map((prompt) => prompt.ids)
-      for (const chunkRows of [Number.POSITIVE_INFINITY, 3])
-        compareToGolden(computeLogits(prepared, backend, ids, chunkRows), golden)
+      compareToGolden(computeLogits(prepared, backend, ids, CHUNK_ROWS), golden)
       const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 80, maxRows: 64 })
-      for (const { ids: prompt, greedy } of golden.prompts)
-        expect(generateGreedy(transformer, prompt, { numIds: greedy.length }).ids).toEqual(greedy)
+      const [{ ids: prompt, greedy }] = golden.prompts as [Golden["prompts"][number]]
+      const decoded = generateGreedy(transformer, prompt, { numIds: NUM_DECODED })
+      expect(decoded.ids).toEqual(greedy.slice(0, NUM_DECODED))
       transformer.close()
     }))
 })
