@@ -420,6 +420,10 @@ export class Assembler {
     this.vector({ map: 1, prefix: 1, opcode: 0xfc }, to, a, b)
   }
 
+  vpaddw(to: number, a: number, b: RegisterOrMem): void {
+    this.vector({ map: 1, prefix: 1, opcode: 0xfd }, to, a, b)
+  }
+
   vpmullw(to: number, a: number, b: RegisterOrMem): void {
     this.vector({ map: 1, prefix: 1, opcode: 0xd5 }, to, a, b)
   }
@@ -477,6 +481,11 @@ export class Assembler {
   /** Adds four products of an unsigned byte of `a` and a signed byte of `b` to each 32-bit lane (AVX-512 VNNI, or AVX-VNNI). */
   vpdpbusd(to: number, a: number, b: RegisterOrMem): void {
     this.vector({ map: 2, prefix: 1, opcode: 0x50 }, to, a, b)
+  }
+
+  /** Adds two products of signed words to each 32-bit lane (AVX-512 VNNI, or AVX-VNNI). */
+  vpdpwssd(to: number, a: number, b: RegisterOrMem): void {
+    this.vector({ map: 2, prefix: 1, opcode: 0x52 }, to, a, b)
   }
 
   /** Narrows 32-bit lanes to signed bytes with saturation, `lanes` bytes; AVX-512 only. */

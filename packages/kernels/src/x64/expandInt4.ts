@@ -16,15 +16,26 @@ export interface BlockParameters {
   readonly offset: number
 }
 
-/**
- * Emits loads of the parameters of block 0 or 1 of the 64 columns at `parameters (+ group)`.
- *
- * @param half which rows of the group, for vectors of 8 lanes
- */
-export function emitBlockParameters(
+/** Where parameters are: of block 0 or 1 of the 64 columns at `parameters (+ group)`; `half` says which rows of the group, for vectors of 8 lanes. */
+interface ParameterPlace {
+  readonly parameters: Gpr
+  readonly group: Gpr | undefined
+  readonly block: 0 | 1
+  readonly half: number
+}
+
+/** Emits loads of a block's parameters. */
+export function emitBlockParameters(asm: Assembler, to: BlockParameters, from: ParameterPlace): void {
+  emitParameterLanes(asm, to, from)
+  spreadMultipliers(asm, to.multiplier)
+  asm.vpshufb(to.offset, to.offset, spread(asm, [0, 0, 0, 0]))
+}
+
+/** Emits loads of a block's parameters as they are, a row's in 32 bits. */
+export function emitParameterLanes(
   asm: Assembler,
   { multiplier, offset }: BlockParameters,
-  from: { readonly parameters: Gpr; readonly group: Gpr | undefined; readonly block: 0 | 1; readonly half: number },
+  from: ParameterPlace,
 ): void {
   const { parameters, group, block, half } = from
   const byte = (disp: number) =>
@@ -32,9 +43,12 @@ export function emitBlockParameters(
   asm.vpmovzxbd(multiplier, byte(half * 8))
   if (block === 0) asm.vpand(multiplier, multiplier, asm.constant(new Int32Array(asm.lanes).fill(15)))
   else asm.vpsrld(multiplier, multiplier, 4)
-  asm.vpshufb(multiplier, multiplier, spread(asm, [0, 0x80, 0, 0x80]))
   asm.vpmovzxbd(offset, byte(16 + block * 16 + half * 8))
-  asm.vpshufb(offset, offset, spread(asm, [0, 0, 0, 0]))
+}
+
+/** Emits a copy of each row's multiplier to the other half of its 32 bits. */
+export function spreadMultipliers(asm: Assembler, multiplier: number): void {
+  asm.vpshufb(multiplier, multiplier, spread(asm, [0, 0x80, 0, 0x80]))
 }
 
 /**

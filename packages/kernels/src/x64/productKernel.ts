@@ -9,22 +9,15 @@ import type { Format } from "../SlabLayout.ts"
 import type { Assembler } from "./Assembler.ts"
 import { emitBySize } from "./emitBySize.ts"
 import { emitExpandPair } from "./expandPair.ts"
+import { emitBlockSums, emitInt4Sums, mostInt4Rows } from "./int4Sums.ts"
 import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
 import { emitEpilogue, type ProductKernel } from "./productEpilogue.ts"
-import {
-  emitF32Sums,
-  emitInt4Sums,
-  emitInt8Sums,
-  F32_UNROLL,
-  mostInt4Rows,
-  type Prefetch,
-  STEP_COLUMNS,
-} from "./productSums.ts"
+import { emitF32Sums, emitInt8Sums, F32_UNROLL, type Prefetch, STEP_COLUMNS } from "./productSums.ts"
 import { clearSums, createProductTile, emitRowBases, mostTileRows, type ProductTile } from "./ProductTile.ts"
 import { emitTileRows, TILE_WORK_BYTES, type TileWeights } from "./tileRows.ts"
-import { atIndex, r8, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx } from "./registers.ts"
+import { atIndex, r8, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdx, rsi } from "./registers.ts"
 
 /** Emits a product kernel with `asm`, which writes for the vectors of `isa`; its arguments are `PRODUCT`. */
 export function emitProduct(kernel: ProductKernel, asm: Assembler): Uint8Array {
@@ -102,19 +95,21 @@ function waysOf(
 
 /** r12 = the pair's weights, r13 = pairs left, r15 = bytes of f32 columns done. */
 function emitPairs(asm: Assembler, kernel: ProductKernel, way: Way): void {
+  if (isDirectInt4(kernel, way)) emitBlockSums(asm)
   loadArgument(asm, r13, PRODUCT.numPairs)
   asm.mov(r15, 0)
   // A word for the tiles' present configuration: none.
   if (way.kind === "tiles") asm.push(r15)
   asm.times(r13, () => {
-    loadArgument(asm, r14, PRODUCT.groupBytes)
     if (way.weights === "expanded") emitExpandPair(asm, way.kind === "tiles" ? TILE_WORK_BYTES : 0)
     if (way.kind === "tiles") emitTileRows(asm, kernel, way.weights)
     else {
-      asm.push(r13)
-      asm.lea(r13, atIndex(r12, r14, 2))
-      for (let half = 0; half < 64 / asm.vectorBytes; half++) emitRows(asm, kernel, way, half)
-      asm.pop(r13)
+      for (let half = 0; half < 64 / asm.vectorBytes; half++) {
+        asm.push(r13)
+        emitNextPair(asm)
+        emitRows(asm, kernel, way, half)
+        asm.pop(r13)
+      }
     }
     loadArgument(asm, r14, PRODUCT.groupBytes)
     asm.lea(r12, atIndex(r12, r14, 2))
@@ -127,15 +122,30 @@ function emitPairs(asm: Assembler, kernel: ProductKernel, way: Way): void {
 
 type VectorWay = Extract<Way, { readonly kind: "vectors" }>
 
+/** Whether 4-bit weights are used as they are, never expanded. */
+function isDirectInt4({ format }: ProductKernel, { kind, weights }: Way): boolean {
+  return format === "int4" && kind === "vectors" && weights === "direct"
+}
+
+/** Leaves the next pair's weights in r13, which holds how many are left: for the last one itself, as what lies behind is another host's. */
+function emitNextPair(asm: Assembler): void {
+  const end = asm.label()
+  loadArgument(asm, r14, PRODUCT.groupBytes)
+  asm.cmp(r13, 1)
+  asm.mov(r13, r12)
+  asm.jumpIf("equal", end)
+  asm.lea(r13, atIndex(r12, r14, 2))
+  asm.bind(end)
+}
+
 /** r8 = the tile's first row of x, rdx = where its output goes, rcx = rows left, r13 = what memory is asked for next. */
 function emitRows(asm: Assembler, kernel: ProductKernel, way: VectorWay, half: number): void {
-  const { isa, format } = kernel
-  const isDirectInt4 = format === "int4" && way.weights === "direct"
+  const { isa } = kernel
   addressArgument(asm, r8, PRODUCT.x)
   addressArgument(asm, rdx, PRODUCT.out)
   asm.lea(rdx, atIndex(rdx, r15, 1, half * 32))
   loadArgument(asm, rcx, PRODUCT.numRows)
-  emitBySize(asm, rcx, isDirectInt4 ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa), (numRows) =>
+  emitBySize(asm, rcx, isDirectInt4(kernel, way) ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa), (numRows) =>
     emitTile(createProductTile(asm, isa, numRows, half), kernel, way),
   )
 }
@@ -172,10 +182,10 @@ function emitSums(tile: ProductTile, format: Format, { weights, prefetch }: Vect
   const { asm } = tile
   if (format === "f32") emitAllF32Sums(tile)
   else if (format === "int4" && weights === "direct") {
-    asm.push(rcx)
+    asm.push(rcx, rsi)
     loadArgument(asm, rcx, PRODUCT.numColumns)
     emitInt4Sums(tile)
-    asm.pop(rcx)
+    asm.pop(rcx, rsi)
   } else {
     loadArgument(asm, rax, PRODUCT.numColumns)
     asm.shr(rax, Math.log2(STEP_COLUMNS))

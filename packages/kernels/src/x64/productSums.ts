@@ -1,15 +1,7 @@
 /** The innermost loops: how a tile's sums come about in each format. rax counts, r11 walks the weights, r14 is the distance to the pair's second group. */
 import { emitDot, emitWeights } from "./dotProduct.ts"
-import {
-  BLOCK_LINES,
-  BLOCK_PARAMETER_BYTES,
-  emitBlockParameters,
-  emitExpandLine,
-  emitNibbleMask,
-  LINE_COLUMNS,
-} from "./expandInt4.ts"
-import { advanceRows, advanceRowsBy, LINE_BYTES, type ProductTile, weightsAt } from "./ProductTile.ts"
-import { at, atIndex, r10, r11, r13, r14, rax, rcx } from "./registers.ts"
+import { advanceRows, LINE_BYTES, type ProductTile, weightsAt } from "./ProductTile.ts"
+import { at, atIndex, r11, r13, r14, rax } from "./registers.ts"
 
 /** How far ahead of the weights memory is asked for. */
 export const PREFETCH_BYTES = 4096
@@ -52,82 +44,6 @@ function emitNextPrefetch({ asm, half }: ProductTile, line: number, numLines: nu
   const first = Math.floor((line * linesPerTurn) / numLines)
   const end = Math.floor(((line + 1) * linesPerTurn) / numLines)
   for (let next = first; next < end; next++) asm.prefetcht1(at(r13, next * LINE_BYTES))
-}
-
-/** Most rows of `emitInt4Sums`: with more, it pays to expand the weights to memory once. */
-export function mostInt4Rows(numRegisters: number): number {
-  return numRegisters === 32 ? 4 : 2
-}
-
-/**
- * Emits sums of 4-bit weights, expanded in registers; rcx = K, r11 = the pair's first line. Changes rax, r10, and r11 to the pair's end. Moves x by K bytes.
- *
- * One group after the other: a pair is one run of memory, asked for in order. Integer sums may be split, which hides the latency of a product.
- */
-export function emitInt4Sums(tile: ProductTile): void {
-  const { asm, numRows, sum, other } = tile
-  const nibbles = other(3)
-  emitNibbleMask(asm, nibbles)
-  for (const vector of [0, 1]) {
-    const partial = (row: number, part: number): number => other(8 + row * numParts(numRows) + part)
-    for (let row = 0; row < numRows; row++) {
-      for (let part = 0; part < numParts(numRows); part++)
-        asm.vpxor(partial(row, part), partial(row, part), partial(row, part))
-    }
-    asm.lea(r10, atIndex(r11, rcx, 8))
-    asm.mov(rax, rcx)
-    asm.shr(rax, Math.log2(STEP_COLUMNS))
-    asm.times(rax, () => {
-      emitInt4Step(tile, nibbles, partial)
-      asm.add(r11, (STEP_COLUMNS / LINE_COLUMNS) * LINE_BYTES)
-      asm.add(r10, BLOCK_PARAMETER_BYTES)
-      advanceRows(tile, STEP_COLUMNS)
-    })
-    for (let row = 0; row < numRows; row++) {
-      for (let part = 0; part < numParts(numRows); part++)
-        asm.vpaddd(sum(row, vector), sum(row, vector), partial(row, part))
-    }
-    if (vector === 1) continue
-    // The second group begins where the first one's parameters end.
-    asm.add(r11, r14)
-    asm.mov(rax, rcx)
-    asm.shl(rax, 3)
-    asm.sub(r11, rax)
-    asm.neg(rcx)
-    advanceRowsBy(tile, rcx)
-    asm.neg(rcx)
-  }
-}
-
-/** Sums that a row's one is split into. */
-function numParts(numRows: number): 2 | 4 {
-  return numRows === 1 ? 4 : 2
-}
-
-function emitInt4Step(tile: ProductTile, nibbles: number, partial: (row: number, part: number) => number): void {
-  const { asm, isa, numRows, other, x, half } = tile
-  const [low, high, activation] = [other(0), other(1), other(2)] as const
-  const spares = [other(4), other(5)] as const
-  const parameters = { multiplier: other(6), offset: other(7) }
-  // This group's parameters are used with its first line; the next one's are asked for now.
-  asm.prefetcht0(atIndex(r10, r14))
-  for (const block of [0, 1] as const) {
-    emitBlockParameters(asm, parameters, { parameters: r10, group: undefined, block, half })
-    emitWeights(asm, isa, parameters.offset)
-    for (let l = 0; l < BLOCK_LINES; l++) {
-      const line = block * BLOCK_LINES + l
-      if (half === 0) asm.prefetcht0(at(r11, line * LINE_BYTES + PREFETCH_BYTES))
-      asm.vmovups(low, at(r11, line * LINE_BYTES + half * 32))
-      emitExpandLine(asm, low, high, nibbles, parameters)
-      for (let row = 0; row < numRows; row++) {
-        const part = numParts(numRows) === 4 ? (l % 2) * 2 : 0
-        asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS))
-        emitDot(asm, isa, partial(row, part), low, activation, spares)
-        asm.vbroadcastss(activation, x(row, line * LINE_COLUMNS + 4))
-        emitDot(asm, isa, partial(row, part + 1), high, activation, spares)
-      }
-    }
-  }
 }
 
 /** Columns that one turn of the f32 loop takes. */
