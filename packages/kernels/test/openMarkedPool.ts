@@ -40,19 +40,21 @@ export function openMarkedPool(arena: Arena, space: CodeSpace, numHosts: number)
   const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, MAX_MARKS * 2)
   const code = space.place(emitMark())
   const write = (at: number, mark: number, digit: number, turns: number): void => {
+    pool.records[at] = code
     pool.records[at + MARK.mark] = arena.address(span) + mark * 16
     pool.records[at + MARK.digit] = digit
     pool.records[at + MARK.turns] = turns
   }
   return {
     pool,
+    /** Writes the record of a mark at `at`. */
+    write,
     /** Adds a task that leaves mark `mark`. */
     add: (mark: number, turns = 0) => write(pool.add(code), mark, 1, turns),
     /** Adds a sequence whose steps are the digits of its mark. */
     addSequence(mark: number, digits: readonly number[]) {
       let step = pool.addSequence(digits.length)
       for (const digit of digits) {
-        pool.records[step] = code
         write(step, mark, digit, 0)
         step += 16
       }

@@ -1,13 +1,12 @@
 /** How the work of an operation is cut into tasks: into parts that are worth one each. */
-import type { PlacedMatrix } from "./X64Slab.ts"
-
 /** Least values of rows that are worth a task of their own. */
 const TASK_VALUES = 1 << 15
 /** Least bytes of weights that are. */
 const TASK_BYTES = 1 << 16
 /** Tasks for each host: more balance better, where one is put aside for a while. */
 const ROW_TASKS_PER_HOST = 4
-const PRODUCT_TASKS_PER_HOST = 8
+/** Tasks for each host that all weights which are left would be cut into. */
+const PRODUCT_TASKS_PER_HOST = 4
 
 /** Returns how many parts of rows an operation that goes row by row is cut into. */
 export function countRowParts(numHosts: number, numRows: number, valuesPerRow: number): number {
@@ -15,30 +14,27 @@ export function countRowParts(numHosts: number, numRows: number, valuesPerRow: n
   return Math.min(numRows, worth, numHosts * ROW_TASKS_PER_HOST)
 }
 
-/** Returns how many parts of `numPairs` pairs of groups a product is cut into. */
-export function countProductParts(
+/**
+ * Returns how many pairs of groups the next task takes of a matrix that has `pairsLeft`, in a phase that has `bytesLeft` of weights: fewer and fewer, so that
+ * hosts end together, and the long ones read long runs of memory.
+ *
+ * @see guided self-scheduling: Polychronopoulos & Kuck, IEEE Trans. Computers 1987
+ */
+export function takePairs(
   numHosts: number,
-  { groupBytes }: PlacedMatrix,
-  numPairs: number,
+  groupBytes: number,
+  pairsLeft: number,
+  bytesLeft: number,
   numRows: number,
 ): number {
-  if (numHosts === 1) return 1
+  if (numHosts === 1) return pairsLeft
   // Many rows make up for few weights.
-  const worth = Math.floor((numPairs * 2 * groupBytes * Math.max(1, numRows / 4)) / TASK_BYTES)
-  return Math.max(1, Math.min(numPairs, worth, numHosts * PRODUCT_TASKS_PER_HOST))
+  const least = TASK_BYTES / Math.max(1, numRows / 4)
+  const bytes = Math.max(least, bytesLeft / (numHosts * PRODUCT_TASKS_PER_HOST))
+  return Math.min(pairsLeft, Math.max(1, Math.round(bytes / (2 * groupBytes))))
 }
 
 /** Returns where part `part` begins when `total` is cut into `numParts`, and where the last ends for `part = numParts`. */
 export function partStart(total: number, part: number, numParts: number): number {
   return Math.floor((total * part) / numParts)
-}
-
-/**
- * The same with parts that become smaller: taken in order, they keep every host busy to the end, and the long ones read long runs of memory.
- *
- * @see guided self-scheduling: Polychronopoulos & Kuck, IEEE Trans. Computers 1987
- */
-export function guidedStart(total: number, part: number, numParts: number): number {
-  const left = 1 - part / numParts
-  return Math.floor(total * (1 - left * left))
 }

@@ -143,7 +143,7 @@ export function createX64Backend(arena: Arena, options: X64Options): Backend {
     endHost: () => hosts.endHost(),
     close() {
       hosts.close()
-      for (const { free } of [products.activations, memory.tokens, memory.inner]) free()
+      for (const { free } of [products.activations, memory.tokens, memory.inner, memory.gates]) free()
       space.close()
     },
   }

@@ -24,6 +24,8 @@ export interface ExpertCall {
   outputs: PlacedRows
   /** The rows that the next records run. */
   readonly part: ExpertPart
+  /** Bytes of weights that no task has yet, where experts are cut by columns. */
+  bytesLeft: number
   readonly product: ProductRows
   readonly toQuantize: RowsToQuantize
 }
@@ -55,6 +57,7 @@ export function createExpertCall(context: X64Context): ExpertCall {
     tokensAddress: 0,
     outputs: createPlacedRows(),
     part: { firstRow: 0, numRows: 0, isGathered: false, inner: 0 },
+    bytesLeft: 0,
     product: createProductRows(),
     toQuantize: createRowsToQuantize(),
   }

@@ -18,10 +18,12 @@ import { addressArgument, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
 import { advanceRows, advanceRowsBy, LINE_BYTES, type ProductTile } from "./ProductTile.ts"
 import { PREFETCH_BYTES, STEP_COLUMNS } from "./productSums.ts"
-import { at, atIndex, r8, r9, r10, r11, r13, r14, rax, rbp, rcx, rsi } from "./registers.ts"
+import { at, atIndex, r8, r9, r10, r11, r12, r13, r14, rax, rbp, rcx, rsi } from "./registers.ts"
 
 /** Lines of weights that one turn of the loop takes. */
 const STEP_LINES = 2 * BLOCK_LINES
+/** Lines that a task asks for before it begins. */
+const FIRST_LINES = 32
 /** Most rows at once, on any processor. */
 const MOST_ROWS = 4
 /** Sums of x over 64 columns of `MOST_ROWS` rows: a line each, its first half the first block's sum eight times, its second half the second's. */
@@ -33,9 +35,13 @@ export function mostInt4Rows(numRegisters: number): number {
   return numRegisters === 32 ? MOST_ROWS : 2
 }
 
-/** Emits: all rows' sums over each block of 32 columns → the record's `expanded`. Once for a task. Changes rax, rcx, r8 to r11. */
+/**
+ * Emits: all rows' sums over each block of 32 columns → the record's `expanded`. Once for a task. r12 = its first weights, which are asked for meanwhile.
+ * Changes rax, rcx, r8 to r11.
+ */
 export function emitBlockSums(asm: Assembler): void {
   const [bytes, words, sums, spare] = [0, 1, 2, 3]
+  for (let line = 0; line < FIRST_LINES; line++) asm.prefetcht0(at(r12, line * LINE_BYTES))
   addressArgument(asm, r8, PRODUCT.x)
   addressArgument(asm, r11, PRODUCT.expanded)
   loadArgument(asm, rcx, PRODUCT.numRows)

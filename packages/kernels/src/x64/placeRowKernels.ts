@@ -2,6 +2,7 @@ import { emitAddScaled } from "./addScaledKernel.ts"
 import { emitCombine } from "./combineKernel.ts"
 import type { CodeSpace } from "./executableMemory.ts"
 import { emitGatherRows } from "./gatherRowsKernel.ts"
+import { emitAwaitGate, emitPassGate } from "./gateKernels.ts"
 import type { Isa } from "./Isa.ts"
 import { emitNormRows } from "./normRowsKernel.ts"
 import { emitQuantizeRows } from "./quantizeRowsKernel.ts"
@@ -14,6 +15,8 @@ export interface RowKernels {
   readonly gather: number
   readonly quantize: number
   readonly rotateAndQuantize: number
+  readonly passGate: number
+  readonly awaitGate: number
 }
 
 /** Emits them and places them in `space`. */
@@ -25,5 +28,7 @@ export function placeRowKernels(space: CodeSpace, isa: Isa): RowKernels {
     gather: space.place(emitGatherRows(isa)),
     quantize: space.place(emitQuantizeRows(isa, { isRotated: false })),
     rotateAndQuantize: space.place(emitQuantizeRows(isa, { isRotated: true })),
+    passGate: space.place(emitPassGate()),
+    awaitGate: space.place(emitAwaitGate()),
   }
 }

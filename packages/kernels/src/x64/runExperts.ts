@@ -3,10 +3,8 @@
  *
  *     quantise x  →  for each expert: [gather rows] → gate, up → activation → quantise → down  →  combine
  *
- * Where experts are few, as in a dense layer's single network, their matrices are cut by columns instead, in two phases.
+ * Where tasks would be few, as with one row's experts or a dense layer's single network, their matrices are cut by columns instead.
  */
-import type { ExpertRows } from "../Backend.ts"
-import { countProductParts, guidedStart } from "./countParts.ts"
 import {
   createExpertCall,
   type ExpertCall,
@@ -19,6 +17,8 @@ import {
   writeInnerSteps,
 } from "./expertSteps.ts"
 import { RECORD_VALUES, scratchAddress } from "./kernelAbi.ts"
+import { runByColumns } from "./runByColumns.ts"
+import { numRowsOf, type RowPlan, type Slabs } from "./RowPlan.ts"
 import { placeActivations, type ProductMemory } from "./runProduct.ts"
 import { createGrowingMemory, type GrowingMemory, type PlacedRows, type X64Context } from "./X64Context.ts"
 import type { X64Slab } from "./X64Slab.ts"
@@ -31,6 +31,8 @@ export interface ExpertMemory {
   readonly tokens: GrowingMemory
   /** f32 rows between up and down projection, where experts are cut by columns. */
   readonly inner: GrowingMemory
+  /** A gate for each of these experts. */
+  readonly gates: GrowingMemory
   readonly call: ExpertCall
 }
 
@@ -40,19 +42,15 @@ export function createExpertMemory(context: X64Context, products: ProductMemory)
     products,
     tokens: createGrowingMemory(arena),
     inner: createGrowingMemory(arena),
+    gates: createGrowingMemory(arena),
     call: createExpertCall(context),
   }
 }
 
 /** Most rows of one task: more would not fit the core's own cache. */
 const MOST_ROWS = 64
-/** Least share of the hosts that whole experts must keep busy. */
-const LEAST_BUSY = 0.85
-
-type Slabs = readonly (X64Slab | undefined)[]
-
-/** Which rows of x each expert runs; `ExpertRows` without what only the sum needs. */
-export type RowPlan = Pick<ExpertRows, "numTokens" | "topK" | "order" | "offsets">
+/** Least tasks for each host where whole experts are tasks: a host that is slow, or put aside, keeps the others waiting for one. */
+const LEAST_TASKS_PER_HOST = 8
 
 /** Runs experts on their rows: `outputs[row] = FFN_e(x[token of row])`, rows as the plan has them. Those that run, a slab and rows given, are all of one shape. */
 export function runExperts(
@@ -68,7 +66,7 @@ export function runExperts(
   const { hosts } = context
   const numRows = plan.offsets[slabs.length]!
   const rowsPerTask = chooseRowsPerTask(numRows, hosts.numHosts)
-  const isByRows = numRows > MOST_ROWS || keepsHostsBusy(countTasks(plan, slabs, rowsPerTask), hosts.numHosts)
+  const isByRows = numRows > MOST_ROWS || countTasks(plan, slabs, rowsPerTask) > LEAST_TASKS_PER_HOST * hosts.numHosts
   const { call } = memory
   placeActivations(call.input, context, memory.products, x, plan.numTokens, first.upProj!)
   planTaskScratch(call.scratch, first, call.input.xStride, isByRows ? rowsPerTask : numRows)
@@ -77,12 +75,7 @@ export function runExperts(
   call.tokens = memory.tokens.words()
   call.outputs = outputs
   if (isByRows) runByRows(call, plan, slabs, rowsPerTask)
-  else runByColumns(call, plan, slabs, memory.inner.address(numRows * first.kind!.innerStride))
-}
-
-/** Returns how many rows an expert runs: none without a slab. */
-function numRowsOf({ offsets }: RowPlan, slabs: Slabs, e: number): number {
-  return slabs[e] === undefined ? 0 : offsets[e + 1]! - offsets[e]!
+  else runByColumns(call, plan, slabs, memory.inner.address(numRows * first.kind!.innerStride), memory.gates)
 }
 
 /** Returns the first expert that runs. @throws Error where another one that does is not like it */
@@ -110,10 +103,6 @@ function countTasks(plan: RowPlan, slabs: Slabs, rowsPerTask: number): number {
   return numTasks
 }
 
-function keepsHostsBusy(numTasks: number, numHosts: number): boolean {
-  return numTasks / (Math.ceil(numTasks / numHosts) * numHosts) >= LEAST_BUSY
-}
-
 function placeTokens(memory: GrowingMemory, { order, topK }: RowPlan, numRows: number): number {
   const address = memory.address(numRows * 4)
   const words = memory.words()
@@ -138,45 +127,4 @@ function runByRows(call: ExpertCall, plan: RowPlan, slabs: Slabs, rowsPerTask: n
     }
   }
   hosts.run()
-}
-
-/** Two phases, each matrix cut by columns: all gate and up projections, then all down projections. Inner rows lie at `inner`, in order of the plan. */
-function runByColumns(call: ExpertCall, plan: RowPlan, slabs: Slabs, inner: number): void {
-  const { offsets } = plan
-  const { hosts } = call.context
-  for (let e = 0; e < slabs.length; e++) {
-    if (numRowsOf(plan, slabs, e) > 0) addInnerTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
-  }
-  hosts.run()
-  for (let e = 0; e < slabs.length; e++) {
-    if (numRowsOf(plan, slabs, e) > 0) addDownTasks(call, slabs[e]!, offsets[e]!, offsets[e + 1]!, inner)
-  }
-  hosts.run()
-}
-
-function addInnerTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
-  const { hosts } = call.context
-  const numPairs = numInnerPairs(slab)
-  setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
-  const numParts = countProductParts(hosts.numHosts, slab.upProj!, numPairs, endRow - firstRow)
-  for (let part = 0; part < numParts; part++) {
-    const first = guidedStart(numPairs, part, numParts)
-    const count = guidedStart(numPairs, part + 1, numParts) - first
-    if (count === 0) continue
-    writeInnerSteps(call, hosts.addSequence(numInnerSteps(call)), slab, first, count)
-  }
-}
-
-/** Each task quantises the rows again: that is cheaper than another phase. */
-function addDownTasks(call: ExpertCall, slab: X64Slab, firstRow: number, endRow: number, inner: number): void {
-  const { hosts } = call.context
-  const { numPairs } = slab.downProj!
-  setPart(call, firstRow, endRow - firstRow, inner + firstRow * slab.kind!.innerStride)
-  const numParts = countProductParts(hosts.numHosts, slab.downProj!, numPairs, endRow - firstRow)
-  for (let part = 0; part < numParts; part++) {
-    const first = guidedStart(numPairs, part, numParts)
-    const count = guidedStart(numPairs, part + 1, numParts) - first
-    if (count === 0) continue
-    writeDownSteps(call, hosts.addSequence(numDownSteps(slab)), slab, first, count)
-  }
 }

@@ -1,5 +1,5 @@
 import { isRotated } from "../SlabLayout.ts"
-import { countProductParts, guidedStart } from "./countParts.ts"
+import { takePairs } from "./countParts.ts"
 import { scratchAddress } from "./kernelAbi.ts"
 import { productWorkBytes } from "./productArguments.ts"
 import { createRowsToQuantize, quantizeActivations, type RowsToQuantize } from "./quantizeActivations.ts"
@@ -31,7 +31,7 @@ export function runProduct(
 ): void {
   if (numRows === 0) return
   const { hosts } = context
-  const { code, numPairs, layout } = matrix
+  const { code, numPairs, groupBytes, layout } = matrix
   const { rows } = memory
   hosts.reserveScratch(productWorkBytes(layout.paddedColumns))
   placeActivations(rows, context, memory, x, numRows, matrix)
@@ -39,12 +39,11 @@ export function runProduct(
   rows.out = out.address
   rows.outStride = out.width * 4
   rows.expanded = scratchAddress(0)
-  const numParts = countProductParts(hosts.numHosts, matrix, numPairs, numRows)
-  for (let part = 0; part < numParts; part++) {
-    const first = guidedStart(numPairs, part, numParts)
-    const count = guidedStart(numPairs, part + 1, numParts) - first
-    if (count === 0) continue
+  for (let first = 0; first < numPairs;) {
+    const left = numPairs - first
+    const count = takePairs(hosts.numHosts, groupBytes, left, left * 2 * groupBytes, numRows)
     writeProduct(context, hosts.add(code), code, matrix, undefined, first, count, rows)
+    first += count
   }
   hosts.run()
 }
