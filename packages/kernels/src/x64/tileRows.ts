@@ -6,7 +6,7 @@ import { PRODUCT } from "./productArguments.ts"
 import { emitEpilogue, type ProductKernel } from "./productEpilogue.ts"
 import { STEP_COLUMNS } from "./productSums.ts"
 import { createProductTile, emitRowBases, mostTileRows } from "./ProductTile.ts"
-import { at, atIndex, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rcx, rdx, rsp } from "./registers.ts"
+import { at, atIndex, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rcx, rdx, rsi, rsp } from "./registers.ts"
 import { emitTileConfig, emitTileInt4Sums, emitTileInt8Sums, emitTileStores, PASS_ROWS, TILE_ROWS } from "./tileSums.ts"
 
 /** In the record's `expanded`: sums `[32][2][16]`, then two buffers of expanded weights, then room for a whole pair. */
@@ -78,23 +78,27 @@ function emitRuns(asm: Assembler, weights: TileWeights, runs: 1 | 2): void {
   loadArgument(asm, r14, PRODUCT.groupBytes)
   asm.mov(rcx, 64)
   asm.mov(r11, r12)
+  asm.push(rsi)
   if (weights === "int4") {
     asm.lea(r10, atIndex(r12, r15, 8))
     asm.shr(r15, Math.log2(STEP_COLUMNS))
     addressArgument(asm, r9, PRODUCT.expanded)
     asm.add(r9, SUM_BYTES)
+    asm.lea(rsi, atIndex(r12, r14, 2))
     emitTileInt4Sums(asm, runs)
   } else {
     if (weights === "expanded") {
       addressArgument(asm, r11, PRODUCT.expanded)
       asm.add(r11, TILE_WORK_BYTES)
+      asm.lea(rsi, atIndex(r12, r14, 2))
       asm.mov(r14, r15)
       asm.shl(r14, 4)
     }
     asm.lea(r9, atIndex(r11, r14))
     asm.shr(r15, Math.log2(STEP_COLUMNS))
-    emitTileInt8Sums(asm, runs, weights === "int8")
+    emitTileInt8Sums(asm, runs, weights === "int8" ? "int8" : "int4")
   }
+  asm.pop(rsi)
   addressArgument(asm, r11, PRODUCT.expanded)
   emitTileStores(asm, runs, r11)
 }

@@ -15,7 +15,7 @@ import {
   LINE_COLUMNS,
 } from "./expandInt4.ts"
 import { LINE_BYTES } from "./ProductTile.ts"
-import { at, atIndex, type Gpr, r8, r9, r10, r11, r13, r14, r15, rax, rbp, rcx, rdx } from "./registers.ts"
+import { at, atIndex, type Gpr, r8, r9, r10, r11, r13, r14, r15, rax, rbp, rcx, rdx, rsi } from "./registers.ts"
 
 /** Rows of a tile, and of x that one pass takes. */
 export const TILE_ROWS = 16
@@ -26,6 +26,9 @@ const TILE_BYTES = 1024
 const TILE_COLUMNS = 64
 /** Bytes of the pair's weights of 64 columns in 8 bits. */
 const STEP_BYTES = 2 * TILE_BYTES
+/** Bytes of the same in 4 bits, parameters included, and the lines that hold them. */
+const NEXT_BYTES = 2 * ((TILE_COLUMNS / LINE_COLUMNS) * LINE_BYTES + BLOCK_PARAMETER_BYTES)
+const NEXT_LINES = Math.ceil(NEXT_BYTES / LINE_BYTES)
 
 /** Emits the configuration for `rows` (1..32) rows of x, and changes rax. Sums are undefined until `clearTiles`. */
 export function emitTileConfig(asm: Assembler, rows: Gpr): void {
@@ -52,18 +55,23 @@ export function emitTileConfig(asm: Assembler, rows: Gpr): void {
   asm.ldtilecfg(at(rax))
 }
 
-/** Emits sums of 8-bit weights at r11, r9 for one run of rows or two; r15 = K / 64. */
-export function emitTileInt8Sums(asm: Assembler, runs: 1 | 2, prefetches: boolean): void {
+/**
+ * Emits sums of 8-bit weights at r11, r9 for one run of rows or two; r15 = K / 64.
+ *
+ * The next pair is asked for meanwhile, spread between the products: a burst would fill the core's line buffers. In 4 bits, where these are expanded ones,
+ * rsi walks it.
+ */
+export function emitTileInt8Sums(asm: Assembler, runs: 1 | 2, next: "int8" | "int4"): void {
   clearTiles(asm, runs)
   asm.times(r15, () => {
     emitProducts(asm, runs, { first: r11, second: r9, disp: 0 }, (product, numProducts) => {
-      if (!prefetches) return
-      // The same lines of the next pair, spread between the products: a burst would fill the core's line buffers.
-      for (let line = product; line < TILE_BYTES / LINE_BYTES; line += numProducts) {
-        asm.prefetcht1(atIndex(r11, r14, 2, line * LINE_BYTES))
-        asm.prefetcht1(atIndex(r9, r14, 2, line * LINE_BYTES))
+      const numLines = next === "int4" ? NEXT_LINES : TILE_BYTES / LINE_BYTES
+      for (let line = product; line < numLines; line += numProducts) {
+        if (next === "int4") asm.prefetcht1(at(rsi, line * LINE_BYTES))
+        else for (const group of [r11, r9]) asm.prefetcht1(atIndex(group, r14, 2, line * LINE_BYTES))
       }
     })
+    if (next === "int4") asm.add(rsi, NEXT_BYTES)
     asm.add(r11, TILE_BYTES)
     asm.add(r9, TILE_BYTES)
   })
@@ -73,7 +81,7 @@ export function emitTileInt8Sums(asm: Assembler, runs: 1 | 2, prefetches: boolea
  * Emits sums of 4-bit weights at r11 (parameters r10; r14 behind both is the second group's), which are expanded 64 columns ahead of their use into two
  * buffers that take turns: a tile load waits until the stores it reads have left the store buffer, and stays fast only from L1.
  *
- * r9 = the first buffer, r15 = K / 64; changes rdx, rax.
+ * r9 = the first buffer, r15 = K / 64, rsi = the next pair, which is asked for meanwhile; changes rdx, rax, rsi.
  */
 export function emitTileInt4Sums(asm: Assembler, runs: 1 | 2): void {
   clearTiles(asm, runs)
@@ -96,8 +104,9 @@ export function emitTileInt4Sums(asm: Assembler, runs: 1 | 2): void {
   use()
 }
 
-/** Expands the pair's next 64 columns to r9: a tile of each group. Changes rax. */
+/** Expands the pair's next 64 columns to r9: a tile of each group. Asks for as much of the next pair. */
 function emitExpandStep(asm: Assembler): void {
+  let asked = 0
   const [low, high, nibbles] = [0, 1, 2]
   const parameters = { multiplier: 3, offset: 4 }
   for (const group of [undefined, r14]) {
@@ -107,7 +116,7 @@ function emitExpandStep(asm: Assembler): void {
       for (let l = 0; l < BLOCK_LINES; l++) {
         const line = block * BLOCK_LINES + l
         const from = (disp: number) => (group === undefined ? at(r11, disp) : atIndex(r11, group, 1, disp))
-        asm.prefetcht1(from(line * LINE_BYTES + 4096))
+        asm.prefetcht1(at(rsi, asked++ * LINE_BYTES))
         asm.vmovups(low, from(line * LINE_BYTES))
         emitExpandLine(asm, low, high, nibbles, parameters)
         asm.vstoreups(at(r9, tile + line * 2 * LINE_BYTES), low)
@@ -115,6 +124,8 @@ function emitExpandStep(asm: Assembler): void {
       }
     }
   }
+  for (; asked < NEXT_LINES; asked++) asm.prefetcht1(at(rsi, asked * LINE_BYTES))
+  asm.add(rsi, NEXT_BYTES)
   asm.add(r11, (TILE_COLUMNS / LINE_COLUMNS) * LINE_BYTES)
   asm.add(r10, BLOCK_PARAMETER_BYTES)
 }
