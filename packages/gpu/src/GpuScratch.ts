@@ -14,6 +14,7 @@ export type ScratchName =
   | "blockValues"
   | "blockSums"
   | "outputRows"
+  | "routing"
   | "outputs"
   | "shared"
   | "candidates"

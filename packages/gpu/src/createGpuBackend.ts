@@ -19,6 +19,7 @@ import { type GpuQueueOptions, openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
 import { createGpuSlabs } from "./GpuSlabs.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
+import { combinePlan } from "./combinePlan.ts"
 import { combineRows } from "./combineRows.ts"
 import { normRows } from "./normRows.ts"
 import { routedExperts } from "./routedExperts.ts"
@@ -191,7 +192,13 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
         ...written,
       )
     },
-    combine: combineRows,
+    combine(out, outputs, plan) {
+      // Else both lie in the arena.
+      if (!isStep) return combineRows(out, outputs, plan)
+      if (plan.numTokens === 0) return
+      const numRows = plan.offsets.at(-1)!
+      call(() => combinePlan(context, rows.output(out), rows.input(outputs, numRows), plan, out.width))
+    },
     routedExperts(out, routing, logits, x, numRows, layer) {
       checkRouted(out, routing, logits, x, layer)
       if (numRows === 0) return

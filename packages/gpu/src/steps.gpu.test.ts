@@ -1,0 +1,79 @@
+/** Rows of a step lie on the device until they are asked for: each operation finds what the one before it left there. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import {
+  type Arena,
+  type Backend,
+  createArena,
+  createReferenceBackend,
+  type ExpertRows,
+  packExpertSlab,
+  planExpertSlab,
+  type Slab,
+} from "@consilium/kernels"
+import { noise } from "@consilium/tensor"
+import { whyNoGpu } from "../test/openGpu.ts"
+import { createGpuBackend, type GpuBackend } from "./index.ts"
+
+const [WIDTH, NUM_TOKENS] = [64, 3]
+/** Two experts; each token goes to both, but the last, which the second has dropped. */
+const PLAN: ExpertRows = {
+  numTokens: NUM_TOKENS,
+  topK: 2,
+  order: Int32Array.of(0, 2, 4, 1, 3),
+  offsets: Int32Array.of(0, 3, 5),
+  rows: Int32Array.of(0, 3, 1, 4, 2, -1),
+  weights: Float32Array.of(0.5, 0.25, -1, 2, 0.75, 3),
+}
+
+describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
+  let arena!: Arena
+  let gpu!: GpuBackend
+  let reference!: Backend
+  beforeAll(() => {
+    arena = createArena()
+    gpu = createGpuBackend(arena)
+    reference = createReferenceBackend(arena)
+  })
+  afterAll(() => {
+    gpu.close()
+    arena.close()
+  })
+
+  const openExperts = (backend: Backend): readonly Slab[] =>
+    [1, 2].map((e) => {
+      const shape = { hiddenSize: WIDTH, intermediateSize: 32, activation: "silu", hasGateProj: true } as const
+      const layout = planExpertSlab({ ...shape, hasBias: false, format: "f32" })
+      const span = arena.allocate(layout.bytes)
+      const [gateProj, upProj, downProj] = [1, 2, 3].map((seed) => noise(WIDTH * 32, 10 * e + seed, 0.2))
+      packExpertSlab(arena.bytes(span), layout, { gateProj: gateProj!, upProj: upProj!, downProj: downProj! })
+      return backend.openSlab(span, layout)
+    })
+  const expectNear = (found: Float32Array, expected: Float32Array): void => {
+    for (const [i, value] of found.entries()) expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-5)
+  }
+
+  test("outputs of experts that ran there are combined there, over what the rows held before", () => {
+    const [x, hidden, branch] = [1, 2, 3].map(() => arena.rows(NUM_TOKENS, WIDTH))
+    const outputs = arena.rows(5, WIDTH)
+    const values = noise(NUM_TOKENS * WIDTH, 5, 1)
+    const slabs = openExperts(gpu)
+    gpu.beginStep!()
+    x!.values.set(values)
+    hidden!.values.fill(0)
+    // Attention's part of the residual, in the rows that the experts' comes to.
+    gpu.norm(branch!, x!, NUM_TOKENS, new Float32Array(WIDTH).fill(1), 1e-6)
+    gpu.experts!(outputs, x!, PLAN, slabs)
+    gpu.combine!(branch!, outputs, PLAN)
+    gpu.addScaled(hidden!, branch!, NUM_TOKENS)
+    gpu.read!(hidden!, NUM_TOKENS)
+    gpu.endStep!()
+    const expected = new Float32Array(NUM_TOKENS * WIDTH)
+    for (const [e, slab] of openExperts(reference).entries()) {
+      reference.expert(branch!, x!, 0, NUM_TOKENS, slab)
+      for (let t = 0; t < NUM_TOKENS; t++)
+        for (let i = 0; PLAN.rows[2 * t + e]! >= 0 && i < WIDTH; i++)
+          expected[t * WIDTH + i]! += PLAN.weights[2 * t + e]! * branch!.values[t * WIDTH + i]!
+    }
+    expectNear(hidden!.values, expected)
+  })
+})
