@@ -29,9 +29,11 @@ export interface DeviceRows {
   forget(): void
 }
 
-/** One span's buffer. */
+/** A matrix' buffer. */
 interface Mirror {
   readonly buffer: BufferId
+  /** The view that names the matrix: another one of the same span is another matrix. */
+  readonly memory: Float32Array | Int32Array
   readonly bytes: number
   /** Whether the device has what the arena has not. */
   isNewer: boolean
@@ -47,17 +49,19 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
   const mirrors = new Map<number, Mirror>()
   let bytes = 0
 
-  const mirrorOf = ({ span }: CacheRows): Mirror => {
+  const mirrorOf = (rows: CacheRows): Mirror => {
+    const { span } = rows
+    const memory = memoryOf(rows)
     const key = keyOf(span)
     const known = mirrors.get(key)
-    if (known?.bytes === span.bytes) return known
+    if (known?.memory === memory) return known
     // Its memory was given back, and is another matrix now.
     if (known !== undefined) {
       queue.destroyBuffer(known.buffer)
       bytes -= known.bytes
     }
     const buffer = queue.createBuffer(span.bytes)
-    const mirror = { buffer, bytes: span.bytes, isNewer: false, numUploaded: 0, isState: false }
+    const mirror = { buffer, memory, bytes: span.bytes, isNewer: false, numUploaded: 0, isState: false }
     mirrors.set(key, mirror)
     bytes += span.bytes
     return mirror
@@ -106,7 +110,10 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       queue.copy(between, isSame ? 0 : fromRow * size, target.buffer, toRow * size, numRows * size)
       if (isSame) queue.destroyBuffer(between)
     },
-    isState: ({ span }) => mirrors.get(keyOf(span))?.isState ?? false,
+    isState(rows) {
+      const mirror = mirrors.get(keyOf(rows.span))
+      return mirror?.memory === memoryOf(rows) && mirror.isState
+    },
     read(rows, firstRow, numRows) {
       const mirror = mirrorOf(rows)
       if (!mirror.isNewer || numRows === 0) return
@@ -134,6 +141,10 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
 
 function keyOf({ segment, offset }: CacheRows["span"]): number {
   return segment * SEGMENT + offset
+}
+
+function memoryOf(rows: CacheRows): Float32Array | Int32Array {
+  return "words" in rows ? rows.words : rows.values
 }
 
 function rowBytes(rows: CacheRows): number {

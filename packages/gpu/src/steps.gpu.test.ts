@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import {
   type Arena,
+  type AttentionLayer,
   type Backend,
   createArena,
   createReferenceBackend,
@@ -23,6 +24,15 @@ const PLAN: ExpertRows = {
   offsets: Int32Array.of(0, 3, 5),
   rows: Int32Array.of(0, 3, 1, 4, 2, -1),
   weights: Float32Array.of(0.5, 0.25, -1, 2, 0.75, 3),
+}
+const ATTENTION: AttentionLayer = {
+  numHeads: 1,
+  numKvHeads: 1,
+  headDim: 8,
+  scale: 1,
+  rope: undefined,
+  slidingWindow: Number.POSITIVE_INFINITY,
+  qkNorm: undefined,
 }
 
 describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
@@ -75,5 +85,27 @@ describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
           expected[t * WIDTH + i]! += PLAN.weights[2 * t + e]! * branch!.values[t * WIDTH + i]!
     }
     expectNear(hidden!.values, expected)
+  })
+
+  test("memory that held keys and values, was given back and is something else now, is read anew", () => {
+    const takeRows = () => [arena.rows(1, 24), arena.rows(1, 8), arena.rows(4, 8), arena.rows(4, 8)] as const
+    const attend = (backend: Backend, seed: number): Float32Array => {
+      const [qkv, out, keys, values] = takeRows()
+      for (const rows of [qkv, keys, values]) rows.values.set(noise(rows.values.length, seed, 1))
+      const slot = { firstRow: 0, numRows: 1, pastLength: 3, capacity: 4, keys, values }
+      backend.attend(out, qkv, [slot], ATTENTION)
+      const found = out.values.slice()
+      for (const { span } of [qkv, out, keys, values]) arena.free(span)
+      return found
+    }
+    for (const seed of [1, 2]) expectNear(attend(gpu, seed), attend(reference, seed))
+    // One of these has the place of the keys.
+    const rows = [1, 2, 3, 4].map(() => arena.rows(4, 8))
+    const out = arena.rows(4, 8)
+    for (const x of rows) {
+      x.values.fill(2)
+      gpu.norm(out, x, 4, new Float32Array(8).fill(1), 0)
+      expectNear(out.values, new Float32Array(32).fill(1))
+    }
   })
 })
