@@ -58,28 +58,28 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   /** What was asked for since the last `sync`. */
   const wanted: RowRange[] = []
 
-  /** Has all that was recorded carried out. @throws StateLostError where the device is lost with what only it had */
-  const run = (): void => {
+  /** What is called next stands by itself. */
+  const leaveStep = (): void => {
+    isStep = false
+    wanted.length = 0
+  }
+  /** Does what may find the device lost: a step ends with it. @throws StateLostError where it is lost with what only it had */
+  const guard = <T>(act: () => T): T => {
     try {
       queue.run()
     } catch (error) {
       if (!queue.isLost) throw error
-      // The step ends with it: what is called next stands by itself.
-      isStep = false
-      wanted.length = 0
-      throw stateLost(error)
+      leaveStep()
+      if (!rows.hasState) throw error
+      rows.forget()
+      throw new StateLostError((error as Error).message, { cause: error })
     }
   }
-  /** Returns what to throw for a lost device. */
-  const stateLost = (cause: unknown): unknown => {
-    if (!rows.hasState) return cause
-    rows.forget()
-    return new StateLostError((cause as Error).message, { cause })
-  }
+  const run = (): void => guard(queue.run)
   /** Opens the device anew where it was lost. */
   const begin = (): void => {
     const { generation } = queue
-    queue.begin()
+    guard(queue.begin)
     if (queue.generation === generation) return
     const { hasState } = rows
     rows.forget()
@@ -88,7 +88,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   /** Records an operation. Outside of a step it is carried out, and the rows that it wrote are read back. */
   const call = (record: () => void, ...written: readonly RowRange[]): void => {
     if (!isStep) begin()
-    record()
+    guard(record)
     if (isStep) return
     for (const { rows: of, firstRow, numRows } of written) rows.read(of, firstRow, numRows)
     run()
@@ -118,7 +118,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     supports: (op) => OPS.has(op),
     openSlab(span, layout) {
       if (!isStep) begin()
-      const slab = slabs.open(span, layout)
+      const slab = guard(() => slabs.open(span, layout))
       if (isStep) return slab
       try {
         run()
@@ -263,7 +263,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       )
     },
     beginStep() {
-      isStep = false
+      leaveStep()
       begin()
       rows.settle()
       isStep = true
@@ -271,7 +271,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     read: (of, numRows) => void wanted.push({ rows: of, firstRow: 0, numRows }),
     submit() {
       readWanted()
-      queue.submit()
+      guard(queue.submit)
     },
     sync,
     wrote: rows.wrote,
@@ -284,6 +284,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     endHost() {
       queue.lose()
       return true
+      leaveStep()
     },
     close() {
       slabs.clear()
