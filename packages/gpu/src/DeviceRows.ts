@@ -17,8 +17,8 @@ export interface DeviceRows {
   state(rows: CacheRows, counts: boolean): BufferId
   /** Records the copy of rows to others of the same width and format; to a cache where they are one. */
   copy(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void
-  /** Whether rows are keys or values that lie on the device. */
-  isState(rows: CacheRows): boolean
+  /** Whether the device has what the arena has not. */
+  isNewer(rows: CacheRows): boolean
   /** Records the copy of rows to the arena, where the device is newer. */
   read(rows: CacheRows, firstRow: number, numRows: number): void
   /** Says that the arena is newer. */
@@ -110,9 +110,9 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       queue.copy(between, isSame ? 0 : fromRow * size, target.buffer, toRow * size, numRows * size)
       if (isSame) queue.destroyBuffer(between)
     },
-    isState(rows) {
+    isNewer(rows) {
       const mirror = mirrors.get(keyOf(rows.span))
-      return mirror?.memory === memoryOf(rows) && mirror.isState
+      return mirror?.memory === memoryOf(rows) && mirror.isNewer
     },
     read(rows, firstRow, numRows) {
       const mirror = mirrorOf(rows)

@@ -66,7 +66,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   /** Does what may find the device lost: a step ends with it. @throws StateLostError where it is lost with what only it had */
   const guard = <T>(act: () => T): T => {
     try {
-      queue.run()
+      return act()
     } catch (error) {
       if (!queue.isLost) throw error
       leaveStep()
@@ -212,8 +212,10 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     },
     copyRows(to, toRow, from, fromRow, numRows) {
       if (numRows === 0) return
-      const written = rows.isState(from) ? [] : [{ rows: to, firstRow: toRow, numRows }]
+      // Keys and values that the arena has are copied there too: it counts again after the step.
+      const written = rows.isNewer(from) ? [] : [{ rows: to, firstRow: toRow, numRows }]
       call(() => rows.copy(to, toRow, from, fromRow, numRows), ...written)
+      if (isStep) wanted.push(...written)
     },
     shortlist(out, logits, numRows) {
       if (numRows === 0) return
@@ -282,9 +284,9 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     },
     ...(options.timesKernels === true && { kernelMs: () => queue.kernelMs }),
     endHost() {
+      leaveStep()
       queue.lose()
       return true
-      leaveStep()
     },
     close() {
       slabs.clear()

@@ -109,6 +109,18 @@ describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
     }
   })
 
+  test("keys and values that the arena has are copied in a step that failed before, and still there after it", () => {
+    const [from, to] = [arena.rows(4, 8), arena.rows(4, 8)]
+    from.values.set(noise(32, 3, 1))
+    gpu.beginStep!()
+    gpu.beginStep!()
+    for (const row of [0, 2]) gpu.copyRows!(to, row, from, row, 1)
+    gpu.endStep!()
+    const expected = from.values.slice()
+    for (const row of [1, 3]) expected.fill(0, row * 8, (row + 1) * 8)
+    expect(to.values).toEqual(expected)
+  })
+
   test("what fails in a step leaves nothing behind: the next call stands by itself, also where the device is then lost", () => {
     const wide = { ...ATTENTION, headDim: 1000 }
     const [x, out] = [arena.rows(1, 3000), arena.rows(1, 3000)]

@@ -118,12 +118,14 @@ export function createElsewhereBackend(arena: Arena, routes = true): ElsewhereBa
     },
     norm: (out, x, numRows, weight, epsilon) => call([out], (o) => inner.norm(o!, input(x), numRows, weight, epsilon)),
     addScaled: (out, x, numRows, factors) => call([out], (o) => inner.addScaled(o!, input(x), numRows, factors)),
-    copyRows: (to, toRow, from, fromRow, numRows) =>
+    copyRows(to, toRow, from, fromRow, numRows) {
+      if (states.has(from as Rows)) states.add(to as Rows)
       call([to as Rows], (there) => {
         const { width } = there!
         const source = input(from as Rows).values.subarray(fromRow * width, (fromRow + numRows) * width)
         there!.values.set(source, toRow * width)
-      }),
+      })
+    },
     routedExperts(out, routed, logits, x, numRows, routedLayer) {
       const { router, topK, sharedExpert } = routedLayer
       const own = scratches.get(router) ?? open(routedLayer, x.width)

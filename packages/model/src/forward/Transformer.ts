@@ -184,7 +184,9 @@ export function createTransformer(options: TransformerOptions): Transformer {
     rowLogits: (row) => logitViews[row]!,
     routing: (layer) => layers[layer]?.moe?.routing,
     copyPrefix(fromSlot, toSlot, numPositions) {
+      backend.beginStep?.()
       for (const { state } of layers) state.copyPrefix(fromSlot, toSlot, numPositions)
+      backend.endStep?.()
     },
     close() {
       weights.close()
