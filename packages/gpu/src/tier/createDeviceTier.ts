@@ -101,6 +101,7 @@ export function createDeviceTier(
   const lose = (cause: unknown): Error => {
     const message = cause instanceof Error ? cause.message : String(cause)
     if (state !== "away") {
+      if (/memory/i.test(message)) budgetBytes = Math.min(budgetBytes, (slabBytes + reservedBytes) * REFUSED_SHARE)
       state = "away"
       breaker = noteFailure(breaker, message, nowMs())
       // Whatever failed: what it holds is gone from here on.
@@ -116,20 +117,18 @@ export function createDeviceTier(
       ? new StateLostError(`${text}; keys and values are computed anew`, { cause })
       : new Error(text, { cause })
   }
-  /** Notes a loss that no step sees: the next one must not go on with what is gone. */
+  /** Notes a loss that no call of a step sees: the next one must not go on with what is gone. */
   const loseBetweenSteps = (cause: unknown): void => {
-    const heldState = holdsState
+    const isMissed = holdsState || isInStep
     const error = lose(cause)
-    if (heldState) loss = error
+    if (isMissed) loss = error
   }
   const upload = (slab: TierSlab): boolean => {
     const { bytes } = slab.layout
     if (slab.device !== undefined || !fits(bytes)) return false
-    const heldBytes = slabBytes + reservedBytes
     try {
       slab.device = device.openSlab(slab.span, slab.layout)
     } catch (error) {
-      if (/memory/i.test(String(error))) budgetBytes = Math.min(budgetBytes, heldBytes * REFUSED_SHARE)
       loseBetweenSteps(error)
       return false
     }

@@ -285,6 +285,46 @@ describe("createTieredBackend", () => {
     tier.close()
   })
 
+  test("a device that has no memory for a step is asked to hold less from then on", () => {
+    const device = createFakeDevice(arena)
+    let isFull = false
+    const full: FakeDevice = {
+      ...device,
+      matmul(...all) {
+        if (isFull) throw new Error("fake: Out of memory")
+        device.matmul(...all)
+      },
+    }
+    const tier = tierOf(full)
+    const { dense, slabs } = openAll(tier)
+    const promoteAll = () => slabs.map((slab) => tier.tier.promote(slab))
+    expect(promoteAll()).toEqual([true, true, true, true])
+    isFull = true
+    expect(() => runStep(tier, dense, slabs, ALL)).toThrow("memory")
+    isFull = false
+    clock.ms += 1000
+    for (let turn = 0; turn < 2; turn++) {
+      tier.tier.tend()
+      clock.ms += 1000
+    }
+    expect(tier.tier.state).toBe("in-use")
+    expect(promoteAll()).toEqual([true, true, true, false])
+    tier.close()
+  })
+
+  test("a device that is lost while a step closes a slab is a fault of that step: its rows are gone", () => {
+    const device = createFakeDevice(arena)
+    const tier = tierOf(device)
+    const { dense, slabs } = openAll(tier)
+    tier.tier.promote(slabs[0]!)
+    tier.beginStep!()
+    tier.norm(rows.hidden, rows.x, NUM_TOKENS, noise(WIDTH, 4, 1), 1e-5)
+    device.endHost!()
+    tier.closeSlab(slabs[0]!)
+    expect(() => tier.matmul(rows.x, rows.hidden, NUM_TOKENS, dense)).toThrow("is lost")
+    tier.close()
+  })
+
   test("a device that refuses more memory is asked for less from then on, and computes again", () => {
     const bytes = spans[0]!.layout.bytes
     const device = createFakeDevice(arena)
