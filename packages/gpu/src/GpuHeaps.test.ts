@@ -27,14 +27,22 @@ beforeEach(() => {
 
 const deviceBytes = (): number => [...queue.buffers.values()].reduce((sum, bytes) => sum + bytes, 0)
 
-test("GpuHeaps: slabs of one size share a heap, which doubles, up to the adapter's largest buffer", () => {
+test("GpuHeaps: slabs of one size share a heap, which grows up to the adapter's largest buffer", () => {
   const places = Array.from({ length: 10 }, () => heaps.take(512))
   expect(places.map(({ word }) => word)).toEqual([0, 128, 256, 384, 512, 640, 768, 896, 0, 128])
   expect(new Set(places.slice(0, 8).map(({ heap }) => heap)).size).toBe(1)
   expect([...queue.buffers.values()]).toEqual([4096, 1024])
   expect(places.map(({ heap }) => queue.buffers.has(heap.buffer))).not.toContain(false)
-  expect(queue.copiedBytes).toBe(512 * (1 + 2 + 4 + 1))
+  expect(queue.copiedBytes).toBe(512 * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 1))
   expect(heaps.bytes).toBe(deviceBytes())
+})
+
+test("GpuHeaps: an eighth of a heap is empty at most, and copies are some eight times what it holds", () => {
+  for (let taken = 4; taken <= 4096; taken += 4) {
+    heaps.take(4)
+    expect(heaps.bytes).toBeLessThanOrEqual(Math.max(taken, 4 * Math.ceil((taken / 4) * (9 / 8))))
+  }
+  expect(queue.copiedBytes).toBeLessThan(10 * 4096)
 })
 
 test("GpuHeaps: one slab takes its bytes and no more, and sizes do not mix", () => {
@@ -46,6 +54,7 @@ test("GpuHeaps: one slab takes its bytes and no more, and sizes do not mix", () 
 test("GpuHeaps: a place that was given back is taken again, and a heap without slabs is destroyed", () => {
   const places = Array.from({ length: 4 }, () => heaps.take(512))
   heaps.give(places[2]!)
+  expect([heaps.numFree(512), heaps.numFree(64)]).toEqual([1, 0])
   expect(heaps.take(512)).toEqual(places[2]!)
   for (const place of places) heaps.give(place)
   expect(deviceBytes()).toBe(0)

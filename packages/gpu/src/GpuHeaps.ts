@@ -18,6 +18,8 @@ export interface SlabPlace {
 export interface GpuHeaps {
   /** Bytes of the heaps on the device, free places among them. */
   readonly bytes: number
+  /** Returns how many slabs of so many bytes have a place without more memory. */
+  numFree(slabBytes: number): number
   /** Takes a place for a slab of so many bytes, a multiple of 4. */
   take(slabBytes: number): SlabPlace
   /** Gives a place of this device back; a heap without slabs is destroyed. */
@@ -34,6 +36,9 @@ interface Heap extends GpuHeap {
 /** Most bytes of a heap of several slabs: most layers of experts lie in one or two, and a heap that is half empty wastes little. */
 const MAX_HEAP_BYTES = 2 ** 29
 
+/** Of a heap's places, the share that it grows by: so much of it is empty at most, and all copies of what it holds together are some eight times its bytes. */
+const GROWTH = 1 / 8
+
 /** Creates heaps without any buffer yet. Those of a device that is gone are forgotten. */
 export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
   let heaps: Heap[] = []
@@ -43,6 +48,7 @@ export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
     generation = queue.generation
     return heaps
   }
+  const heapsOf = (slabBytes: number): Heap[] => held().filter((heap) => heap.slabBytes === slabBytes)
   const addPlaces = (heap: Heap, from: number): void => {
     for (let place = heap.numPlaces - 1; place >= from; place--) heap.free.push(place)
   }
@@ -52,10 +58,10 @@ export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
     held().push(heap)
     return heap
   }
-  /** Doubles a heap: a layer's slabs then lie together, however many there will be. */
+  /** Makes room in a heap: a layer's slabs then lie together, however many there will be. */
   const grow = (heap: Heap, mostPlaces: number): Heap => {
     const { buffer, slabBytes, numPlaces } = heap
-    heap.numPlaces = Math.min(2 * numPlaces, mostPlaces)
+    heap.numPlaces = Math.min(numPlaces + Math.ceil(numPlaces * GROWTH), mostPlaces)
     heap.buffer = queue.createBuffer(heap.numPlaces * slabBytes)
     queue.copy(buffer, 0, heap.buffer, 0, numPlaces * slabBytes)
     queue.destroyBuffer(buffer)
@@ -66,8 +72,9 @@ export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
     get bytes() {
       return held().reduce((sum, { slabBytes, numPlaces }) => sum + slabBytes * numPlaces, 0)
     },
+    numFree: (slabBytes) => heapsOf(slabBytes).reduce((sum, { free }) => sum + free.length, 0),
     take(slabBytes) {
-      const own = held().filter((heap) => heap.slabBytes === slabBytes)
+      const own = heapsOf(slabBytes)
       const mostPlaces = Math.floor(Math.min(queue.adapter.maxBufferBytes, MAX_HEAP_BYTES) / slabBytes)
       const growing = own.find(({ numPlaces }) => numPlaces < mostPlaces)
       const heap =

@@ -7,6 +7,8 @@ import type { GpuSlab } from "./GpuSlab.ts"
 export interface GpuSlabs {
   /** Bytes that slabs and their tables hold on the device. */
   readonly bytes: number
+  /** Returns how many slabs of so many bytes can be opened without more memory. */
+  numFree(slabBytes: number): number
   /** Uploads a slab. @throws Error when the layout does not fit the span, or the adapter's buffers */
   open(span: Span, layout: SlabLayout): GpuSlab
   /** Forgets a slab; gives its place back where the device still holds it. @throws Error on a slab that is not open */
@@ -61,6 +63,7 @@ export function createGpuSlabs(queue: GpuQueue, arena: Arena): GpuSlabs {
       const held = [...tables.values()].filter(isHeld)
       return held.reduce((sum, { values }) => sum + values.byteLength, heaps.bytes)
     },
+    numFree: heaps.numFree,
     open(span, layout) {
       const { maxBufferBytes } = queue.adapter
       if (span.bytes < layout.bytes)

@@ -198,10 +198,10 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend: its end", () => {
     const closed = withGpu((gpu, arena) => {
       const { span, layout } = packExpert(arena, "int8")
       gpu.openSlab(span, layout)
-      expect(gpu.deviceMemory()).toEqual({ numBuffers: 1, bytes: layout.bytes })
+      expect(gpu.deviceMemory()).toEqual({ numBuffers: 1, slabBytes: layout.bytes, bytes: layout.bytes })
       return gpu
     })
-    expect(closed.deviceMemory()).toEqual({ numBuffers: 0, bytes: 0 })
+    expect(closed.deviceMemory()).toEqual({ numBuffers: 0, slabBytes: 0, bytes: 0 })
     expect(() => closed.beginStep!()).toThrow("closed")
   })
 })

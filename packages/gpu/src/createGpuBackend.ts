@@ -4,7 +4,7 @@
  * Slabs are uploaded as they are packed and unpacked in the kernels. A call by itself uploads its rows, runs its kernels and reads its results back, in one submission; calls of
  * a step are recorded, and rows stay on the device until they are asked for.
  */
-import { type Arena, type Backend, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
+import { type Arena, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
 import { addScaledRows } from "./addScaledRows.ts"
 import { checkHeadDim } from "./AttendKind.ts"
 import { checkRouted } from "./checkRouted.ts"
@@ -13,12 +13,12 @@ import { attendRows } from "./attendRows.ts"
 import { createDeviceRows } from "./DeviceRows.ts"
 import { embedRows } from "./embedRows.ts"
 import { expertOf } from "./expertOf.ts"
+import type { GpuBackend } from "./GpuBackend.ts"
 import { createGpuConstants } from "./GpuConstants.ts"
 import { createGpuKernels } from "./GpuKernels.ts"
 import { type GpuQueueOptions, openGpuQueue } from "./GpuQueue.ts"
 import { createGpuScratch } from "./GpuScratch.ts"
 import { createGpuSlabs } from "./GpuSlabs.ts"
-import type { GpuAdapterInfo } from "./openDevice.ts"
 import { combinePlan } from "./combinePlan.ts"
 import { combineRows } from "./combineRows.ts"
 import { normRows } from "./normRows.ts"
@@ -31,13 +31,6 @@ const OPS: ReadonlySet<Op> = new Set([
   ...PLAIN_OPS,
   ...(["experts", "routedExperts", "combine", "shortlist", "copyRows"] as const),
 ])
-
-export interface GpuBackend extends Backend {
-  /** The adapter that it computes on. */
-  readonly adapter: GpuAdapterInfo
-  /** What lives on the device: buffers as the device's worker counts them, and bytes of slabs and scratch. */
-  deviceMemory(): { readonly numBuffers: number; readonly bytes: number }
-}
 
 /**
  * Creates the backend on the system's best adapter.
@@ -111,10 +104,15 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       return queue.adapter
     },
     deviceMemory() {
-      if (queue.isLost) return { numBuffers: 0, bytes: 0 }
-      const bytes = slabs.bytes + scratch.bytes + constants.bytes + rows.bytes
-      return { numBuffers: queue.numBuffers, bytes }
+      if (queue.isLost) return { numBuffers: 0, slabBytes: 0, bytes: 0 }
+      const slabBytes = slabs.bytes
+      return {
+        numBuffers: queue.numBuffers,
+        slabBytes,
+        bytes: slabBytes + scratch.bytes + constants.bytes + rows.bytes,
+      }
     },
+    numFreePlaces: (slabBytes) => (queue.isLost ? 0 : slabs.numFree(slabBytes)),
     supports: (op) => OPS.has(op),
     openSlab(span, layout) {
       if (!isStep) begin()

@@ -129,7 +129,8 @@ export function createFakeDevice(
     limit(most) {
       limitBytes = most
     },
-    deviceMemory: () => ({ numBuffers: open.size, bytes: bytes() }),
+    deviceMemory: () => ({ numBuffers: open.size, slabBytes: bytes(), bytes: bytes() }),
+    numFreePlaces: () => 0,
     supports: (op) =>
       ["embed", "matmul", "expert", "experts", "combine"].includes(op) ||
       (keepsRows && ["attend", "norm", "addScaled", "copyRows"].includes(op)),

@@ -1,5 +1,6 @@
 import { type Rows, StateLostError } from "@consilium/kernels"
-import type { DeviceBackend, OpenDeviceTier } from "./createDeviceTier.ts"
+import type { GpuBackend } from "../GpuBackend.ts"
+import type { OpenDeviceTier } from "./createDeviceTier.ts"
 
 /** What a call reads: rows, and how many of them. */
 export type Inputs = readonly (readonly [rows: Rows, numRows: number])[]
@@ -15,7 +16,7 @@ export interface TierCalls {
 }
 
 /** Returns where calls of a backend over a device and home run. */
-export function createTierCalls(device: DeviceBackend, tier: OpenDeviceTier): TierCalls {
+export function createTierCalls(device: GpuBackend, tier: OpenDeviceTier): TierCalls {
   const onDevice = (call: () => void): void => {
     if (tier.state !== "in-use") throw new StateLostError(`${tier.adapter.name} is not there`)
     try {

@@ -3,8 +3,9 @@
  *
  * What it held is lost with it, and nothing else is: every slab is open at home too.
  */
-import { type Backend, type Slab, StateLostError } from "@consilium/kernels"
+import { type Slab, StateLostError } from "@consilium/kernels"
 import { beginProbe, createBreaker, type ExpertBreaker, noteFailure, noteProbePassed } from "@consilium/scheduling"
+import type { GpuBackend } from "../GpuBackend.ts"
 import type { GpuAdapterInfo } from "../openDevice.ts"
 import type { TierSlab } from "./TierSlab.ts"
 import type { TierSpeeds } from "./TierSpeeds.ts"
@@ -51,12 +52,6 @@ export interface OpenDeviceTier extends DeviceTier {
   takeLoss(): Error | undefined
 }
 
-/** The device's backend: what it computes is its own affair. */
-export interface DeviceBackend extends Backend {
-  readonly adapter: GpuAdapterInfo
-  deviceMemory(): { readonly bytes: number }
-}
-
 export interface DeviceTierOptions {
   readonly budgetBytes: number
   readonly nowMs: () => number
@@ -71,7 +66,7 @@ const UPLOAD_MS = 20
 const REFUSED_SHARE = 0.95
 
 export function createDeviceTier(
-  device: DeviceBackend,
+  device: GpuBackend,
   speeds: TierSpeeds,
   { budgetBytes: wantedBytes, nowMs, probe, onChange }: DeviceTierOptions,
 ): OpenDeviceTier {
@@ -88,8 +83,12 @@ export function createDeviceTier(
     if (!slabs.has(slab as TierSlab)) throw new Error("gpu: this slab is not open")
     return slab as TierSlab
   }
-  const freeBytes = (): number => budgetBytes - slabBytes - reservedBytes
-  const fits = (bytes: number): boolean => bytes <= freeBytes() && bytes <= adapter.maxBufferBytes
+  /** How many more slabs of so many bytes there is room for: in places that are free, which count as held, and in more memory. */
+  const roomFor = (bytes: number): number => {
+    if (bytes > adapter.maxBufferBytes) return 0
+    const freeBytes = budgetBytes - device.deviceMemory().slabBytes - reservedBytes
+    return device.numFreePlaces(bytes) + Math.max(0, Math.floor(freeBytes / bytes))
+  }
 
   const drop = (slab: TierSlab): void => {
     const held = slab.device
@@ -125,7 +124,7 @@ export function createDeviceTier(
   }
   const upload = (slab: TierSlab): boolean => {
     const { bytes } = slab.layout
-    if (slab.device !== undefined || !fits(bytes)) return false
+    if (slab.device !== undefined || roomFor(bytes) === 0) return false
     try {
       slab.device = device.openSlab(slab.span, slab.layout)
     } catch (error) {
@@ -180,9 +179,7 @@ export function createDeviceTier(
     reserve(bytes) {
       reservedBytes += bytes
     },
-    roomFor(bytes) {
-      return state === "in-use" && bytes <= adapter.maxBufferBytes ? Math.max(0, Math.floor(freeBytes() / bytes)) : 0
-    },
+    roomFor: (bytes) => (state === "in-use" ? roomFor(bytes) : 0),
     holds: (slab) => ownSlab(slab).device !== undefined,
     promote: (slab) => state === "in-use" && upload(ownSlab(slab)),
     demote(slab) {

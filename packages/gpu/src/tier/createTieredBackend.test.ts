@@ -285,6 +285,27 @@ describe("createTieredBackend", () => {
     tier.close()
   })
 
+  test("free places in a device's buffers count as held, and are taken before more memory", () => {
+    const bytes = spans[0]!.layout.bytes
+    budgetBytes = 2 * bytes + matrix.bytes
+    const device = createFakeDevice(arena)
+    let numFreePlaces = 0
+    const memory = (): number => device.deviceMemory().bytes + numFreePlaces * bytes
+    const tier = tierOf({
+      ...device,
+      deviceMemory: () => ({ numBuffers: 0, slabBytes: memory(), bytes: memory() }),
+      numFreePlaces: (slabBytes) => (slabBytes === bytes ? numFreePlaces : 0),
+    })
+    const { slabs } = openAll(tier)
+    expect(tier.tier.roomFor(bytes)).toBe(2)
+    numFreePlaces = 1
+    expect([tier.tier.roomFor(bytes), tier.tier.roomFor(bytes / 2)]).toEqual([2, 2])
+    numFreePlaces = 2
+    expect([tier.tier.roomFor(bytes), tier.tier.roomFor(bytes / 2)]).toEqual([2, 0])
+    expect(tier.tier.promote(slabs[0]!)).toBe(true)
+    tier.close()
+  })
+
   test("a device that has no memory for a step is asked to hold less from then on", () => {
     const device = createFakeDevice(arena)
     let isFull = false

@@ -6,7 +6,8 @@
  * until a probe finds it well.
  */
 import type { Backend, CacheRows, Slab } from "@consilium/kernels"
-import { createDeviceTier, type DeviceBackend, type DeviceTier, type DeviceTierOptions } from "./createDeviceTier.ts"
+import type { GpuBackend } from "../GpuBackend.ts"
+import { createDeviceTier, type DeviceTier, type DeviceTierOptions } from "./createDeviceTier.ts"
 import { createTieredExperts, type TieredExperts } from "./createTieredExperts.ts"
 import { shortlistRows } from "./shortlistRows.ts"
 import { createTierCalls, type Inputs } from "./TierCalls.ts"
@@ -22,7 +23,7 @@ export interface TieredBackend extends Backend, Pick<TieredExperts, "prepare"> {
 }
 
 /** Creates the backend; `close` closes both. */
-export function createTieredBackend(device: DeviceBackend, home: Backend, options: DeviceTierOptions): TieredBackend {
+export function createTieredBackend(device: GpuBackend, home: Backend, options: DeviceTierOptions): TieredBackend {
   const { arena } = home
   const speeds = createTierSpeeds()
   const tier = createDeviceTier(device, speeds, options)

@@ -2,7 +2,7 @@
 import type { Backend, ExpertRows, Rows, Slab } from "@consilium/kernels"
 import { expertWork } from "@consilium/scheduling"
 import { combineRows } from "../combineRows.ts"
-import type { DeviceBackend } from "./createDeviceTier.ts"
+import type { GpuBackend } from "../GpuBackend.ts"
 import type { Inputs, TierCalls } from "./TierCalls.ts"
 import type { TierSlab } from "./TierSlab.ts"
 import type { TierSpeeds } from "./TierSpeeds.ts"
@@ -25,7 +25,7 @@ interface Side {
 const NOTICED_MS = 0.02
 
 export function createTieredExperts(
-  device: DeviceBackend,
+  device: GpuBackend,
   home: Backend,
   { isInUse, onDevice, atHome }: TierCalls,
   speeds: TierSpeeds,
