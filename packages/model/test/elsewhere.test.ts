@@ -1,13 +1,16 @@
 /** A step whose rows lie elsewhere gives the bits of one whose rows lie in the arena, and is waited for once. */
 import { describe, expect, test } from "bun:test"
-import { type Backend, createArena, createReferenceBackend } from "@consilium/kernels"
+import { residentExperts } from "@consilium/experts"
+import { type Backend, createArena, createReferenceBackend, planExpertSlab, type Slab } from "@consilium/kernels"
 import { fixturePath } from "@consilium/testing"
 import { join } from "node:path"
 import {
   computeLogits,
   createTransformer,
+  type ModelExperts,
   type PreparedModel,
   SHORTLIST_LENGTH,
+  type SlabEntry,
   type Transformer,
 } from "../src/index.ts"
 import { createElsewhereBackend, type ElsewhereBackend } from "./createElsewhereBackend.ts"
@@ -59,6 +62,27 @@ describe.each(FAMILIES)("%s", (family) => {
       expect(found).toEqual(expected)
     }))
 
+  test("who observes a layer's routing is shown it, and its logits, on a backend that routes by itself too", () =>
+    withBoth(family, true, (prepared, backends) => {
+      const [found, expected] = backends.map((backend) => {
+        const seen: number[][] = []
+        const experts: ModelExperts = {
+          source: (layer) => sources[layer]!,
+          options: () => ({}),
+          observeRouting: (layer, { expertIds, topK }, logits) =>
+            seen.push([layer, ...expertIds.subarray(0, PROMPT.length * topK), ...logits.subarray(0, PROMPT.length)]),
+          wantsForesight: () => false,
+          foresee: () => {},
+        }
+        const sources = prepared.layers.map(({ experts: own }) => residentExperts(openExperts(prepared, backend, own)))
+        const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 16, maxRows: 8, experts })
+        run(transformer, 0, PROMPT, 0)
+        transformer.close()
+        return seen
+      })
+      expect(found).toEqual(expected)
+    }))
+
   test("a short list has the best of the logits, which are then not read", () =>
     withBoth(family, true, (prepared, [backend]) => {
       const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 16, maxRows: 8 })
@@ -73,6 +97,15 @@ describe.each(FAMILIES)("%s", (family) => {
       transformer.close()
     }))
 })
+
+function openExperts(prepared: PreparedModel, backend: Backend, entries: readonly SlabEntry[]): Slab[] {
+  const places = entries.map((entry) => ({ entry, span: backend.arena.allocate(entry.bytes) }))
+  prepared.readSlabs(backend.arena, places, () => {})
+  return places.map(({ entry: { shape }, span }) => {
+    if (shape.kind !== "expert") throw new Error("expected an expert")
+    return backend.openSlab(span, planExpertSlab(shape))
+  })
+}
 
 /** Runs rows of one slot; returns copies of the last one's logits, and of how each layer routed. */
 function run(transformer: Transformer, slotId: number, ids: readonly number[], pastLength: number) {

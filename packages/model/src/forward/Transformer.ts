@@ -97,8 +97,9 @@ export function createTransformer(options: TransformerOptions): Transformer {
     const { normed, branch } = scratch
     const { layer: moe, scratch: moeScratch, routing, index, onDevice } = of
     const moeOptions = experts?.options(index) ?? NO_OPTIONS
-    of.isOnDevice =
-      onDevice !== undefined && runOnDevice(onDevice, branch, normed, numRows, moe, moeScratch, moeOptions)
+    // Who wants to see logits of every layer wants them while the step runs.
+    const mayBeOnDevice = onDevice !== undefined && experts?.observeRouting === undefined
+    of.isOnDevice = mayBeOnDevice && runOnDevice(onDevice, branch, normed, numRows, moe, moeScratch, moeOptions)
     if (of.isOnDevice) return
     if (experts !== undefined && layer.next !== undefined && experts.wantsForesight(layer.next.index, numRows))
       foresee(experts, layer.next, scratch, numRows, backend, config.normEpsilon)
