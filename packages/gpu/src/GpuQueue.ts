@@ -55,8 +55,8 @@ export interface GpuQueue {
   close(): void
 }
 
-/** A worker that has not answered for so long never will: the driver hangs. */
-const ANSWER_MS = 60_000
+/** A worker that has not answered for so long never will: the driver hangs. Half of what the service waits for a step, so that the step still runs elsewhere. */
+const ANSWER_MS = 30_000
 
 export interface GpuQueueOptions {
   /** Whether kernels are timed, which costs each run a second way to the device and back: for measurements. False unless given. */
@@ -135,9 +135,11 @@ export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): Gp
     generation++
   }
   const close = (): void => {
-    if (state === "closed") return
     forget()
-    ask(ASK.close)
+    if (state === "closed") return
+    // What hangs cannot be asked to end; whoever closes goes on.
+    send(ASK.close)
+    forget()
     state = "closed"
     worker.terminate()
   }
