@@ -1,7 +1,7 @@
 import type { ExpertRows } from "@consilium/kernels"
 import type { GpuHeap, SlabPlace } from "./GpuHeaps.ts"
 import type { TiledRows } from "./runRows.ts"
-import type { Tile } from "./productKernel.ts"
+import type { Tile } from "./ProductKind.ts"
 
 /** An expert's rows are cut to tiles. */
 export interface ExpertTiles {

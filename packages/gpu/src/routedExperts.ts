@@ -9,7 +9,7 @@ import { expertOf } from "./expertOf.ts"
 import type { GpuHeap } from "./GpuHeaps.ts"
 import type { BufferId } from "./GpuQueue.ts"
 import { mostTiles, planParameters, type PlanShape } from "./planKernel.ts"
-import { tileForExperts } from "./productKernel.ts"
+import { tileForExperts } from "./ProductKind.ts"
 import {
   type GpuContext,
   multiplyRows,

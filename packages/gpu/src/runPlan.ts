@@ -2,7 +2,7 @@ import type { ExpertRows, Slab } from "@consilium/kernels"
 import { expertTiles } from "./expertTiles.ts"
 import type { BufferId } from "./GpuQueue.ts"
 import type { ScratchName } from "./GpuScratch.ts"
-import { tileForExperts } from "./productKernel.ts"
+import { tileForExperts } from "./ProductKind.ts"
 import { type ExpertLayout, type GpuContext, READY, readyRows, runExperts } from "./runRows.ts"
 
 /**

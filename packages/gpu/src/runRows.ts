@@ -6,14 +6,8 @@ import type { GpuKernels } from "./GpuKernels.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuScratch, ScratchName } from "./GpuScratch.ts"
 import type { GpuSlabs } from "./GpuSlabs.ts"
-import {
-  productGrid,
-  type ProductMatrices,
-  productParameters,
-  type ProductPart,
-  type Tile,
-  tileFor,
-} from "./productKernel.ts"
+import { type Tile, tileFor } from "./ProductKind.ts"
+import { productGrid, type ProductMatrices, productParameters, type ProductPart } from "./productShape.ts"
 import { rowsFor, type RowSource } from "./rowsKernel.ts"
 
 /** What steps are put together from. */
@@ -90,9 +84,11 @@ export function multiplyRows(
   lookUp?: BufferId,
 ): void {
   const isGrouped = rows.kind === "tiles"
+  const { format } = matrices[0]
+  const tile = isGrouped ? rows.tile : tileFor(rows.numRows - rows.firstRow)
   const kernel = kernels.product({
-    format: matrices[0].format,
-    tile: isGrouped ? rows.tile : tileFor(rows.numRows - rows.firstRow),
+    format,
+    tile,
     isPaired: matrices.length === 2,
     isGrouped,
     isGathered: lookUp !== undefined,
@@ -100,7 +96,7 @@ export function multiplyRows(
   const optional = [scales, isGrouped ? rows.tiles : undefined, lookUp].filter((buffer) => buffer !== undefined)
   const multiply = ({ buffer }: GpuHeap, part: ProductPart): void => {
     const buffers = [buffer, values, ...optional, out]
-    queue.dispatch(kernel, productGrid(matrices, part), productParameters(matrices, part), buffers)
+    queue.dispatch(kernel, productGrid(matrices, tile, part), productParameters(matrices, part), buffers)
   }
   if (!isGrouped) {
     const { place, firstRow, numRows } = rows

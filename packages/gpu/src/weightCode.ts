@@ -26,17 +26,40 @@ const WEIGHT: Readonly<Record<Format, (paddedColumns: string) => string>> = {
 }
 
 /**
- * WGSL that reads the multiplier and the offset of a row's block of 32 columns, of a 4-bit matrix: `grid_of(first, block, lane)`.
+ * WGSL that reads the multiplier and the offset of a row's block of 32 columns, of a 4-bit matrix: `grid_of(first, block, lane)`, or `grid_in` of the `grid_words` that hold
+ * them among others'.
  *
  * `first` is the word at which a group's parameters begin. @see MatrixLayout
  */
 export const GRID_CODE = `
-fn byte_at(word: u32, byte: u32) -> u32 {
-  return (slab[word + byte / 4u] >> ((byte % 4u) * 8u)) & 255u;
+fn grid_words(first: u32, block: u32, lane: u32) -> vec2u {
+  let at = first + (block / 2u) * 12u + lane / 4u;
+  return vec2u(slab[at], slab[at + 4u * (1u + (block & 1u))]);
 }
-fn grid_of(first: u32, block: u32, lane: u32) -> vec2u {
-  let piece = first + (block / 2u) * 12u;
-  let second = block & 1u;
-  let multiplier = (byte_at(piece, lane) >> (4u * second)) & 15u;
-  return vec2u(multiplier, byte_at(piece, lane + 16u * (1u + second)));
-}`
+fn grid_in(words: vec2u, block: u32, lane: u32) -> vec2u {
+  let shift = (lane % 4u) * 8u;
+  return vec2u((words.x >> (shift + 4u * (block & 1u))) & 15u, (words.y >> shift) & 255u);
+}
+fn grid_of(first: u32, block: u32, lane: u32) -> vec2u { return grid_in(grid_words(first, block, lane), block, lane); }`
+
+/**
+ * WGSL that sums products of a row's 16 columns of weights, as signed bytes, and x's: `add_dots(sum, w, x)`. `signed(words)` makes such bytes of four words in 8 bits,
+ * `expanded(words, grid)` of two in 4 bits.
+ */
+export const DOT_CODE: Readonly<Record<Exclude<Format, "f32">, string>> = {
+  int8: dotCode(""),
+  // A block's four bytes at a time: q · m + c stays below 256, so that no byte carries into the next.
+  int4: dotCode(`${GRID_CODE}
+fn expanded(words: vec2u, grid: vec2u) -> vec4u {
+  let q = vec4u(words.x, words.x >> 4u, words.y, words.y >> 4u) & vec4u(0x0f0f0f0fu);
+  return signed(q * grid.x + grid.y * 0x01010101u);
+}`),
+}
+
+function dotCode(more: string): string {
+  return `
+fn signed(words: vec4u) -> vec4u { return words ^ vec4u(0x80808080u); }
+fn add_dots(sum: i32, w: vec4u, v: vec4u) -> i32 {
+  return dot4I8Packed(w.x, v.x) + (dot4I8Packed(w.y, v.y) + (dot4I8Packed(w.z, v.z) + (dot4I8Packed(w.w, v.w) + sum)));
+}${more}`
+}
