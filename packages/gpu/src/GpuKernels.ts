@@ -2,12 +2,13 @@ import { addScaledCode, type AddScaledKind } from "./addScaledKernel.ts"
 import { appendCode } from "./appendKernel.ts"
 import { attendCode } from "./attendKernel.ts"
 import type { AttendKind } from "./AttendKind.ts"
+import { blockedProductCode } from "./blockedProductKernel.ts"
 import { combineCode, type CombineKind } from "./combineKernel.ts"
 import type { GpuQueue, KernelId } from "./GpuQueue.ts"
 import { mergeCode } from "./mergeKernel.ts"
 import { normCode, type NormKind } from "./normKernel.ts"
 import { planCode } from "./planKernel.ts"
-import { type ProductKind, productName } from "./ProductKind.ts"
+import { BLOCK_ROWS, type ProductKind, productName } from "./ProductKind.ts"
 import { productCode } from "./productKernel.ts"
 import { rotateCode, type RotateKind } from "./rotateKernel.ts"
 import { rowsCode, type RowsKind, rowsName } from "./rowsKernel.ts"
@@ -41,7 +42,8 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
     return kernel
   }
   return {
-    product: (kind) => kernelOf(productName(kind), () => productCode(kind)),
+    product: (kind) =>
+      kernelOf(productName(kind), () => (kind.tile === BLOCK_ROWS ? blockedProductCode(kind) : productCode(kind))),
     rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind)),
     rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind)),
     append: () => kernelOf("append", appendCode),

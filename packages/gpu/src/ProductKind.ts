@@ -12,13 +12,17 @@ export interface ProductKind {
   readonly isGathered: boolean
 }
 
-/** Rows of x that share a load of weights: for one row, for few, for many. */
-const TILES = [1, 4, 8] as const
-export type Tile = (typeof TILES)[number]
+/** Rows of x that share a load of weights. The last is for many: a kernel of its own shares blocks of both. */
+export type Tile = 1 | 4 | 8 | typeof BLOCK_ROWS
+export const BLOCK_ROWS = 64
 
-/** Returns the tile for so many rows. */
-export function tileFor(numRows: number): Tile {
-  return TILES.find((tile) => numRows <= tile) ?? 8
+/** Rows from which on blocks are shared: what a block lacks of rows is not computed. */
+const MANY_ROWS = 16
+
+/** Returns the tile for so many rows. Sums in f32 have one order, that of the small tiles. */
+export function tileFor(format: Format, numRows: number): Tile {
+  if (numRows >= MANY_ROWS && format !== "f32") return BLOCK_ROWS
+  return ([1, 4] as const).find((tile) => numRows <= tile) ?? 8
 }
 
 /**
@@ -26,8 +30,8 @@ export function tileFor(numRows: number): Tile {
  *
  * @param meanRows rows of an expert, on average
  */
-export function tileForExperts(numTokens: number, meanRows: number): Tile {
-  return numTokens === 1 ? 1 : tileFor(Math.min(numTokens, Math.max(4, Math.ceil(meanRows))))
+export function tileForExperts(format: Format, numTokens: number, meanRows: number): Tile {
+  return numTokens === 1 ? 1 : tileFor(format, Math.min(numTokens, Math.max(4, Math.ceil(meanRows))))
 }
 
 /** Returns a name unlike that of any other product's kernel. */

@@ -19,15 +19,30 @@ import { createGpuBackend, type GpuBackend } from "./index.ts"
 const FORMATS = ["f32", "int8", "int4"] as const
 const SHAPE = { hiddenSize: 256, intermediateSize: 256, activation: "silu", hasGateProj: true, hasBias: false } as const
 
-function packExpert(arena: Arena, format: Format) {
-  const layout = planExpertSlab({ ...SHAPE, format })
+/** No size is whole tiles; some sums lie beyond the limit. */
+const ODD = {
+  hiddenSize: 200,
+  intermediateSize: 70,
+  activation: { kind: "clamped-silu", limit: 0.5 },
+  hasGateProj: true,
+  hasBias: true,
+} as const
+
+function packExpert(arena: Arena, format: Format, shape: typeof SHAPE | typeof ODD = SHAPE) {
+  const { hiddenSize, intermediateSize, hasBias } = shape
+  const layout = planExpertSlab({ ...shape, format })
   const span = arena.allocate(layout.bytes)
-  const [gateProj, upProj, downProj] = [1, 2, 3].map((seed) => noise(256 * 256, seed, 0.1)) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ]
-  packExpertSlab(arena.bytes(span), layout, { gateProj, upProj, downProj })
+  const weights = (seed: number): Float32Array => noise(hiddenSize * intermediateSize, seed, 0.1)
+  packExpertSlab(arena.bytes(span), layout, {
+    gateProj: weights(1),
+    upProj: weights(2),
+    downProj: weights(3),
+    ...(hasBias && {
+      gateBias: noise(intermediateSize, 4, 0.1),
+      upBias: noise(intermediateSize, 5, 0.1),
+      downBias: noise(hiddenSize, 6, 0.1),
+    }),
+  })
   return { span, layout }
 }
 
@@ -40,8 +55,8 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend", () => {
     gpu?.close()
     arena.close()
   })
-  const openExpert = (format: Format): { slab: Slab; free: () => void } => {
-    const { span, layout } = packExpert(arena, format)
+  const openExpert = (format: Format, ...shape: readonly (typeof ODD)[]): { slab: Slab; free: () => void } => {
+    const { span, layout } = packExpert(arena, format, ...shape)
     const slab = opened().openSlab(span, layout)
     const free = (): void => {
       gpu.closeSlab(slab)
@@ -77,20 +92,43 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend", () => {
     },
   )
 
-  test.each(FORMATS)("a row's result is the same alone, in a few and among 12, bit for bit, in %s", (format) => {
-    const { slab, free } = openExpert(format)
-    const [x, out] = [arena.rows(12, 256), arena.rows(12, 256)]
-    x.values.set(noise(12 * 256, 9, 1))
-    gpu.expert(out, x, 0, 12, slab)
-    const together = out.values.slice()
-    for (const few of [1, 4]) {
-      out.values.fill(0)
-      for (let row = 0; row < 12; row += few) gpu.expert(out, x, row, few, slab)
-      expect(out.values).toEqual(together)
-    }
-    free()
-    for (const { span } of [x, out]) arena.free(span)
-  })
+  test.each(FORMATS)(
+    "a row's result is the same alone, in a few and in many, a fault's too, bit for bit, in %s",
+    (format) => {
+      const { slab, free } = openExpert(format, ODD)
+      const [x, out] = [arena.rows(71, 200), arena.rows(71, 200)]
+      x.values.set(noise(71 * 200, 9, 1))
+      x.values[3 * 200] = Number.NaN
+      x.values[67 * 200 + 199] = Number.POSITIVE_INFINITY
+      const run = (few: number, numRows: number): Uint32Array => {
+        for (let row = 0; row < numRows; row += few) gpu.expert(out, x, row, Math.min(few, numRows - row), slab)
+        return new Uint32Array(out.values.slice(0, numRows * 200).buffer)
+      }
+      const together = run(71, 71)
+      for (let row = 0; row < 71; row++) {
+        const numFaults = out.values
+          .subarray(row * 200, (row + 1) * 200)
+          .filter((value) => !Number.isFinite(value)).length
+        expect(numFaults).toBe(row === 3 || row === 67 ? 200 : 0)
+      }
+      for (const few of [1, 4, 8, 17]) {
+        out.values.fill(0)
+        const bits = run(few, 2 * few)
+        expect(bits.findIndex((value, i) => value !== together[i])).toBe(-1)
+      }
+      // As the rows of a plan's expert, the last token's first.
+      const order = Int32Array.from({ length: 71 }, (_, row) => 70 - row)
+      const offsets = Int32Array.of(0, 71)
+      gpu.experts!(out, x, { numTokens: 71, topK: 1, order, offsets, rows: order, weights: new Float32Array(71) }, [
+        slab,
+      ])
+      const gathered = new Uint32Array(out.values.slice().buffer)
+      for (const [row, token] of order.entries())
+        expect(gathered.subarray(row * 200, (row + 1) * 200)).toEqual(together.slice(token * 200, (token + 1) * 200))
+      free()
+      for (const { span } of [x, out]) arena.free(span)
+    },
+  )
 
   test.each(FORMATS)("a fault in a row shows in all of its results and in no other row's, in %s", (format) => {
     const { slab, free } = openExpert(format)

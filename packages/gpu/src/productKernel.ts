@@ -1,5 +1,5 @@
 /**
- * The kernel of products: `out[t] = W · x[t] (+ bias)` with a packed matrix, as it lies in its slab.
+ * The kernel of products: `out[t] = W · x[t] (+ bias)` with a packed matrix, as it lies in its slab, for one row, few, and f32.
  *
  * A workgroup computes the 16 rows of one group for a tile of x's rows: sixteen lanes side by side, which read neighbouring words, times eight parts that share
  * out the blocks of 32 columns. A sum's order does not depend on the tile, so a row's bits do not depend on its neighbours.

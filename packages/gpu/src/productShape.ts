@@ -1,6 +1,6 @@
 /** What the kernels of products have in common: what a dispatch covers, its parameters and buffers, and what they read of them. */
 import type { MatrixLayout } from "@consilium/kernels"
-import type { ProductKind, Tile } from "./ProductKind.ts"
+import { BLOCK_ROWS, type ProductKind, type Tile } from "./ProductKind.ts"
 
 /** One matrix, or two whose groups take turns: those of a gate and an up projection. */
 export type ProductMatrices = readonly [MatrixLayout] | readonly [MatrixLayout, MatrixLayout]
@@ -11,7 +11,7 @@ export type ProductPart =
   | { readonly kind: "tiles"; readonly heapId: number; readonly firstTile: number; readonly numTiles: number }
 
 const SHAPE =
-  "values groupStride scales otherScales bias otherBias hasBias numBlocks outWidth word firstRow numRows heap firstTile"
+  "values groupStride scales otherScales bias otherBias hasBias numBlocks numGroups outWidth word firstRow numRows heap firstTile"
 
 /** Returns the values of `Shape`. */
 export function productParameters(matrices: ProductMatrices, part: ProductPart): number[] {
@@ -26,6 +26,7 @@ export function productParameters(matrices: ProductMatrices, part: ProductPart):
     (other?.bias ?? 0) / 4,
     bias === undefined ? 0 : 1,
     paddedColumns / 32,
+    numGroups(matrices),
     outWidth,
   ]
   return part.kind === "rows"
@@ -33,10 +34,17 @@ export function productParameters(matrices: ProductMatrices, part: ProductPart):
     : [...matrixValues, 0, 0, 0, part.heapId, part.firstTile]
 }
 
+/** Groups of 16 rows of a matrix that many rows of x are multiplied with at a time. */
+export const BLOCK_GROUPS = 4
+
 /** Returns the workgroups of a product. */
 export function productGrid(matrices: ProductMatrices, tile: Tile, part: ProductPart): [number, number] {
   const numTiles = part.kind === "tiles" ? part.numTiles : Math.ceil(part.numRows / tile)
-  return [(matrices.length * matrices[0].paddedRows) / 16, numTiles]
+  return [Math.ceil(numGroups(matrices) / (tile === BLOCK_ROWS ? BLOCK_GROUPS : 1)), numTiles]
+}
+
+function numGroups(matrices: ProductMatrices): number {
+  return (matrices.length * matrices[0].paddedRows) / 16
 }
 
 /** WGSL of a product's parameters and buffers: slabs, x, the scales of x in 8 and 4 bits, the tiles and the look-up where there are such, out. `row_of(row)` looks up. */

@@ -89,7 +89,7 @@ function planRows(
 ): TiledRows {
   const numExperts = slabs.length
   const numRows = numTokens * topK
-  const tile = tileForExperts(numTokens, numRows / numExperts)
+  const tile = tileForExperts(slabs[0]!.layout.format, numTokens, numRows / numExperts)
   const shape: PlanShape = { numTokens, topK, numExperts, tile }
   const numTiles = mostTiles(shape)
   const tiles = scratch.take("tiles", numTiles * 16)

@@ -23,7 +23,7 @@ export function runPlan(
   const numRows = offsets[slabs.length]!
   // All are placed before any is read: a heap that grows is another buffer.
   const places = slabs.map((slab) => (slab === undefined ? undefined : context.slabs.placeOf(slab)))
-  const tile = tileForExperts(numTokens, numRows / slabs.length)
+  const tile = tileForExperts(layout.format, numTokens, numRows / slabs.length)
   const { tiles, parts } = expertTiles(plan, places, tile)
   const upload = (name: ScratchName, values: Uint32Array | Int32Array): BufferId => {
     const buffer = scratch.take(name, values.byteLength)

@@ -85,7 +85,7 @@ export function multiplyRows(
 ): void {
   const isGrouped = rows.kind === "tiles"
   const { format } = matrices[0]
-  const tile = isGrouped ? rows.tile : tileFor(rows.numRows - rows.firstRow)
+  const tile = isGrouped ? rows.tile : tileFor(format, rows.numRows - rows.firstRow)
   const kernel = kernels.product({
     format,
     tile,

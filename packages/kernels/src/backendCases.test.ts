@@ -22,7 +22,7 @@ test("checkBackend: a wrong value, a NaN and a stray write are each found, and n
       if (slab.layout.format === "int8" && numRows > 1) out.values[1]! += 1
     },
   })
-  expect(wrong.length).toBe(2)
+  expect(wrong.length).toBe(3)
   expect(wrong[0]).toMatch(/^matmul int8 5 × 130 → 70 with bias: largest error (1|0\.99999)/)
 
   const notANumber = failuresOf({ norm: (out) => void out.values.fill(Number.NaN) })

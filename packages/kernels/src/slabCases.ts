@@ -20,6 +20,7 @@ export const SLAB_CASES: readonly BackendCase[] = [
     matmulCase({ format, numRows: 64, numColumns: 64, hasBias: false }, 1),
     matmulCase({ format, numRows: 64, numColumns: 64, hasBias: false }, 0),
     matmulCase({ format, numRows: 70, numColumns: 130, hasBias: true }, 5),
+    matmulCase({ format, numRows: 70, numColumns: 130, hasBias: true }, 67),
     matmulCase({ format, numRows: 33, numColumns: 1, hasBias: false }, 2),
     expertCase({ format, hiddenSize: 64, intermediateSize: 128, ...SWIGLU }, 0, 4),
     expertCase({ format, hiddenSize: 96, intermediateSize: 72, ...SWIGLU, hasBias: true }, 3, 1),
