@@ -1,144 +1,29 @@
-import { afterAll, beforeEach, describe, expect, test } from "bun:test"
+import { beforeEach, describe, expect, test } from "bun:test"
 import {
   BACKEND_CASES,
-  type Backend,
   checkCase,
-  composeBackends,
-  createArena,
   createReferenceBackend,
-  createX64Backend,
-  type ExpertRows,
-  type Format,
-  packExpertSlab,
-  packMatrixSlab,
-  planExpertSlab,
-  planMatrixSlab,
-  bestIsa,
-  type RoutedLayer,
-  runnableIsas,
-  type Slab,
   StateLostError,
+  type Backend,
+  type RoutedLayer,
 } from "@consilium/kernels"
-import { noise } from "@consilium/tensor"
-import { createFakeDevice, type FakeDevice } from "../../test/createFakeDevice.ts"
-import { createTieredBackend, type TieredBackend } from "../index.ts"
+import { createFakeDevice } from "../../test/createFakeDevice.ts"
+import {
+  ALL,
+  WIDTH,
+  arena,
+  beginTest,
+  expectClose,
+  given,
+  homes,
+  openAll,
+  reference,
+  rows,
+  runStep,
+  tierOf,
+} from "../../test/tierFixture.ts"
 
-const arena = createArena()
-const reference = createReferenceBackend(arena)
-afterAll(() => arena.close())
-
-const WIDTH = 64
-const NUM_EXPERTS = 4
-const NUM_TOKENS = 6
-const TOP_K = 2
-const clock = { ms: 0 }
-let problem: string | undefined
-let changes: string[] = []
-let budgetBytes = Number.POSITIVE_INFINITY
-beforeEach(() => {
-  clock.ms = 0
-  problem = undefined
-  changes = []
-  budgetBytes = Number.POSITIVE_INFINITY
-})
-
-const tierOf = (device: FakeDevice, home: Backend = createReferenceBackend(arena)): TieredBackend =>
-  createTieredBackend(device, home, {
-    budgetBytes,
-    nowMs: () => clock.ms,
-    probe: () => problem,
-    onChange: (detail) => changes.push(detail),
-  })
-
-/** Homes with and without experts that run together. */
-const homes = (): [string, () => Backend][] => [
-  ["reference", () => createReferenceBackend(arena)],
-  ...(runnableIsas().length > 0
-    ? [
-        [
-          "x64",
-          () => composeBackends(arena, [createX64Backend(arena, { isa: bestIsa(), numThreads: 1 }), reference]),
-        ] as [string, () => Backend],
-      ]
-    : []),
-]
-
-const expertLayout = (format: Format) =>
-  planExpertSlab({
-    hiddenSize: WIDTH,
-    intermediateSize: 32,
-    activation: "silu",
-    hasGateProj: true,
-    hasBias: false,
-    format,
-  })
-const spans = Array.from({ length: NUM_EXPERTS }, (_, e) => {
-  const layout = expertLayout("f32")
-  const span = arena.allocate(layout.bytes)
-  const [gateProj, upProj, downProj] = [1, 2, 3].map((i) => noise(WIDTH * 32, 10 * e + i, 0.1))
-  packExpertSlab(arena.bytes(span), layout, { gateProj: gateProj!, upProj: upProj!, downProj: downProj! })
-  return { span, layout }
-})
-const matrix = planMatrixSlab({ format: "f32", numRows: WIDTH, numColumns: WIDTH, hasBias: false })
-const matrixSpan = arena.allocate(matrix.bytes)
-packMatrixSlab(arena.bytes(matrixSpan), matrix, noise(WIDTH * WIDTH, 77, 0.1))
-
-/** Each token goes to two experts that follow one another. */
-const plan: ExpertRows = (() => {
-  const ids = Array.from({ length: NUM_TOKENS * TOP_K }, (_, a) => (Math.floor(a / TOP_K) + (a % TOP_K)) % NUM_EXPERTS)
-  const order = Int32Array.from([...ids.keys()].sort((a, b) => ids[a]! - ids[b]! || a - b))
-  const rows = Int32Array.from(ids, (_, a) => order.indexOf(a))
-  const offsets = Int32Array.from({ length: NUM_EXPERTS + 1 }, (_, e) => ids.filter((id) => id < e).length)
-  return { numTokens: NUM_TOKENS, topK: TOP_K, order, offsets, rows, weights: noise(ids.length, 5, 1) }
-})()
-
-const rows = {
-  x: arena.rows(NUM_TOKENS, WIDTH),
-  hidden: arena.rows(NUM_TOKENS, WIDTH),
-  outputs: arena.rows(NUM_TOKENS * TOP_K, WIDTH),
-  out: arena.rows(NUM_TOKENS, WIDTH),
-}
-
-/** A step in small: a norm, a product, a layer of experts in the turns given, a residual. Returns what it makes of the same input. */
-function runStep(
-  backend: Backend,
-  dense: Slab,
-  slabs: readonly Slab[],
-  turns: readonly (readonly number[])[],
-): Float32Array {
-  const { x, hidden, outputs, out } = rows
-  backend.beginStep?.()
-  x.values.set(noise(NUM_TOKENS * WIDTH, 3, 1))
-  for (const of of [x, outputs, out]) backend.wrote?.(of)
-  backend.norm(hidden, x, NUM_TOKENS, noise(WIDTH, 4, 1), 1e-5)
-  backend.matmul(x, hidden, NUM_TOKENS, dense)
-  for (const turn of turns) {
-    const ready = slabs.map((slab, e) => (turn.includes(e) ? slab : undefined))
-    if (backend.experts !== undefined) backend.experts(outputs, x, plan, ready)
-  }
-  backend.combine!(out, outputs, plan)
-  backend.addScaled(out, hidden, NUM_TOKENS)
-  backend.read?.(out, NUM_TOKENS)
-  backend.sync?.()
-  const found = out.values.slice()
-  backend.endStep?.()
-  return found
-}
-
-const ALL = [[0, 1, 2, 3]]
-const openAll = (tier: TieredBackend): { dense: Slab; slabs: Slab[] } => ({
-  slabs: spans.map(({ span, layout }) => tier.openAtHome(span, layout)),
-  dense: tier.openSlab(matrixSpan, matrix),
-})
-/** What a device that holds all makes of it, without a tier. */
-const expected = ((): Float32Array => {
-  const alone = createFakeDevice(arena, { keepsRows: false })
-  const slabs = spans.map(({ span, layout }) => alone.openSlab(span, layout))
-  return runStep(alone, alone.openSlab(matrixSpan, matrix), slabs, ALL)
-})()
-const expectClose = (found: Float32Array): void => {
-  for (const [i, value] of expected.entries()) expect(Math.abs(found[i]! - value), `at ${i}`).toBeLessThan(1e-4)
-}
+beforeEach(beginTest)
 
 describe.each([true, false])("createTieredBackend: a device that keeps rows %p", (keepsRows) => {
   test("passes the table of cases", () => {
@@ -176,7 +61,7 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
       ? ["beginStep", "norm", "matmul", "sync", "experts", "addScaled", "endStep"]
       : ["matmul", "experts"]
     for (const name of names) {
-      clock.ms = 0
+      given.ms = 0
       const device = createFakeDevice(arena, { keepsRows })
       const tier = tierOf(device)
       const { dense, slabs } = openAll(tier)
@@ -200,7 +85,7 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
       // Too early, then in time.
       expect(tier.tier.tend()).toBeGreaterThan(0)
       expect(device.calls).toEqual([])
-      clock.ms += 1000
+      given.ms += 1000
       expect(tier.tier.tend()).toBe(Number.POSITIVE_INFINITY)
       expect(tier.tier.state).toBe("in-use")
       expect(tier.tier.holds(dense)).toBe(true)
@@ -208,7 +93,7 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
       expect(device.calls).toContain("matmul")
       tier.close()
     }
-    expect(changes.slice(0, 2)).toEqual([
+    expect(given.changes.slice(0, 2)).toEqual([
       expect.stringMatching(/^fake is lost, what it held computes at home: /),
       "fake is back",
     ])
@@ -219,10 +104,10 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
     const { dense, slabs } = openAll(tier)
     tier.endHost!()
     expect(() => runStep(tier, dense, slabs, ALL)).toThrow("lost")
-    problem = "wrong answers"
+    given.problem = "wrong answers"
     const waits = [1, 2, 3].map(() => {
       const waitMs = tier.tier.tend()
-      clock.ms += waitMs
+      given.ms += waitMs
       return waitMs
     })
     expect(waits[1]! / waits[0]!).toBeGreaterThan(1.5)
@@ -264,106 +149,6 @@ describe("createTieredBackend", () => {
     tier.close()
   })
 
-  test("within the budget, whatever is asked; what is closed or demoted gives its place back", () => {
-    const bytes = spans[0]!.layout.bytes
-    budgetBytes = 2 * bytes + matrix.bytes + 100
-    const device = createFakeDevice(arena)
-    const tier = tierOf(device)
-    const { slabs } = openAll(tier)
-    const { tier: of } = tier
-    expect(of.roomFor(bytes)).toBe(2)
-    expect(slabs.map((slab) => of.promote(slab))).toEqual([true, true, false, false])
-    expect(of.usedBytes).toBe(2 * bytes + matrix.bytes)
-    of.demote(slabs[0]!)
-    expect(of.promote(slabs[3]!)).toBe(true)
-    tier.closeSlab(slabs[1]!)
-    expect([of.holds(slabs[0]!), of.holds(slabs[3]!), of.roomFor(bytes)]).toEqual([false, true, 1])
-    of.reserve(100)
-    expect(of.roomFor(bytes)).toBe(1)
-    of.reserve(1)
-    expect(of.roomFor(bytes)).toBe(0)
-    tier.close()
-  })
-
-  test("free places in a device's buffers count as held, and are taken before more memory", () => {
-    const bytes = spans[0]!.layout.bytes
-    budgetBytes = 2 * bytes + matrix.bytes
-    const device = createFakeDevice(arena)
-    let numFreePlaces = 0
-    const memory = (): number => device.deviceMemory().bytes + numFreePlaces * bytes
-    const tier = tierOf({
-      ...device,
-      deviceMemory: () => ({ numBuffers: 0, slabBytes: memory(), bytes: memory() }),
-      numFreePlaces: (slabBytes) => (slabBytes === bytes ? numFreePlaces : 0),
-    })
-    const { slabs } = openAll(tier)
-    expect(tier.tier.roomFor(bytes)).toBe(2)
-    numFreePlaces = 1
-    expect([tier.tier.roomFor(bytes), tier.tier.roomFor(bytes / 2)]).toEqual([2, 2])
-    numFreePlaces = 2
-    expect([tier.tier.roomFor(bytes), tier.tier.roomFor(bytes / 2)]).toEqual([2, 0])
-    expect(tier.tier.promote(slabs[0]!)).toBe(true)
-    tier.close()
-  })
-
-  test("a device that has no memory for a step is asked to hold less from then on", () => {
-    const device = createFakeDevice(arena)
-    let isFull = false
-    const full: FakeDevice = {
-      ...device,
-      matmul(...all) {
-        if (isFull) throw new Error("fake: Out of memory")
-        device.matmul(...all)
-      },
-    }
-    const tier = tierOf(full)
-    const { dense, slabs } = openAll(tier)
-    const promoteAll = () => slabs.map((slab) => tier.tier.promote(slab))
-    expect(promoteAll()).toEqual([true, true, true, true])
-    isFull = true
-    expect(() => runStep(tier, dense, slabs, ALL)).toThrow("memory")
-    isFull = false
-    clock.ms += 1000
-    for (let turn = 0; turn < 2; turn++) {
-      tier.tier.tend()
-      clock.ms += 1000
-    }
-    expect(tier.tier.state).toBe("in-use")
-    expect(promoteAll()).toEqual([true, true, true, false])
-    tier.close()
-  })
-
-  test("a device that is lost while a step closes a slab is a fault of that step: its rows are gone", () => {
-    const device = createFakeDevice(arena)
-    const tier = tierOf(device)
-    const { dense, slabs } = openAll(tier)
-    tier.tier.promote(slabs[0]!)
-    tier.beginStep!()
-    tier.norm(rows.hidden, rows.x, NUM_TOKENS, noise(WIDTH, 4, 1), 1e-5)
-    device.endHost!()
-    tier.closeSlab(slabs[0]!)
-    expect(() => tier.matmul(rows.x, rows.hidden, NUM_TOKENS, dense)).toThrow("is lost")
-    tier.close()
-  })
-
-  test("a device that refuses more memory is asked for less from then on, and computes again", () => {
-    const bytes = spans[0]!.layout.bytes
-    const device = createFakeDevice(arena)
-    device.limit(2.5 * bytes + matrix.bytes)
-    const tier = tierOf(device)
-    const { dense, slabs } = openAll(tier)
-    const { tier: of } = tier
-    expect(slabs.map((slab) => of.promote(slab))).toEqual([true, true, false, false])
-    expect(of.state).toBe("away")
-    clock.ms += 1000
-    of.tend()
-    expect(of.state).toBe("in-use")
-    expect(slabs.map((slab) => of.promote(slab))).toEqual([true, false, false, false])
-    expect(of.state).toBe("in-use")
-    expectClose(runStep(tier, dense, slabs, ALL))
-    tier.close()
-  })
-
   test("keys and values that are lost between two steps are a fault of the next one, once", () => {
     const device = createFakeDevice(arena)
     const tier = tierOf(device)
@@ -384,7 +169,7 @@ describe("createTieredBackend", () => {
     expect(tier.tier.promote(slabs[0]!)).toBe(false)
     expect(() => runStep(tier, dense, slabs, ALL)).toThrow(StateLostError)
     expectClose(runStep(tier, dense, slabs, ALL))
-    clock.ms += 1000
+    given.ms += 1000
     tier.tier.tend()
     tier.beginStep!()
     tier.attend(out, qkv, [slot], layer)

@@ -71,10 +71,7 @@ const MOST_COPIED = 2048
 
 export function createEngineCore({ model, experts, maxWaiting, nowMs }: EngineCoreOptions): EngineCore {
   const sampler = createSampler(model.config.vocabSize)
-  const slots = createSlotTable({
-    numSlots: model.numSlots,
-    copyPrefix: (from, to, numPositions) => model.copyPrefix(from, to, numPositions),
-  })
+  const slots = createSlotTable(model)
   const input = createStepInput(model)
   const plan = createStepPlan(model.numSlots)
   const pace = createPrefillPace(model.maxRows)
