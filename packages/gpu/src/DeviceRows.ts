@@ -1,4 +1,4 @@
-import type { Arena, CacheRows } from "@consilium/kernels"
+import { type Arena, cacheMemory, cacheRowBytes, type CacheRows } from "@consilium/kernels"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 
 /** The arena's rows on the device: who has which in its newer form, and what travels. */
@@ -51,7 +51,7 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
 
   const mirrorOf = (rows: CacheRows): Mirror => {
     const { span } = rows
-    const memory = memoryOf(rows)
+    const memory = cacheMemory(rows)
     const key = keyOf(span)
     const known = mirrors.get(key)
     if (known?.memory === memory) return known
@@ -69,7 +69,7 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
   const uploaded = (rows: CacheRows, numRows: number): Mirror => {
     const mirror = mirrorOf(rows)
     if (mirror.isNewer || mirror.numUploaded >= numRows) return mirror
-    queue.write(mirror.buffer, arena.address(rows.span), numRows * rowBytes(rows))
+    queue.write(mirror.buffer, arena.address(rows.span), numRows * cacheRowBytes(rows))
     mirror.numUploaded = numRows
     return mirror
   }
@@ -93,14 +93,14 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
       return mirror.buffer
     },
     state(rows, counts) {
-      const mirror = counts ? uploaded(rows, rows.span.bytes / rowBytes(rows)) : mirrorOf(rows)
+      const mirror = counts ? uploaded(rows, rows.span.bytes / cacheRowBytes(rows)) : mirrorOf(rows)
       mirror.isNewer = mirror.isState = true
       return mirror.buffer
     },
     copy(to, toRow, from, fromRow, numRows) {
       const source = uploaded(from, fromRow + numRows)
       const target = uploaded(to, toRow)
-      const size = rowBytes(from)
+      const size = cacheRowBytes(from)
       target.isNewer = true
       target.isState ||= source.isState
       const isSame = source === target
@@ -112,12 +112,12 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
     },
     isNewer(rows) {
       const mirror = mirrors.get(keyOf(rows.span))
-      return mirror?.memory === memoryOf(rows) && mirror.isNewer
+      return mirror?.memory === cacheMemory(rows) && mirror.isNewer
     },
     read(rows, firstRow, numRows) {
       const mirror = mirrorOf(rows)
       if (!mirror.isNewer || numRows === 0) return
-      const size = rowBytes(rows)
+      const size = cacheRowBytes(rows)
       queue.read(mirror.buffer, firstRow * size, arena.address(rows.span) + firstRow * size, numRows * size)
     },
     wrote(rows) {
@@ -141,12 +141,4 @@ export function createDeviceRows(queue: GpuQueue, arena: Arena): DeviceRows {
 
 function keyOf({ segment, offset }: CacheRows["span"]): number {
   return segment * SEGMENT + offset
-}
-
-function memoryOf(rows: CacheRows): Float32Array | Int32Array {
-  return "words" in rows ? rows.words : rows.values
-}
-
-function rowBytes(rows: CacheRows): number {
-  return "words" in rows ? rows.width * 2 : rows.width * 4
 }

@@ -5,11 +5,11 @@
  * device as long as it computes with them, and are fetched where home needs them. A device that is lost is a fault of one step; from the next on all runs at home,
  * until a probe finds it well.
  */
-import type { Backend, CacheRows, Slab } from "@consilium/kernels"
+import { type Backend, copyCacheRows, type Slab } from "@consilium/kernels"
 import type { GpuBackend } from "../GpuBackend.ts"
 import { createDeviceTier, type DeviceTier, type DeviceTierOptions } from "./createDeviceTier.ts"
 import { createTieredExperts, type TieredExperts } from "./createTieredExperts.ts"
-import { shortlistRows } from "./shortlistRows.ts"
+import { shortlistRowsPlain } from "./shortlistRowsPlain.ts"
 import { createTierCalls, type Inputs } from "./TierCalls.ts"
 import { createTierSpeeds } from "./TierSpeeds.ts"
 import type { TierSlab } from "./TierSlab.ts"
@@ -126,7 +126,7 @@ export function createTieredBackend(device: GpuBackend, home: Backend, options: 
     copyRows(to, toRow, from, fromRow, numRows) {
       const isTheirs = isInUse() && device.copyRows !== undefined
       if (isTheirs) return onDevice(() => device.copyRows!(to, toRow, from, fromRow, numRows))
-      const copy = (): void => copyMemory(to, toRow, from, fromRow, numRows)
+      const copy = (): void => copyCacheRows(to, toRow, from, fromRow, numRows)
       // Without `copyRows` a device keeps no caches either.
       if (!("values" in to && "values" in from)) return copy()
       const inputs: Inputs = [from, to].map((rows) => [rows, rows.values.length / rows.width])
@@ -134,7 +134,7 @@ export function createTieredBackend(device: GpuBackend, home: Backend, options: 
     },
     shortlist(out, logits, numRows) {
       if (isInUse()) onDevice(() => device.shortlist!(out, logits, numRows))
-      else shortlistRows(out, logits, numRows)
+      else shortlistRowsPlain(out, logits, numRows)
     },
     beginStep() {
       if (!isInUse()) return
@@ -165,15 +165,6 @@ export function createTieredBackend(device: GpuBackend, home: Backend, options: 
       home.close()
     },
   }
-}
-
-function copyMemory(to: CacheRows, toRow: number, from: CacheRows, fromRow: number, numRows: number): void {
-  const [target, source] = [to, from].map((rows) => ("words" in rows ? rows.words : rows.values)) as [
-    Float32Array,
-    Float32Array,
-  ]
-  const length = "words" in from ? from.width / 2 : from.width
-  target.set(source.subarray(fromRow * length, (fromRow + numRows) * length), toRow * length)
 }
 
 function heldOf({ device }: TierSlab): Slab {

@@ -4,12 +4,12 @@ import {
   type CacheFormat,
   type CacheRows,
   cacheValueBytes,
+  copyCacheRows,
   fitsCache,
   type Format,
   type SlotRows,
 } from "@consilium/kernels"
 import type { AttentionConfig } from "../ModelConfig.ts"
-import { copyCacheRows } from "./copyRows.ts"
 import type { PreparedModel } from "../prepared/PreparedModel.ts"
 import type { StepBatch } from "./StepBatch.ts"
 
@@ -67,7 +67,10 @@ export function createKvState(
   const active: SlotRows[] = []
 
   const copy = (to: CacheRows, from: CacheRows, numPositions: number): void => {
-    for (let head = 0; head < numKvHeads; head++) copyCacheRows(backend, to, from, head * capacity, numPositions)
+    for (let head = 0; head < numKvHeads; head++) {
+      const firstRow = head * capacity
+      ;(backend.copyRows ?? copyCacheRows)(to, firstRow, from, firstRow, numPositions)
+    }
   }
 
   return {
