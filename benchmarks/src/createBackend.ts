@@ -2,7 +2,6 @@ import {
   type Arena,
   type Backend,
   bestIsa,
-  composeBackends,
   createReferenceBackend,
   createX64Backend,
   runnableIsas,
@@ -24,7 +23,6 @@ export function runnableBackends(): readonly [BenchedBackend, ...BenchedBackend[
 
 /**
  * Creates one backend by itself: what it does not support throws instead of going to the next, so that a figure is never another's.
- * On a GPU it goes to the processor, as in the service.
  *
  * @param numThreads of each product
  */
@@ -37,6 +35,6 @@ export function createBackend(name: BenchedBackend, arena: Arena, numThreads: nu
     case "reference":
       return createReferenceBackend(arena)
     case GPU:
-      return composeBackends(arena, [createGpuBackend(arena), createBackend(runnableBackends()[0], arena, numThreads)])
+      return createGpuBackend(arena)
   }
 }

@@ -53,6 +53,12 @@ test("composeBackends: together they pass every case, each doing what it support
   expect(arena.usedBytes).toBe(0)
 })
 
+test("composeBackends: of steps, and of what only some have, it supports nothing", () => {
+  const both = composeBackends(arena, [partial(() => true), createReferenceBackend(arena)])
+  for (const op of ["routedExperts", "copyRows", "shortlist"] as const) expect(both.supports(op, "f32")).toBe(false)
+  expect([both.beginStep, both.routedExperts, both.copyRows, both.shortlist]).toEqual(Array.from({ length: 4 }))
+})
+
 test("composeBackends: a matrix goes to no backend that cannot embed it", () => {
   const first = partial((op) => op !== "embed")
   const second = createReferenceBackend(arena)

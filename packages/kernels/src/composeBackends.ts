@@ -1,18 +1,16 @@
 import type { Arena } from "./Arena.ts"
-import type { Format } from "./SlabLayout.ts"
 import { type Backend, type Op, PLAIN_OPS, type Slab } from "./Backend.ts"
 
 /** What a slab may be asked for: a backend that takes a slab answers all of it. */
 const OPS = { matrix: ["matmul", "embed"], expert: ["expert"] } as const satisfies Record<string, readonly Op[]>
-
-const FORMATS: readonly Format[] = ["f32", "int8", "int4"]
+/** What it passes on. Of steps it knows nothing: who has all of one needs no other. */
+const PASSED_ON: ReadonlySet<Op> = new Set([...PLAIN_OPS, "experts", "combine"])
 
 /**
  * Returns one backend of several: a slab goes to the first that supports all that may be asked of it, an operation without slab to the
  * first that supports it. Put `reference` last, and nothing is unsupported.
  *
- * A slab keeps the name of the backend that opened it. `close` closes them all. Rows of a step stay with the first backend only where it supports all
- * that every backend is asked for: else the others would look for them in the arena.
+ * A slab keeps the name of the backend that opened it. `close` closes them all.
  *
  * @param backends at least one, best first, all on `arena`
  * @throws Error where there is no backend or one on another arena; from a call that no backend supports
@@ -42,16 +40,14 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
   const combiner = backends.find(({ combine }) => combine !== undefined)
   const [attend, norm, addScaled] = [withoutSlab("attend"), withoutSlab("norm"), withoutSlab("addScaled")]
 
-  const isWhole = [...PLAIN_OPS].every((op) => FORMATS.every((format) => best.supports(op, format)))
-
   return {
-    ...(isWhole ? stepOf(best) : {}),
     name: best.name,
     arena,
     cacheFormats: backends.find((backend) => backend.supports("attend", "f32"))?.cacheFormats ?? [],
     supports(op, format) {
+      if (!PASSED_ON.has(op)) return false
       // All experts at once is for who also has the single one: that is where slabs go.
-      const wanted = op === "experts" || op === "routedExperts" ? "expert" : op
+      const wanted = op === "experts" ? "expert" : op
       for (let b = 0; b < backends.length; b++) {
         if (backends[b]!.supports(wanted, format)) return backends[b]!.supports(op, format)
       }
@@ -84,12 +80,6 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
       if (owner.experts === undefined) throw new Error(`composeBackends: ${owner.name} does not support experts`)
       owner.experts(outputs, x, plan, slabs)
     },
-    routedExperts(out, routing, logits, x, numRows, layer) {
-      const owner = ownerOf(layer.router)
-      if (owner.routedExperts === undefined)
-        throw new Error(`composeBackends: ${owner.name} does not support routedExperts`)
-      owner.routedExperts(out, routing, logits, x, numRows, layer)
-    },
     combine(out, outputs, plan) {
       if (combiner?.combine === undefined) throw new Error(`composeBackends: none of ${names} supports combine`)
       combiner.combine(out, outputs, plan)
@@ -104,10 +94,4 @@ export function composeBackends(arena: Arena, backends: readonly Backend[]): Bac
       for (const backend of backends) backend.close()
     },
   }
-}
-
-/** What a backend has of a step, and of rows that are not in the arena. */
-function stepOf({ beginStep, read, sync, wrote, endStep, copyRows, shortlist }: Backend): Partial<Backend> {
-  const all = { beginStep, read, sync, wrote, endStep, copyRows, shortlist }
-  return Object.fromEntries(Object.entries(all).filter(([, method]) => method !== undefined))
 }
