@@ -282,4 +282,24 @@ describe("ExpertVersions", () => {
       expect(runPrompt(opened, 1).logits).toEqual(logits)
       expect(() => versions.rollback(place, "keep")).toThrow("it has no version before the active one")
     }))
+
+  test("all rows of a step run one instance of an expert where their epochs agree on it, and none where they do not", () =>
+    withModel({ numAwake: 48 }, (opened) => {
+      const { versions, store } = opened.experts!
+      const layer = store.table.layers.find((of) => of.layer === LAYER)!
+      const before = versions.enter("before")
+      const original = layer.first + EXPERT
+      versions.setRows(0, 3, before)
+      expect(versions.instanceFor(layer, EXPERT, 3)).toBe(original)
+      const after = swapIn(opened, 2)
+      const version = versions.activeOf(original)
+      expect(version).not.toBe(original)
+      expect(versions.instanceFor(layer, EXPERT, 3)).toBe(version)
+      versions.setRows(1, 1, before)
+      expect(versions.instanceFor(layer, EXPERT, 3)).toBeUndefined()
+      expect(versions.instanceFor(layer, EXPERT, 1)).toBe(version)
+      expect(versions.instanceFor(layer, EXPERT + 1, 3)).toBe(original + 1)
+      versions.setRows(1, 1, after)
+      expect(versions.instanceFor(layer, EXPERT, 3)).toBe(version)
+    }))
 })
