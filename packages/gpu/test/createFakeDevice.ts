@@ -8,7 +8,7 @@ import {
 } from "@consilium/kernels"
 import type { GpuBackend } from "../src/index.ts"
 
-/** A device that is made up, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for. */
+/** A device that is made up, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for, and do not count until somebody has written them. */
 export interface FakeDevice extends GpuBackend {
   /** Operations so far, by name. */
   readonly calls: string[]
@@ -55,30 +55,33 @@ export function createFakeDevice(
     isInStep = false
     throw keepsRows ? new StateLostError("fake: the device was lost") : new Error("fake: the device was lost")
   }
-  /** Runs with what the device has in its place, and keeps what it writes. */
+  /** Runs with what the device has in its place, and keeps what it writes; the arena keeps what it had. */
   const compute = (name: string, written: readonly Kept[], caches: readonly Kept[], call: () => void): void => {
     begin(name)
-    for (const { rows, values } of rowsHeld.values()) rows.values.set(values)
+    // Keys and values are large, and read by those alone that name them.
+    const held = [...rowsHeld.values()].filter(({ isCache }) => !isCache || caches.length > 0)
+    const before = held.map(({ rows }) => ({ rows, values: rows.values.slice() }))
+    for (const { rows, values } of held) rows.values.set(values)
     call()
-    for (const [all, isCache] of [
-      [written, false],
-      [caches, true],
-    ] as const)
-      for (const rows of keepsRows && isInStep ? all : [])
-        rowsHeld.set(keyOf(rows), { rows, values: rows.values.slice(), isCache })
-    for (const { rows } of rowsHeld.values()) rows.values.fill(Number.NaN)
-  }
-  const giveBack = (rows: Kept): void => {
-    const held = rowsHeld.get(keyOf(rows))
-    if (held !== undefined) rows.values.set(held.values)
-    rowsHeld.delete(keyOf(rows))
+    const isKept = keepsRows && isInStep
+    const results = [...written, ...caches].map((rows, i) => ({
+      rows,
+      values: rows.values.slice(),
+      isCache: i >= written.length,
+    }))
+    for (const { rows, values } of before) rows.values.set(values)
+    for (const result of results) {
+      if (isKept) rowsHeld.set(keyOf(result.rows), result)
+      if (isKept) result.rows.values.fill(Number.NaN)
+      else result.rows.values.set(result.values)
+    }
   }
   const slabOf = (slab: Slab): Slab => {
     if (!open.has(slab)) throw new Error("fake: this slab is not open")
     return slab
   }
   const sync = (): void => {
-    for (const rows of asked.splice(0)) giveBack(rows)
+    for (const rows of asked.splice(0)) rows.values.set(rowsHeld.get(keyOf(rows))?.values ?? rows.values)
   }
   const withRows: Partial<Backend> = {
     beginStep() {
@@ -95,7 +98,7 @@ export function createFakeDevice(
     endStep() {
       begin("endStep")
       sync()
-      for (const { rows, isCache } of rowsHeld.values()) if (!isCache) giveBack(rows)
+      for (const [key, { isCache }] of rowsHeld) if (!isCache) rowsHeld.delete(key)
       isInStep = false
     },
     attend(out, qkv, slots, layer) {

@@ -112,6 +112,8 @@ export function runStep(
   const { x, hidden, outputs, out } = rows
   backend.beginStep?.()
   x.values.set(noise(NUM_TOKENS * WIDTH, 3, 1))
+  // What another step has left must not pass for this one's.
+  for (const { values } of [hidden, outputs, out]) values.fill(Number.NaN)
   for (const of of [x, outputs, out]) backend.wrote?.(of)
   backend.norm(hidden, x, NUM_TOKENS, noise(WIDTH, 4, 1), 1e-5)
   backend.matmul(x, hidden, NUM_TOKENS, dense)

@@ -16,6 +16,7 @@ import {
   expectClose,
   given,
   homes,
+  NUM_TOKENS,
   openAll,
   reference,
   rows,
@@ -207,6 +208,7 @@ describe("createTieredBackend", () => {
     for (const of of [x, hidden]) tier.wrote!(of)
     tier.addScaled(x, hidden, 2)
     tier.copyRows!(hidden, 3, x, 1, 2)
+    tier.read!(hidden, NUM_TOKENS)
     tier.endStep!()
     expect([1, 2, 3, 4, 5].map((row) => hidden.values[row * WIDTH]!)).toEqual([2, 2, 3, 1, 2])
     tier.close()

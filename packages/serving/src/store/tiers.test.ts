@@ -111,6 +111,25 @@ describe("a device beside the processor", () => {
     )
   })
 
+  test("an expert there whose output a fault spoils is found, read anew, and computes on the stand-in at last: the same logits", () => {
+    const expected = plain(true)
+    withDevice(
+      NUM_EXPERTS,
+      (opened) => {
+        runPrompt(opened)
+        const busiest = reportOf(opened)
+          .experts.filter(({ layer }) => layer === 1)
+          .toSorted((a, b) => b.shareOfTokens - a.shareOfTokens)[0]!
+        const { layer, expert } = busiest
+        void opened.experts!.control({ kind: "fault", fault: "nan", layer, expert, count: 4 })
+        const { logits, rungs } = runPrompt(opened)
+        expectClose(logits, expected)
+        expect(rungs.map(({ rung }) => rung)).toContain("backend")
+      },
+      { numAwake: NUM_EXPERTS },
+    )
+  })
+
   test("when it is lost in mid-answer, 100 times, no request is lost, and each has the text that it would have had", () => {
     const expected = withDevice(20, (opened) => answers(opened, () => {}), { numAwake: NUM_EXPERTS })
     expect(expected.flat().length).toBe(100)
