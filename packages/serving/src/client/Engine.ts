@@ -8,6 +8,7 @@ import {
 } from "../control.ts"
 import type { EngineStart } from "../engine/EngineStart.ts"
 import type { EngineEvent, EngineStatus } from "../protocol.ts"
+import { desiredAfter } from "./desiredAfter.ts"
 import type { EngineApi, EngineState } from "./EngineApi.ts"
 import { EngineError } from "./EngineError.ts"
 import { createPendingControls } from "./PendingControls.ts"
@@ -290,12 +291,3 @@ const makeEngine = Effect.fnUntraced(function* (options: EngineOptions) {
   }
   return api
 })
-
-/** Returns what is desired once a command has been carried out; the same object where it changes nothing that lasts. */
-function desiredAfter(desired: Desired, command: ControlCommand, result: ControlResult): Desired {
-  if (command.kind === "scale")
-    return { ...desired, awakePerLayer: command.awakePerLayer, replicasPerLayer: command.replicasPerLayer }
-  if (result.kind !== "versions") return desired
-  const { versions, earlier, canary } = result
-  return { ...desired, versions, earlier, canary: canary && { versions: canary.versions, share: canary.share } }
-}
