@@ -4,7 +4,9 @@ import { attendCode } from "./attendKernel.ts"
 import type { AttendKind } from "./AttendKind.ts"
 import { blockedProductCode } from "./blockedProductKernel.ts"
 import { combineCode, type CombineKind } from "./combineKernel.ts"
+import { enableCode, type GpuFeatures } from "./GpuFeatures.ts"
 import type { GpuQueue, KernelId } from "./GpuQueue.ts"
+import { matrixProductCode } from "./matrixProductKernel.ts"
 import { mergeCode } from "./mergeKernel.ts"
 import { normCode, type NormKind } from "./normKernel.ts"
 import { planCode } from "./planKernel.ts"
@@ -34,26 +36,31 @@ export interface GpuKernels {
 export function createGpuKernels(queue: GpuQueue): GpuKernels {
   const known = new Map<string, KernelId>()
   let generation = 0
+  const features = (): GpuFeatures => queue.adapter.features
   const kernelOf = (name: string, code: () => string): KernelId => {
     if (generation !== queue.generation) known.clear()
     generation = queue.generation
-    const kernel = known.get(name) ?? queue.createKernel(code())
+    const kernel = known.get(name) ?? queue.createKernel(enableCode(features()) + code())
     known.set(name, kernel)
     return kernel
   }
   return {
-    product: (kind) =>
-      kernelOf(productName(kind), () => (kind.tile === BLOCK_ROWS ? blockedProductCode(kind) : productCode(kind))),
+    product: (kind) => kernelOf(productName(kind), () => productFor(kind, features())),
     rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind)),
-    rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind)),
+    rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind, features())),
     append: () => kernelOf("append", appendCode),
     attend: (kind) => kernelOf(`attend ${kind.shape} ${kind.vector}`, () => attendCode(kind)),
     merge: () => kernelOf("merge", mergeCode),
-    norm: (kind) => kernelOf(`norm ${kind.isInPlace}`, () => normCode(kind)),
+    norm: (kind) => kernelOf(`norm ${kind.isInPlace}`, () => normCode(kind, features())),
     addScaled: (kind) => kernelOf(`addScaled ${kind.hasFactors}`, () => addScaledCode(kind)),
-    topK: (kind) => kernelOf(topKName(kind), () => topKCode(kind)),
+    topK: (kind) => kernelOf(topKName(kind), () => topKCode(kind, features())),
     plan: (numExperts) => kernelOf(`plan ${numExperts}`, () => planCode(numExperts)),
     combine: (kind) => kernelOf(`combine ${kind.topK} ${kind.sharedExpert}`, () => combineCode(kind)),
     shortlist: () => kernelOf("shortlist", shortlistCode),
   }
+}
+
+function productFor(kind: ProductKind, { matrixUnit }: GpuFeatures): string {
+  if (kind.tile !== BLOCK_ROWS) return productCode(kind)
+  return matrixUnit === undefined ? blockedProductCode(kind) : matrixProductCode(kind, matrixUnit)
 }

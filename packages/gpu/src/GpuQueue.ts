@@ -4,8 +4,10 @@
  * WebGPU answers by promises, which a caller that must not return first cannot await: the worker awaits, the caller waits by `Atomics`.
  */
 import { ptr } from "bun:ffi"
+import { GPU_FEATURES, type GpuFeature } from "./GpuFeatures.ts"
 import { ANSWER, ASK, COMMAND, createGpuLine, LINE } from "./GpuLine.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
+import type { GpuWork } from "./queueWorker.ts"
 
 /** Names a buffer of the device that is open now. */
 export type BufferId = number
@@ -61,17 +63,19 @@ const ANSWER_MS = 30_000
 export interface GpuQueueOptions {
   /** Whether kernels are timed, which costs each run a second way to the device and back: for measurements. False unless given. */
   readonly timesKernels?: boolean
+  /** What kernels may use of what the device has beyond plain WGSL. All unless given. */
+  readonly allowedFeatures?: readonly GpuFeature[]
 }
 
 /** Starts the worker and opens a device. @throws Error in one line: which adapter was refused and why, or that there is none */
-export function openGpuQueue({ timesKernels = false }: GpuQueueOptions = {}): GpuQueue {
+export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATURES }: GpuQueueOptions = {}): GpuQueue {
   const line = createGpuLine()
   const { control, tape, text } = line
   control[LINE.timesKernels] = timesKernels ? 1 : 0
   const worker = new Worker(new URL("./queueWorker.ts", import.meta.url).href)
   worker.unref()
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
-  worker.postMessage(line)
+  worker.postMessage({ line, allowedFeatures } satisfies GpuWork)
   // One half is filled while the worker reads the other.
   const half = tape.length / 2
   let [start, length, generation, numIds, kernelMs] = [0, 0, 0, 0, 0]

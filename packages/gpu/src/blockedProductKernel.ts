@@ -4,14 +4,10 @@
  * A workgroup computes four groups of 16 rows of W for 64 rows of x, 64 columns at a time. Each thread brings 16 columns of a row of x and of one of W to shared memory, then
  * multiplies four rows of x with one of W from each group; the next columns are on their way meanwhile. Threads whose rows a tile lacks only bring.
  */
-import type { Format } from "@consilium/kernels"
 import { BLOCK_ROWS, type ProductKind } from "./ProductKind.ts"
+import { BLOCK_COLUMNS, BRING_FIRST, bringFunctions, bringNext, QUADS, THREADS } from "./productBlocks.ts"
 import { BLOCK_GROUPS, productHeader, productTile } from "./productShape.ts"
-import { DOT_CODE } from "./weightCode.ts"
 
-/** Vectors of 16 columns in a step: matrices are padded to 64. */
-const QUADS = 4
-const THREADS = BLOCK_ROWS * QUADS
 /** Rows of x that a thread multiplies. */
 const OWN_ROWS = BLOCK_ROWS / (THREADS / 16)
 
@@ -21,41 +17,24 @@ export function blockedProductCode(kind: ProductKind): string {
   if (format === "f32") throw new Error("gpu: expected a format of integers for blocks of rows, found f32")
   const rows = Array.from({ length: OWN_ROWS }, (_, r) => r)
   const groups = Array.from({ length: BLOCK_GROUPS }, (_, g) => g)
-  const { packed, unpacked } = WEIGHT_CODE[format]
   const dots = (r: number): string => groups.map((g) => `add_dots(sums${r}[${g}], w${g}, v${r})`).join(", ")
   return `
 ${productHeader(kind)}
 var<workgroup> x_block: array<vec4u, ${THREADS}>;
 var<workgroup> w_block: array<vec4u, ${THREADS}>;
-${DOT_CODE[format]}
-fn packed(group: u32, quad: u32, lane: u32) -> vec4u { ${packed} }
-fn unpacked(words: vec4u, quad: u32, lane: u32) -> vec4u { ${unpacked} }
+${bringFunctions(format)}
 ${writeCode(isPaired)}
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
   ${productTile(kind)}
-  let lane = thread % 16u;
-  let quad = (thread / 16u) % ${QUADS}u;
-  let group_in_block = thread / ${16 * QUADS}u;
-  let group = word + shape.values + min(id.x * ${BLOCK_GROUPS}u + group_in_block, shape.numGroups - 1u) * shape.groupStride;
-  let w_at = quad * ${16 * BLOCK_GROUPS}u + group_in_block * 16u + lane;
-  let x_row = row_of(first + min(thread / ${QUADS}u, count - 1u)) * shape.numBlocks * 2u + thread % ${QUADS}u;
+  ${BRING_FIRST}
   let own = thread / 16u * ${OWN_ROWS}u;
   ${rows.map((r) => `var sums${r} = vec4i();`).join(" ")}
-  var next_x = x[x_row];
-  var next_w = packed(group, quad, lane);
-  let num_quads = shape.numBlocks * 2u;
   for (var begin = 0u; begin < num_quads; begin += ${QUADS}u) {
-    workgroupBarrier();
-    x_block[thread] = next_x;
-    w_block[w_at] = unpacked(next_w, quad, lane);
-    workgroupBarrier();
-    let next = min(begin + ${QUADS}u, num_quads - ${QUADS}u);
-    next_x = x[x_row + next];
-    next_w = packed(group, next + quad, lane);
+    ${bringNext("x_block[thread] = next_x;", `w_block[quad * ${BLOCK_COLUMNS}u + group_in_block * 16u + lane] = unpacked(next_w, quad, lane);`)}
     if (own < count) {
       for (var q = 0u; q < ${QUADS}u; q++) {
-        ${groups.map((g) => `let w${g} = w_block[q * ${16 * BLOCK_GROUPS}u + ${16 * g}u + lane];`).join(" ")}
+        ${groups.map((g) => `let w${g} = w_block[q * ${BLOCK_COLUMNS}u + ${16 * g}u + lane];`).join(" ")}
         ${rows.map((r) => `let v${r} = x_block[(own + ${r}u) * ${QUADS}u + q]; sums${r} = vec4i(${dots(r)});`).join("\n        ")}
       }
     }
@@ -64,18 +43,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   ${rows.map((r) => `if (own + ${r}u < count) { write(first + own + ${r}u, sums${r}, columns); }`).join("\n  ")}
 }
 `
-}
-
-/** Four words of a row's 16 columns on their way, and what they become. In 4 bits, the words that hold the block's grid travel with them. */
-const WEIGHT_CODE: Readonly<Record<Exclude<Format, "f32">, { readonly packed: string; readonly unpacked: string }>> = {
-  int8: {
-    packed: `let at = group + quad * 64u + lane; return vec4u(slab[at], slab[at + 16u], slab[at + 32u], slab[at + 48u]);`,
-    unpacked: "return signed(words);",
-  },
-  int4: {
-    packed: `let at = group + quad * 32u + lane; return vec4u(slab[at], slab[at + 16u], grid_words(group + shape.numBlocks * 64u, quad / 2u, lane));`,
-    unpacked: "return expanded(words.xy, grid_in(words.zw, quad / 2u, lane));",
-  },
 }
 
 /** Writes a row's four sums. WGSL may lose a NaN on the way: a faulty row's scale is written as it is. */

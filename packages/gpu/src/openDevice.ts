@@ -1,4 +1,7 @@
-import { PROBE_CODE, PROBE_ANSWERS } from "./probeKernel.ts"
+import { type AdapterSubgroups, chooseFeatures, KERNEL_FEATURES } from "./chooseFeatures.ts"
+import type { GpuFeature, GpuFeatures } from "./GpuFeatures.ts"
+import { PLAIN_PROBE } from "./probes.ts"
+import { runProbe } from "./runProbe.ts"
 
 /** What an adapter says of itself. */
 export interface GpuAdapterInfo {
@@ -12,6 +15,8 @@ export interface GpuAdapterInfo {
   readonly maxBufferBytes: number
   /** Whether the device itself can say when kernels begin and end. */
   readonly hasTimestamps: boolean
+  /** What kernels use beyond plain WGSL. */
+  readonly features: GpuFeatures
 }
 
 /** Kept while a device is in use: Dawn ends with its last reference. */
@@ -20,29 +25,38 @@ let gpu: GPU | undefined
 /**
  * Opens a device on the best adapter, once a small kernel has given its known answers there.
  *
+ * @param allowed what kernels may use of what it has
  * @throws Error in one line: that there is no adapter, or which one was refused and why
  */
-export async function openDevice(): Promise<{ readonly device: GPUDevice; readonly info: GpuAdapterInfo }> {
+export async function openDevice(
+  allowed: readonly GpuFeature[],
+): Promise<{ readonly device: GPUDevice; readonly info: GpuAdapterInfo }> {
   gpu ??= await loadWebgpu()
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" })
   if (adapter === null)
     throw new Error("expected an adapter, found none: WebGPU wants a driver for Vulkan, Metal or Direct3D 12")
   const { vendor, architecture, device: model, description, isFallbackAdapter } = adapter.info
   const name = description || model || [vendor, architecture].join(" ").trim() || "unnamed"
-  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits
   const hasTimestamps = adapter.features.has("timestamp-query")
   const device = await adapter.requestDevice({
-    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
-    requiredFeatures: hasTimestamps ? ["timestamp-query"] : [],
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
+    requiredFeatures: ["timestamp-query", ...KERNEL_FEATURES].filter((feature) =>
+      adapter.features.has(feature),
+    ) as GPUFeatureName[],
   })
-  const wrong = await probe(device)
+  const wrong = await runProbe(device, PLAIN_PROBE)
   if (wrong !== undefined) {
     device.destroy()
     throw new Error(`the adapter ${name} is refused: ${wrong}`)
   }
   const maxBufferBytes = Math.min(maxBufferSize, maxStorageBufferBindingSize)
-  const info = { name, model: modelWord(model || name), isSoftware: isFallbackAdapter, maxBufferBytes, hasTimestamps }
-  return { device, info }
+  const features = await chooseFeatures(device, adapter.info as AdapterSubgroups, allowed)
+  const isSoftware = isFallbackAdapter
+  return {
+    device,
+    info: { name, model: modelWord(model || name), isSoftware, maxBufferBytes, hasTimestamps, features },
+  }
 }
 
 /** Returns a device's name as a word: `NVIDIA GeForce RTX 4090` and what Dawn makes of it are one. */
@@ -57,34 +71,6 @@ async function loadWebgpu(): Promise<GPU> {
   const { create, globals } = await import("webgpu")
   Object.assign(globalThis, globals)
   // Timestamps in steps of 65 µs, which protect a browser's users, are longer than most kernels.
-  return create(["disable-dawn-features=timestamp_quantization"])
-}
-
-/** Runs the probe; returns what is wrong with its answers. Null adapters answer with zeros, and report no error. */
-async function probe(device: GPUDevice): Promise<string | undefined> {
-  const bytes = PROBE_ANSWERS.byteLength
-  const out = device.createBuffer({ size: bytes, usage: 128 | 4 })
-  const staging = device.createBuffer({ size: bytes, usage: 1 | 8 })
-  try {
-    const module = device.createShaderModule({ code: PROBE_CODE })
-    const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main" } })
-    const encoder = device.createCommandEncoder()
-    const pass = encoder.beginComputePass()
-    pass.setPipeline(pipeline)
-    const entries = [{ binding: 0, resource: { buffer: out } }]
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }))
-    pass.dispatchWorkgroups(1)
-    pass.end()
-    encoder.copyBufferToBuffer(out, 0, staging, 0, bytes)
-    device.queue.submit([encoder.finish()])
-    await staging.mapAsync(1)
-    const found = new Float32Array(staging.getMappedRange())
-    const at = PROBE_ANSWERS.findIndex((expected, i) => found[i] !== expected)
-    return at < 0 ? undefined : `known answer ${at}: expected ${PROBE_ANSWERS[at]}, found ${found[at]}`
-  } catch (error) {
-    return (error as Error).message
-  } finally {
-    out.destroy()
-    staging.destroy()
-  }
+  // Subgroup matrices are an extension that is not final, which is all that the second asks for.
+  return create(["disable-dawn-features=timestamp_quantization", "enable-dawn-features=allow_unsafe_apis"])
 }

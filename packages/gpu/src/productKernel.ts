@@ -6,7 +6,7 @@
  */
 import type { Format } from "@consilium/kernels"
 import type { ProductKind } from "./ProductKind.ts"
-import { productHeader, productTile } from "./productShape.ts"
+import { productHeader, productTile, SCALE_CODE } from "./productShape.ts"
 import { DOT_CODE } from "./weightCode.ts"
 
 const PARTS = 8
@@ -22,7 +22,7 @@ export function productCode(kind: ProductKind): string {
   return `
 ${productHeader(kind)}
 var<workgroup> sums: array<${number}, ${THREADS * tile}>;
-${format === "f32" ? "" : DOT_CODE[format]}
+${format === "f32" ? BIAS_CODE : `${DOT_CODE[format]}\n${SCALE_CODE}`}
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
   ${productTile(kind)}
@@ -43,21 +43,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
     if (t >= count || column >= shape.outWidth) { continue; }
     var sum = sums[t * ${PARTS * 16}u + i % 16u];
     for (var p = 1u; p < ${PARTS}u; p++) { sum += sums[(t * ${PARTS}u + p) * 16u + i % 16u]; }
-    ${format === "f32" ? "var value = sum;" : SCALED}
-    if (shape.hasBias != 0u) {
-      value += bitcast<f32>(slab[word + select(shape.bias, shape.otherBias, other != 0u) + column]);
-    }
     let to = ((first + t) * ${isPaired ? 2 : 1}u + other) * shape.outWidth + column;
-    out[to] = ${format === "f32" ? "bitcast<u32>(value)" : "select(bitcast<u32>(value), x_scale, is_fault)"};
+    out[to] = ${format === "f32" ? "biased(sum, word, column, other != 0u)" : "scaled(sum, first + t, word, column, other != 0u)"};
   }
 }
 `
 }
 
-/** WGSL may lose a NaN on the way: a faulty row's scale is written as it is. */
-const SCALED = `let x_scale = x_scales[row_of(first + t)];
-    let is_fault = (x_scale & 0x7fffffffu) >= 0x7f800000u;
-    var value = f32(sum) * bitcast<f32>(slab[word + select(shape.scales, shape.otherScales, other != 0u) + column]) * bitcast<f32>(x_scale);`
+const BIAS_CODE = `
+fn biased(sum: f32, word: u32, column: u32, is_other: bool) -> u32 {
+  if (shape.hasBias == 0u) { return bitcast<u32>(sum); }
+  return bitcast<u32>(sum + bitcast<f32>(slab[word + select(shape.bias, shape.otherBias, is_other) + column]));
+}`
 
 /** Adds a block of 32 columns to the sums of rows: four words of x at a time, and four of weights on their way. */
 const BLOCK: Readonly<Record<Format, (rows: readonly number[]) => string>> = {

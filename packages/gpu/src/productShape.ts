@@ -80,3 +80,12 @@ function ofRows(tile: Tile): string {
   let first = shape.firstRow + id.y * ${tile}u;
   let count = min(${tile}u, shape.numRows - id.y * ${tile}u);`
 }
+
+/** WGSL of a result's bits in 8 and 4 bits, given its sum of integers: `scaled(sum, row, word, column, is_other)`. WGSL may lose a NaN on the way: a faulty row's scale stays. */
+export const SCALE_CODE = `
+fn scaled(sum: i32, row: u32, word: u32, column: u32, is_other: bool) -> u32 {
+  let x_scale = x_scales[row_of(row)];
+  var value = f32(sum) * bitcast<f32>(slab[word + select(shape.scales, shape.otherScales, is_other) + column]) * bitcast<f32>(x_scale);
+  if (shape.hasBias != 0u) { value += bitcast<f32>(slab[word + select(shape.bias, shape.otherBias, is_other) + column]); }
+  return select(bitcast<u32>(value), x_scale, (x_scale & 0x7fffffffu) >= 0x7f800000u);
+}`

@@ -1,19 +1,26 @@
 /** The worker of a GPU queue: it carries out what the caller asks, one thing after another, and sleeps between them. */
 import { createDeviceRunner, type DeviceRunner } from "./DeviceRunner.ts"
+import type { GpuFeature } from "./GpuFeatures.ts"
 import { ANSWER, ASK, type GpuLine, LINE } from "./GpuLine.ts"
 import { createKernelClock } from "./KernelClock.ts"
 import { openDevice } from "./openDevice.ts"
 
 declare const self: Worker
 
-self.addEventListener("message", ({ data: line }: MessageEvent<GpuLine>) => void serve(line))
+/** What the worker is told once. */
+export interface GpuWork {
+  readonly line: GpuLine
+  readonly allowedFeatures: readonly GpuFeature[]
+}
 
-async function serve({ control, tape, text }: GpuLine): Promise<void> {
+self.addEventListener("message", ({ data }: MessageEvent<GpuWork>) => void serve(data))
+
+async function serve({ line: { control, tape, text }, allowedFeatures }: GpuWork): Promise<void> {
   let runner: DeviceRunner | undefined
   const carryOut = async (ask: number): Promise<string> => {
     if (ask === ASK.open) {
       runner?.destroy()
-      const { device, info } = await openDevice()
+      const { device, info } = await openDevice(allowedFeatures)
       runner = createDeviceRunner(device, control[LINE.timesKernels] === 1 ? createKernelClock(device) : undefined)
       return JSON.stringify(info)
     }

@@ -4,7 +4,8 @@
  * A workgroup takes what is normed together, of one row: a head, or all heads of q or k.
  */
 import type { AttentionLayer } from "@consilium/kernels"
-import { sumCode } from "./sumCode.ts"
+import type { GpuFeatures } from "./GpuFeatures.ts"
+import { type SumCode, sumCode } from "./sumCode.ts"
 
 /** What its code is generated from; at least one of both is done. */
 export interface RotateKind {
@@ -27,7 +28,8 @@ export function rotateKindOf({ qkNorm, rope }: AttentionLayer): RotateKind | und
  *
  * Buffers: qkv; the weights of q and k where there is a norm; cosines and sines where it rotates.
  */
-export function rotateCode({ normsOver, rotates }: RotateKind): string {
+export function rotateCode({ normsOver, rotates }: RotateKind, features: GpuFeatures): string {
+  const sums = normsOver === undefined ? undefined : sumCode(THREADS, features)
   const normed = (at: string): string =>
     normsOver === undefined ? `qkv[start + ${at}]` : `qkv[start + ${at}] * factor * weight_of(${at}, is_key)`
   const inputs = [
@@ -42,9 +44,9 @@ struct Shape {
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
 ${inputs.map((name, i) => `@group(0) @binding(${i + 2}) var<storage, read> ${name}: array<f32>;`).join("\n")}
-${normsOver === undefined ? "" : `${sumCode(THREADS)}\n${WEIGHT_CODE}`}
+${sums === undefined ? "" : `${sums.declarations}\n${WEIGHT_CODE}`}
 @compute @workgroup_size(${THREADS})
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32${sums?.parameters ?? ""}) {
   var slot = 0u;
   var index = id.x;
   while (index >= shape.slots[slot].y) {
@@ -55,7 +57,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   ${rotates ? "let angles = (shape.slots[slot].z + index) * shape.numPairs;" : ""}
   ${normsOver === "projection" ? PROJECTION : HEAD}
   let start = row + first_head * shape.headDim;
-  ${normsOver === undefined ? "" : FACTOR}
+  ${sums === undefined ? "" : factorCode(sums)}
   let singles = shape.headDim - 2u * shape.numPairs;
   let items = shape.numPairs + singles;
   for (var item = thread; item < num_heads * items; item += ${THREADS}u) {
@@ -90,13 +92,15 @@ const PROJECTION = `let first_head = id.y * shape.numHeads;
   let is_key = id.y == 1u;
   let num_heads = select(shape.numHeads, shape.numKvHeads, is_key);`
 
-const FACTOR = `let length = num_heads * shape.headDim;
+function factorCode({ sumOf }: SumCode): string {
+  return `let length = num_heads * shape.headDim;
   var squares = 0.0;
   for (var k = thread; k < length; k += ${THREADS}u) {
     let value = qkv[start + k];
     squares = fma(value, value, squares);
   }
-  let factor = 1.0 / sqrt(sum_of(squares, thread) / f32(length) + bitcast<f32>(shape.epsilon));`
+  let factor = 1.0 / sqrt(${sumOf("squares")} / f32(length) + bitcast<f32>(shape.epsilon));`
+}
 
 const WEIGHT_CODE = `
 fn weight_of(at: u32, is_key: bool) -> f32 {

@@ -6,6 +6,8 @@
 import type { RoutedLayer } from "@consilium/kernels"
 import { floatBits } from "./floatBits.ts"
 import { FLOAT_CODE } from "./floatCode.ts"
+import type { GpuFeatures } from "./GpuFeatures.ts"
+import { type SumCode, sumCode } from "./sumCode.ts"
 
 /** What a router's code is generated from. */
 export interface TopKKind extends Pick<RoutedLayer, "topK" | "score" | "normalizesWeights"> {
@@ -33,8 +35,11 @@ export function topKParameters({ temperature, normEpsilon, scale }: RoutedLayer)
 const THREADS = 128
 
 /** Returns the kernel's WGSL. Buffers: logits `[T, E]`; routing `[T, 3K]`, of which it writes ids (-1 where none is left) and weights. */
-export function topKCode({ numExperts, topK, score, normalizesWeights, isOverChosen }: TopKKind): string {
-  const isOverAll = score === "softmax" && !isOverChosen
+export function topKCode(
+  { numExperts, topK, score, normalizesWeights, isOverChosen }: TopKKind,
+  features: GpuFeatures,
+): string {
+  const sums = score === "softmax" && !isOverChosen ? sumCode(THREADS, features) : undefined
   return `
 struct Shape { temperature: f32, normEpsilon: f32, scale: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -44,14 +49,14 @@ const NONE = 0xffffffffu;
 var<workgroup> keys: array<u32, ${numExperts}>;
 var<workgroup> chosen: array<u32, ${topK}>;
 var<workgroup> scores: array<f32, ${topK}>;
-var<workgroup> sums: array<f32, ${THREADS}>;
 var<workgroup> has_fault: atomic<u32>;
 ${FLOAT_CODE}
+${sums?.declarations ?? ""}
 fn exponential(logit: u32, largest: f32) -> f32 {
   return exp((bitcast<f32>(logit) - largest) / shape.temperature);
 }
 @compute @workgroup_size(${THREADS})
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32${sums?.parameters ?? ""}) {
   let row = id.x * ${numExperts}u;
   for (var k = thread; k < ${topK}u; k += ${THREADS}u) { chosen[k] = NONE; }
   for (var e = thread; e < ${numExperts}u; e += ${THREADS}u) {
@@ -72,12 +77,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let is_faulty = atomicLoad(&has_fault) != 0u;
   let best = logits[row + min(chosen[0], ${numExperts - 1}u)];
   let largest = select(bitcast<f32>(best), 0.0, is_faulty || is_fault(best));
-  ${isOverAll ? sumCode(numExperts) : ""}
+  ${sums === undefined ? "" : sumAllCode(numExperts, sums)}
   for (var k = thread; k < ${topK}u; k += ${THREADS}u) {
     var score = 0.0;
     if (chosen[k] != NONE && !is_faulty) {
       let logit = logits[row + chosen[k]];
-      ${score === "sigmoid" ? SIGMOID : `score = exponential(logit, largest)${isOverAll ? " / sums[0]" : ""};`}
+      ${score === "sigmoid" ? SIGMOID : `score = exponential(logit, largest)${sums === undefined ? "" : " / sum_of_all"};`}
     }
     scores[k] = score;
   }
@@ -98,18 +103,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
 const MINUS_INFINITY = "0xff800000u"
 
 /** Sums the exponentials of all logits, in one order. */
-function sumCode(numExperts: number): string {
+function sumAllCode(numExperts: number, { sumOf }: SumCode): string {
   return `var own_sum = 0.0;
   for (var e = thread; e < ${numExperts}u && !is_faulty; e += ${THREADS}u) {
     let logit = logits[row + e];
     if (logit != ${MINUS_INFINITY}) { own_sum += exponential(logit, largest); }
   }
-  sums[thread] = own_sum;
-  workgroupBarrier();
-  for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {
-    if (thread < half) { sums[thread] += sums[thread + half]; }
-    workgroupBarrier();
-  }`
+  let sum_of_all = ${sumOf("own_sum")};`
 }
 
 /** Its exponential is of what is below 0, so that it does not overflow. */

@@ -6,6 +6,7 @@ import {
   type Slab,
   StateLostError,
 } from "@consilium/kernels"
+import { PLAIN_FEATURES } from "../src/GpuFeatures.ts"
 import type { GpuBackend } from "../src/index.ts"
 
 /** A device that is made up, and keeps what it computes in a step to itself: rows of the arena hold NaN until they are asked for, and do not count until somebody has written them. */
@@ -124,7 +125,14 @@ export function createFakeDevice(
     ...inner,
     name: "gpu",
     cacheFormats: keepsRows ? ["f32"] : [],
-    adapter: { name: "fake", model: "fake", isSoftware, maxBufferBytes: 2 ** 31, hasTimestamps: false },
+    adapter: {
+      name: "fake",
+      model: "fake",
+      isSoftware,
+      maxBufferBytes: 2 ** 31,
+      hasTimestamps: false,
+      features: PLAIN_FEATURES,
+    },
     calls,
     failNext(name = "") {
       failing = name
