@@ -101,7 +101,7 @@ function inspectGpu({ headDim }: GpuSizes): Pick<GpuRun, "poolBytes" | "decodePa
   backend.close()
   arena.close()
   const clock = adapter.hasTimestamps ? "the device's timestamps around kernels" : "the wall clock around submissions"
-  const timing = `timed by ${clock}, ${backend.beginStep === undefined ? "a submission a call" : "many calls a step"}`
+  const timing = `timed by ${clock}, ${backend.beginStep === undefined ? "a submission a call" : "many calls a step"}; kernels with ${adapter.featureWords || "plain WGSL"}`
   const [poolBytes, decodePast] = adapter.isSoftware ? [1, SOFTWARE_DECODE_PAST] : [POOL_BYTES, DECODE_PAST]
   return { poolBytes, decodePast, cacheFormat, timing }
 }

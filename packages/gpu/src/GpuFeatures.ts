@@ -38,6 +38,13 @@ export function enableCode({ hasSubgroups, matrixUnit }: GpuFeatures): string {
     .join("")
 }
 
+/** Returns what kernels use, in words; "" where it is nothing. */
+export function featureWords({ hasSubgroups, matrixUnit }: GpuFeatures): string {
+  const { component, numRows, numColumns, depth } = matrixUnit ?? {}
+  const unit = matrixUnit && `matrices of ${component}, ${numRows} × ${numColumns} × ${depth}`
+  return [hasSubgroups && "subgroups", unit].filter(Boolean).join(" and ")
+}
+
 /** WGSL, beside a kernel's workgroup size: that of subgroups, where a device has several. */
 export function pinCode({ subgroupSize, pinsSubgroupSize }: MatrixUnit): string {
   return pinsSubgroupSize ? ` @subgroup_size(${subgroupSize})` : ""

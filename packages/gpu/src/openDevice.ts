@@ -1,5 +1,5 @@
 import { type AdapterSubgroups, chooseFeatures, KERNEL_FEATURES } from "./chooseFeatures.ts"
-import type { GpuFeature, GpuFeatures } from "./GpuFeatures.ts"
+import { featureWords, type GpuFeature, type GpuFeatures } from "./GpuFeatures.ts"
 import { PLAIN_PROBE } from "./probes.ts"
 import { runProbe } from "./runProbe.ts"
 
@@ -17,6 +17,8 @@ export interface GpuAdapterInfo {
   readonly hasTimestamps: boolean
   /** What kernels use beyond plain WGSL. */
   readonly features: GpuFeatures
+  /** The same in words; "" where it is nothing. */
+  readonly featureWords: string
 }
 
 /** Kept while a device is in use: Dawn ends with its last reference. */
@@ -52,11 +54,16 @@ export async function openDevice(
   }
   const maxBufferBytes = Math.min(maxBufferSize, maxStorageBufferBindingSize)
   const features = await chooseFeatures(device, adapter.info as AdapterSubgroups, allowed)
-  const isSoftware = isFallbackAdapter
-  return {
-    device,
-    info: { name, model: modelWord(model || name), isSoftware, maxBufferBytes, hasTimestamps, features },
+  const info: GpuAdapterInfo = {
+    name,
+    model: modelWord(model || name),
+    isSoftware: isFallbackAdapter,
+    maxBufferBytes,
+    hasTimestamps,
+    features,
+    featureWords: featureWords(features),
   }
+  return { device, info }
 }
 
 /** Returns a device's name as a word: `NVIDIA GeForce RTX 4090` and what Dawn makes of it are one. */
@@ -70,7 +77,6 @@ export function modelWord(name: string): string {
 async function loadWebgpu(): Promise<GPU> {
   const { create, globals } = await import("webgpu")
   Object.assign(globalThis, globals)
-  // Timestamps in steps of 65 µs, which protect a browser's users, are longer than most kernels.
-  // Subgroup matrices are an extension that is not final, which is all that the second asks for.
+  // Timestamps in steps of 65 µs, which protect a browser's users, are longer than most kernels; and subgroup matrices are an extension that is not final.
   return create(["disable-dawn-features=timestamp_quantization", "enable-dawn-features=allow_unsafe_apis"])
 }

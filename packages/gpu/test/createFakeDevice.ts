@@ -132,6 +132,7 @@ export function createFakeDevice(
       maxBufferBytes: 2 ** 31,
       hasTimestamps: false,
       features: PLAIN_FEATURES,
+      featureWords: "",
     },
     calls,
     failNext(name = "") {

@@ -1,4 +1,4 @@
-import type { GpuBackend, TieredBackend } from "@consilium/gpu"
+import type { GpuAdapterInfo, GpuBackend, TieredBackend } from "@consilium/gpu"
 import { type Arena, BACKEND_CASES, type Backend, checkCase, failedCases } from "@consilium/kernels"
 import { compareSpeeds, isFaster, measureBackend } from "./measureBackend.ts"
 import type { ChosenBackend } from "./chooseX64.ts"
@@ -33,8 +33,7 @@ export async function chooseGpu(choice: GpuChoice, openHome: () => Promise<Chose
   try {
     gpu = await openTested(choice)
     const home = await openHome()
-    const { name, isSoftware } = gpu.adapter
-    const reason = `gpu (${name}${isSoftware ? ", computed by the processor" : ""}): as asked; the rest by ${home.reason}`
+    const reason = `gpu (${wordsOf(gpu.adapter)}): as asked; the rest by ${home.reason}`
     return await createTier(choice, gpu, home, reason)
   } catch (error) {
     gpu?.close()
@@ -63,10 +62,21 @@ export async function chooseFaster(choice: GpuChoice, home: ChosenBackend): Prom
     const [theirs, own] = [measureBackend(opened), measureBackend(home.backend)]
     const figures = compareSpeeds(theirs, own)
     if (!isFaster(theirs, own)) return without(`${name} is slower, ${figures}`)
-    return await createTier(choice, opened, home, `gpu (${name}): faster, ${figures}; the rest by ${home.reason}`)
+    return await createTier(
+      choice,
+      opened,
+      home,
+      `gpu (${wordsOf(opened.adapter)}): faster, ${figures}; the rest by ${home.reason}`,
+    )
   } catch (error) {
     return without((error as Error).message)
   }
+}
+
+/** What an adapter is, and what its kernels use. */
+function wordsOf({ name, isSoftware, featureWords }: GpuAdapterInfo): string {
+  const more = [isSoftware && "computed by the processor", featureWords && `with ${featureWords}`]
+  return [name, ...more].filter(Boolean).join(", ")
 }
 
 /** Loaded only where it is asked for: it is large. */
