@@ -8,7 +8,6 @@ import { enableCode, type GpuFeatures } from "./GpuFeatures.ts"
 import type { GpuQueue, KernelId } from "./GpuQueue.ts"
 import { matrixProductCode } from "./matrixProductKernel.ts"
 import { mergeCode } from "./mergeKernel.ts"
-import { normCode, type NormKind } from "./normKernel.ts"
 import { planCode } from "./planKernel.ts"
 import { BLOCK_ROWS, type ProductKind, productName } from "./ProductKind.ts"
 import { productCode } from "./productKernel.ts"
@@ -25,7 +24,6 @@ export interface GpuKernels {
   append(): KernelId
   attend(kind: AttendKind): KernelId
   merge(): KernelId
-  norm(kind: NormKind): KernelId
   addScaled(kind: AddScaledKind): KernelId
   topK(kind: TopKKind): KernelId
   plan(numExperts: number): KernelId
@@ -46,12 +44,11 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
   }
   return {
     product: (kind) => kernelOf(productName(kind), () => productFor(kind, features())),
-    rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind)),
+    rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind, features())),
     rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind, features())),
     append: () => kernelOf("append", appendCode),
     attend: (kind) => kernelOf(`attend ${kind.shape} ${kind.vector}`, () => attendCode(kind)),
     merge: () => kernelOf("merge", mergeCode),
-    norm: (kind) => kernelOf(`norm ${kind.isInPlace}`, () => normCode(kind, features())),
     addScaled: (kind) => kernelOf(`addScaled ${kind.hasFactors}`, () => addScaledCode(kind)),
     topK: (kind) => kernelOf(topKName(kind), () => topKCode(kind, features())),
     plan: (numExperts) => kernelOf(`plan ${numExperts}`, () => planCode(numExperts)),

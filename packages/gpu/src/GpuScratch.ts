@@ -5,6 +5,8 @@ export type ScratchName =
   | "wide"
   | "rows"
   | "scales"
+  | "routerRows"
+  | "routerScales"
   | "lookUp"
   | "inner"
   | "innerRows"

@@ -5,7 +5,6 @@
  * a step are recorded, and rows stay on the device until they are asked for.
  */
 import { type Arena, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
-import { addScaledRows } from "./addScaledRows.ts"
 import { checkHeadDim } from "./AttendKind.ts"
 import { checkRouted } from "./checkRouted.ts"
 import { attendedRanges, type RowRange } from "./attendedRanges.ts"
@@ -21,7 +20,7 @@ import { createGpuScratch } from "./GpuScratch.ts"
 import { createGpuSlabs } from "./GpuSlabs.ts"
 import { combinePlan } from "./combinePlan.ts"
 import { combineRows } from "./combineRows.ts"
-import { normRows } from "./normRows.ts"
+import { createPendingRows } from "./PendingRows.ts"
 import { routedExperts } from "./routedExperts.ts"
 import { shortlistRows } from "./shortlistRows.ts"
 import { runPlan } from "./runPlan.ts"
@@ -45,7 +44,8 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const scratch = createGpuScratch(queue)
   const constants = createGpuConstants(queue)
   const slabs = createGpuSlabs(queue, arena)
-  const context: GpuContext = { queue, kernels, scratch, constants, slabs }
+  const pending = createPendingRows(queue, kernels, constants)
+  const context: GpuContext = { queue, kernels, scratch, constants, slabs, pending }
   const rows = createDeviceRows(queue, arena)
   let isStep = false
   /** What was asked for since the last `sync`. */
@@ -54,6 +54,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   /** What is called next stands by itself. */
   const leaveStep = (): void => {
     isStep = false
+    pending.forget()
     wanted.length = 0
   }
   /** Does what may find the device lost: a step ends with it. @throws StateLostError where it is lost with what only it had */
@@ -78,17 +79,29 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     rows.forget()
     if (hasState) throw new StateLostError("gpu: the device was lost, and with it keys and values")
   }
-  /** Records an operation. Outside of a step it is carried out, and the rows that it wrote are read back. */
-  const call = (record: () => void, ...written: readonly RowRange[]): void => {
+  /** Records an operation that may go on from what is pending. Outside of a step it is carried out, and the rows that it wrote are read back. */
+  const goOn = (record: () => void, ...written: readonly RowRange[]): void => {
     if (!isStep) begin()
     guard(record)
     if (isStep) return
+    guard(pending.flush)
     for (const { rows: of, firstRow, numRows } of written) rows.read(of, firstRow, numRows)
     run()
     rows.settle()
   }
 
+  /** The same of one that stands by itself. */
+  const call = (record: () => void, ...written: readonly RowRange[]): void =>
+    goOn(
+      () => {
+        pending.flush()
+        record()
+      },
+      ...written,
+    )
+
   const readWanted = (): void => {
+    guard(pending.flush)
     for (const { rows: of, firstRow, numRows } of wanted.splice(0)) rows.read(of, firstRow, numRows)
   }
   const sync = (): void => {
@@ -146,7 +159,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       const matrix = matrixOf(slab)
       checkWidths("matmul", out, matrix.numRows, x, matrix.numColumns)
       if (numRows === 0) return
-      call(
+      goOn(
         () => {
           const place = slabs.placeOf(slab)
           const source = rows.input(x, numRows)
@@ -161,7 +174,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       checkWidths("expert", out, layout.downProj.numRows, x, layout.upProj.numColumns)
       if (numRows === 0) return
       const end = firstRow + numRows
-      call(
+      goOn(
         () => {
           const place = slabs.placeOf(slab)
           const target = firstRow === 0 ? rows.output(out) : rows.update(out, end)
@@ -182,7 +195,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       const written = present.flatMap((slab, e) =>
         slab === undefined ? [] : [{ rows: outputs, firstRow: offsets[e]!, numRows: offsets[e + 1]! - offsets[e]! }],
       )
-      call(
+      goOn(
         () => {
           const target = rows.update(outputs, offsets[planned.length]!)
           runPlan(context, target, rows.input(x, numTokens), layout, plan, present)
@@ -200,7 +213,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     routedExperts(out, routing, logits, x, numRows, layer) {
       checkRouted(out, routing, logits, x, layer)
       if (numRows === 0) return
-      call(
+      goOn(
         () => {
           const outputs = { out: rows.output(out), routing: rows.output(routing), logits: rows.output(logits) }
           routedExperts(context, outputs, rows.input(x, numRows), numRows, layer)
@@ -243,21 +256,22 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
     },
     norm(out, x, numRows, weight, epsilon) {
       if (numRows === 0) return
-      call(
+      goOn(
         () => {
           const source = rows.input(x, numRows)
-          normRows(context, rows.output(out), source, numRows, weight, epsilon)
+          pending.norm({ out: rows.output(out), x: source, numRows, weight, epsilon })
         },
         { rows: out, firstRow: 0, numRows },
       )
     },
     addScaled(out, x, numRows, factors) {
       if (numRows === 0) return
-      call(
+      goOn(
         () => {
           const scales = factors && scratch.take("factors", numRows * 4)
           if (scales !== undefined) queue.writeValues(scales, factors!.subarray(0, numRows))
-          addScaledRows(context, rows.update(out, numRows), rows.input(x, numRows), numRows, out.width, scales)
+          const [target, source] = [rows.update(out, numRows), rows.input(x, numRows)]
+          pending.add({ out: target, x: source, numRows, width: out.width, factors: scales })
         },
         { rows: out, firstRow: 0, numRows },
       )

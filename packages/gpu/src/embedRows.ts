@@ -15,6 +15,6 @@ export function embedRows(
   const lookUp = scratch.take("lookUp", ids.byteLength)
   queue.writeValues(lookUp, ids)
   const parts = [word + values / 4, groupStride / 4, word + scales / 4]
-  const parameters = [numColumns, numColumns, ...parts, paddedColumns]
+  const parameters = [numColumns, numColumns, ...parts, paddedColumns, 0]
   queue.dispatch(kernels.rows(kind), [ids.length, 1], parameters, [heap.buffer, lookUp, out])
 }

@@ -3,7 +3,7 @@
  *
  *     router product → top-k → plan → run experts → combine (+ shared expert)
  */
-import { type MatrixLayout, matrixOf, type RoutedLayer } from "@consilium/kernels"
+import { matrixOf, type RoutedLayer } from "@consilium/kernels"
 import type { CombineKind } from "./combineKernel.ts"
 import { expertOf } from "./expertOf.ts"
 import type { GpuHeap } from "./GpuHeaps.ts"
@@ -14,12 +14,15 @@ import {
   type GpuContext,
   multiplyRows,
   READY,
-  type ReadyRows,
+  type ReadyNames,
   readyRows,
   runExperts,
   type TiledRows,
 } from "./runRows.ts"
 import { topKFor, topKParameters } from "./topKKernel.ts"
+
+/** Where the router's rows are, if they are not those of its experts. */
+const ROUTED: ReadyNames = ["routerRows", "routerScales"]
 
 /** What a layer writes. */
 export interface RoutedOutputs {
@@ -52,41 +55,43 @@ export function routedExperts(
   const places = context.slabs.tableOf(slabs)
   const sharedPlace = sharedExpert === undefined ? undefined : context.slabs.placeOf(sharedExpert.slab)
 
-  const ready = createReadyRows(context, x, numTokens)
+  const layout = expertOf(slabs[0]!)
   const matrix = matrixOf(router)
   const rows = { kind: "slab", place: routerPlace, firstRow: 0, numRows: numTokens } as const
-  multiplyRows(context, logits, ready(matrix), [matrix], rows)
-  queue.dispatch(kernels.topK(topKFor(layer)), [numTokens, 1], topKParameters(layer), [logits, routing])
-
-  const layout = expertOf(slabs[0]!)
+  // The experts' come first: a norm that is pending is one kernel with them.
+  const ready = readyRows(context, READY, { kind: "rows" }, x, numTokens, layout.upProj)
+  const isSame = matrix.format === layout.upProj.format
+  const routed = isSame ? ready : readyRows(context, ROUTED, { kind: "rows" }, x, numTokens, matrix)
+  multiplyRows(context, logits, routed, [matrix], rows)
   const width = layout.downProj.numRows
   const numAssignments = numTokens * topK
   const rowOf = scratch.take("outputRows", numAssignments * 4)
-  const tiled = planRows(context, layer, numTokens, routing, rowOf, places)
+  const tiled = planRows(context, layer, numTokens, { logits, routing, rowOf, places })
   const outputs = scratch.take("outputs", numAssignments * width * 4)
-  runExperts(context, outputs, ready(layout.upProj), layout, tiled)
+  runExperts(context, outputs, ready, layout, tiled)
 
   const shared: BufferId[] = []
   if (sharedExpert !== undefined) {
     const sharedLayout = expertOf(sharedExpert.slab)
     const sharedOut = scratch.take("shared", numTokens * width * 4)
     const all = { ...rows, place: sharedPlace! }
-    runExperts(context, sharedOut, ready(sharedLayout.upProj), sharedLayout, all)
+    const isLike = sharedLayout.format === layout.format
+    const own = isLike ? ready : readyRows(context, READY, { kind: "rows" }, x, numTokens, sharedLayout.upProj)
+    runExperts(context, sharedOut, own, sharedLayout, all)
     shared.push(sharedOut, ...(sharedExpert.gate === undefined ? [] : [constants.take(sharedExpert.gate), x]))
   }
   const kernel = kernels.combine({ topK, sharedExpert: kindOf(sharedExpert) })
   queue.dispatch(kernel, [numTokens, 1], [width], [outputs, rowOf, routing, ...shared, out])
 }
 
-/** Plans the experts' rows on the device, to `rowOf` and the list of tiles that it returns. */
+/** Routes, and plans the experts' rows on the device, to `rowOf` and the list of tiles that it returns. */
 function planRows(
   { queue, kernels, scratch, slabs: { placeOf } }: GpuContext,
-  { slabs, topK }: RoutedLayer,
+  layer: RoutedLayer,
   numTokens: number,
-  routing: BufferId,
-  rowOf: BufferId,
-  places: BufferId,
+  { logits, routing, rowOf, places }: Readonly<Record<"logits" | "routing" | "rowOf" | "places", BufferId>>,
 ): TiledRows {
+  const { slabs, topK } = layer
   const numExperts = slabs.length
   const numRows = numTokens * topK
   const tile = tileForExperts(slabs[0]!.layout.format, numTokens, numRows / numExperts)
@@ -94,8 +99,12 @@ function planRows(
   const numTiles = mostTiles(shape)
   const tiles = scratch.take("tiles", numTiles * 16)
   const lookUp = scratch.take("lookUp", numRows * 4)
-  const kernel = kernels.plan(numExperts)
-  queue.dispatch(kernel, [numExperts, 1], planParameters(shape), [routing, places, rowOf, lookUp, tiles])
+  const kind = topKFor(layer, numTokens)
+  const planned = [places, rowOf, lookUp, tiles]
+  const routed = [logits, routing, ...(kind.plans ? planned : [])]
+  queue.dispatch(kernels.topK(kind), [numTokens, 1], topKParameters(layer), routed)
+  if (!kind.plans)
+    queue.dispatch(kernels.plan(numExperts), [numExperts, 1], planParameters(shape), [routing, ...planned])
   const heaps = new Set<GpuHeap>(slabs.map((slab) => placeOf(slab).heap))
   return {
     kind: "tiles",
@@ -104,18 +113,6 @@ function planRows(
     parts: Array.from(heaps, (heap) => ({ heap, firstTile: 0, numTiles })),
     lookUp,
     numRows,
-  }
-}
-
-/** Returns what makes x ready for a matrix: anew only where it wants another form than the one before. */
-function createReadyRows(context: GpuContext, x: BufferId, numRows: number): (matrix: MatrixLayout) => ReadyRows {
-  let format: MatrixLayout["format"] | undefined
-  let ready: ReadyRows | undefined
-  return (matrix) => {
-    if (format !== matrix.format || ready === undefined)
-      ready = readyRows(context, READY, { kind: "rows" }, x, numRows, matrix)
-    format = matrix.format
-    return ready
   }
 }
 

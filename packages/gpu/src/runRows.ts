@@ -6,6 +6,7 @@ import type { GpuKernels } from "./GpuKernels.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuScratch, ScratchName } from "./GpuScratch.ts"
 import type { GpuSlabs } from "./GpuSlabs.ts"
+import type { PendingRows } from "./PendingRows.ts"
 import { type Tile, tileFor } from "./ProductKind.ts"
 import { productGrid, type ProductMatrices, productParameters, type ProductPart } from "./productShape.ts"
 import { rowsFor, type RowSource } from "./rowsKernel.ts"
@@ -17,6 +18,7 @@ export interface GpuContext {
   readonly scratch: GpuScratch
   readonly constants: GpuConstants
   readonly slabs: GpuSlabs
+  readonly pending: PendingRows
 }
 
 /** Rows that a product reads. */
@@ -27,7 +29,7 @@ export interface ReadyRows {
 }
 
 /** Where rows that a product reads are kept. */
-type ReadyNames = readonly [values: ScratchName, scales: ScratchName]
+export type ReadyNames = readonly [values: ScratchName, scales: ScratchName]
 
 /** Where rows of a call's x are. */
 export const READY: ReadyNames = ["rows", "scales"]
@@ -55,9 +57,9 @@ export interface TiledRows {
 
 export type ExpertLayout = Extract<SlabLayout, { kind: "expert" }>
 
-/** Makes `numRows` rows ready for a product with `matrix`. */
+/** Makes `numRows` rows ready for a product with `matrix`, in one kernel with their norm where that is pending. */
 export function readyRows(
-  { queue, kernels, scratch }: GpuContext,
+  { queue, kernels, scratch, pending }: GpuContext,
   [valuesName, scalesName]: ReadyNames,
   source: RowSource,
   input: BufferId,
@@ -66,11 +68,18 @@ export function readyRows(
 ): ReadyRows {
   const kind = rowsFor(format, source)
   const isQuantized = kind.target === "int8"
+  if (source.kind === "rows" && !isQuantized && numColumns === paddedColumns) {
+    pending.flush()
+    return { values: input, scales: undefined }
+  }
   const values = scratch.take(valuesName, numRows * paddedColumns * (isQuantized ? 1 : 4))
   const scales = isQuantized ? scratch.take(scalesName, numRows * 4) : undefined
   const between = scales === undefined ? [] : [scales, scratch.take("wide", numRows * paddedColumns * 4)]
-  const parameters = [numColumns, paddedColumns, 0, 0, 0, 0]
-  queue.dispatch(kernels.rows(kind), [numRows, 1], parameters, [input, values, ...between])
+  const buffers = [values, ...between]
+  if (source.kind === "rows" && pending.fuse(input, numRows, { ...kind, stride: paddedColumns, buffers }))
+    return { values, scales }
+  pending.flush()
+  queue.dispatch(kernels.rows(kind), [numRows, 1], [numColumns, paddedColumns, 0, 0, 0, 0, 0], [input, ...buffers])
   return { values, scales }
 }
 

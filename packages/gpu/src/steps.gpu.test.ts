@@ -8,7 +8,9 @@ import {
   createReferenceBackend,
   type ExpertRows,
   packExpertSlab,
+  packMatrixSlab,
   planExpertSlab,
+  planMatrixSlab,
   type Slab,
 } from "@consilium/kernels"
 import { noise } from "@consilium/tensor"
@@ -86,6 +88,38 @@ describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
     }
     expectNear(hidden!.values, expected)
   })
+
+  test.each(["f32", "int8", "int4"] as const)(
+    "a branch's sum, its norm and a product of it have the same bits in one kernel as one by one, in %s",
+    (format) => {
+      const layout = planMatrixSlab({ format, numRows: 32, numColumns: WIDTH, hasBias: false })
+      const span = arena.allocate(layout.bytes)
+      packMatrixSlab(arena.bytes(span), layout, noise(32 * WIDTH, 4, 1))
+      const slab = gpu.openSlab(span, layout)
+      const [hidden, branch, normed] = [1, 2, 3].map(() => arena.rows(NUM_TOKENS, WIDTH))
+      const out = arena.rows(NUM_TOKENS, 32)
+      const run = (isOneByOne: boolean): readonly Float32Array[] => {
+        const all = [hidden!, normed!, out]
+        gpu.beginStep!()
+        for (const [i, rows] of [hidden!, branch!].entries()) rows.values.set(noise(NUM_TOKENS * WIDTH, 7 + i, 1))
+        const pause = (): void => {
+          if (isOneByOne) gpu.sync!()
+        }
+        gpu.addScaled(hidden!, branch!, NUM_TOKENS)
+        pause()
+        gpu.norm(normed!, hidden!, NUM_TOKENS, noise(WIDTH, 9, 1), 1e-6)
+        pause()
+        gpu.matmul(out, normed!, NUM_TOKENS, slab)
+        for (const rows of all) gpu.read!(rows, NUM_TOKENS)
+        gpu.endStep!()
+        return all.map(({ values }) => values.slice())
+      }
+      const [together, apart] = [run(false), run(true)]
+      expect(together).toEqual([...apart])
+      expect(apart[2]!.every((value) => Number.isFinite(value) && value !== 0)).toBe(true)
+      gpu.closeSlab(slab)
+    },
+  )
 
   test("memory that held keys and values, was given back and is something else now, is read anew", () => {
     const takeRows = () => [arena.rows(1, 24), arena.rows(1, 8), arena.rows(4, 8), arena.rows(4, 8)] as const

@@ -1,5 +1,5 @@
 /**
- * The kernel that routes: from a token's logits to its experts, best first, and their weights. A workgroup routes one token.
+ * The kernel that routes: from a token's logits to its experts, best first, and their weights. A workgroup routes one token; that of a token alone plans the batch as well.
  *
  * An expert's rank is the number of those that beat it, so that all are ranked at once and ties go to the lower id, whatever the order of threads.
  */
@@ -14,17 +14,22 @@ export interface TopKKind extends Pick<RoutedLayer, "topK" | "score" | "normaliz
   readonly numExperts: number
   /** Weights are a softmax over the chosen: where one over all would be normalised, nothing underflows this way. */
   readonly isOverChosen: boolean
+  /** There is one token, whose assignments are the plan. @see planCode */
+  readonly plans: boolean
 }
 
-/** Returns the kind of a layer's router. */
-export function topKFor({ slabs, topK, score, normalizesWeights, normEpsilon }: RoutedLayer): TopKKind {
+/** Returns the kind of a layer's router for so many tokens. */
+export function topKFor(
+  { slabs, topK, score, normalizesWeights, normEpsilon }: RoutedLayer,
+  numTokens: number,
+): TopKKind {
   const isOverChosen = score === "softmax" && normalizesWeights && normEpsilon === 0
-  return { numExperts: slabs.length, topK, score, normalizesWeights, isOverChosen }
+  return { numExperts: slabs.length, topK, score, normalizesWeights, isOverChosen, plans: numTokens === 1 }
 }
 
 /** Returns a name unlike that of any other router's kernel. */
-export function topKName({ numExperts, topK, score, normalizesWeights, isOverChosen }: TopKKind): string {
-  return `top-k ${numExperts} ${topK} ${score} ${normalizesWeights} ${isOverChosen}`
+export function topKName({ numExperts, topK, score, normalizesWeights, isOverChosen, plans }: TopKKind): string {
+  return `top-k ${numExperts} ${topK} ${score} ${normalizesWeights} ${isOverChosen} ${plans}`
 }
 
 /** Returns the values of `Shape`. */
@@ -34,9 +39,13 @@ export function topKParameters({ temperature, normEpsilon, scale }: RoutedLayer)
 
 const THREADS = 128
 
-/** Returns the kernel's WGSL. Buffers: logits `[T, E]`; routing `[T, 3K]`, of which it writes ids (-1 where none is left) and weights. */
+/**
+ * Returns the kernel's WGSL.
+ *
+ * Buffers: logits `[T, E]`; routing `[T, 3K]`, of which it writes ids (-1 where none is left) and weights; where it plans, what `planCode` has after its routing.
+ */
 export function topKCode(
-  { numExperts, topK, score, normalizesWeights, isOverChosen }: TopKKind,
+  { numExperts, topK, score, normalizesWeights, isOverChosen, plans }: TopKKind,
   features: GpuFeatures,
 ): string {
   const sums = score === "softmax" && !isOverChosen ? sumCode(THREADS, features) : undefined
@@ -45,6 +54,7 @@ struct Shape { temperature: f32, normEpsilon: f32, scale: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> logits: array<u32>;
 @group(0) @binding(2) var<storage, read_write> routing: array<u32>;
+${plans ? PLAN_BUFFERS : ""}
 const NONE = 0xffffffffu;
 var<workgroup> keys: array<u32, ${numExperts}>;
 var<workgroup> chosen: array<u32, ${topK}>;
@@ -94,10 +104,31 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
     let expert = select(f32(chosen[k]), -1.0, chosen[k] == NONE);
     let to = id.x * ${3 * topK}u + k;
     routing[to] = bitcast<u32>(select(expert, f32(k), is_faulty));
+    ${plans ? planCode(topK) : ""}
     routing[to + ${topK}u] = select(bitcast<u32>(scores[k] * factor), NAN_BITS, is_faulty);
   }
 }
 `
+}
+
+const PLAN_BUFFERS = `@group(0) @binding(3) var<storage, read> places: array<vec2u>;
+@group(0) @binding(4) var<storage, read_write> rows: array<u32>;
+@group(0) @binding(5) var<storage, read_write> tokens: array<u32>;
+@group(0) @binding(6) var<storage, read_write> tiles: array<vec4u>;`
+
+/** Rows of a plan lie by expert; what is left of the list of tiles, where a token has fewer experts, holds none. */
+function planCode(topK: number): string {
+  return `let own = select(chosen[k], k, is_faulty);
+    if (own == NONE) {
+      rows[k] = NONE;
+      tiles[k] = vec4u();
+    } else {
+      var row = 0u;
+      for (var other = 0u; other < ${topK}u; other++) { row += u32(select(chosen[other], other, is_faulty) < own); }
+      rows[k] = row;
+      tokens[row] = 0u;
+      tiles[row] = vec4u(places[own], row, 1u);
+    }`
 }
 
 const MINUS_INFINITY = "0xff800000u"

@@ -47,18 +47,32 @@ describe.skipIf(whyNoGpu() !== undefined)("routing on the device", () => {
     queue.run()
     return values
   }
-  /** Returns ids and weights `[T, 3K]`. */
-  const routeThere = (logits: Float32Array, numExperts: number, config: TopKRouterConfig): Float32Array => {
+  /** Returns ids and weights `[T, 3K]`; of a token alone also its plan, and that of the kernel that plans for many. */
+  const routeThere = (logits: Float32Array, numExperts: number, config: TopKRouterConfig) => {
     const { topK, normEpsilon = 0, scale = 1, temperature = 1 } = config
     const layer = { ...config, normEpsilon, scale, temperature, slabs: Array.from({ length: numExperts }) }
     const numTokens = logits.length / numExperts
     const [from, routing] = [upload(logits), upload(new Float32Array(numTokens * 3 * topK))]
     const parameters = topKParameters(layer as unknown as RoutedLayer)
-    const kernel = kernels.topK(topKFor(layer as unknown as RoutedLayer))
-    queue.dispatch(kernel, [numTokens, 1], parameters, [from, routing])
+    const kind = topKFor(layer as unknown as RoutedLayer, numTokens)
+    const places = upload(Uint32Array.from({ length: 2 * numExperts }, (_, i) => 100 + i))
+    const planned = (): readonly BufferId[] =>
+      [topK, topK, 4 * topK].map((length) => upload(new Uint32Array(length).fill(7)))
+    const [own, many] = [planned(), planned()]
+    queue.dispatch(kernels.topK(kind), [numTokens, 1], parameters, [
+      from,
+      routing,
+      ...(kind.plans ? [places, ...own] : []),
+    ])
+    const plans: Uint32Array[][] = []
+    if (kind.plans) {
+      const shape = { numTokens, topK, numExperts, tile: 1 }
+      queue.dispatch(kernels.plan(numExperts), [numExperts, 1], planParameters(shape), [routing, places, ...many])
+      plans.push(...[own, many].map((buffers) => buffers.map((buffer, i) => download(buffer, i < 2 ? topK : 4 * topK))))
+    }
     const found = download(routing, numTokens * 3 * topK)
-    for (const buffer of [from, routing]) queue.destroyBuffer(buffer)
-    return new Float32Array(found.buffer)
+    for (const buffer of [from, routing, places, ...own, ...many]) queue.destroyBuffer(buffer)
+    return { found: new Float32Array(found.buffer), plans }
   }
 
   test.each(ROUTERS)("%s: the ids of gating's route, and its weights, whatever ties", (_, numExperts, config) => {
@@ -68,7 +82,7 @@ describe.skipIf(whyNoGpu() !== undefined)("routing on the device", () => {
         const logits = Float32Array.from(batch.flat())
         const expected = createRouting(batch.length, topK)
         route(expected, logits, batch.length, config, createRouteScratch(numExperts))
-        const found = routeThere(logits, numExperts, config)
+        const { found } = routeThere(logits, numExperts, config)
         for (let a = 0; a < batch.length * topK; a++) {
           const at = Math.floor(a / topK) * 3 * topK + (a % topK)
           expect(found[at]).toBe(expected.expertIds[a]!)
@@ -83,13 +97,35 @@ describe.skipIf(whyNoGpu() !== undefined)("routing on the device", () => {
     const [, numExperts, config] = ROUTERS[0]!
     const good = Float32Array.from({ length: 8 }, (_, e) => e)
     for (const fault of [Number.NaN, -Number.NaN, Number.POSITIVE_INFINITY]) {
-      const found = routeThere(Float32Array.of(...good, ...good.with(5, fault), ...good), numExperts, config)
+      const { found } = routeThere(Float32Array.of(...good, ...good.with(5, fault), ...good), numExperts, config)
       expect([...found.subarray(0, 2)]).toEqual([7, 6])
       expect([...found.subarray(12, 14)]).toEqual([7, 6])
       expect(found.subarray(6, 8).every((id) => id >= 0 && id < numExperts)).toBe(true)
       expect([...found.subarray(8, 10)]).toEqual([Number.NaN, Number.NaN])
       expect(found.subarray(2, 4).every(Number.isFinite) && found.subarray(14, 16).every(Number.isFinite)).toBe(true)
     }
+  })
+
+  test.each(ROUTERS)("%s: a token alone is planned as the plan of many has it", (_, numExperts, config) => {
+    const faultArb = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY)
+    const valueArb = fc.oneof({ arbitrary: logitArb, weight: 60 }, { arbitrary: faultArb, weight: 1 })
+    const outArb = fc.constant(Number.NEGATIVE_INFINITY)
+    const rowArb = fc.oneof(
+      ...[valueArb, fc.oneof(valueArb, outArb, outArb)].map((arb) =>
+        fc.array(arb, { minLength: numExperts, maxLength: numExperts }),
+      ),
+    )
+    fc.assert(
+      fc.property(rowArb, (row) => {
+        const { plans } = routeThere(Float32Array.from(row), numExperts, config)
+        expect(plans[0]![0]).toEqual(plans[1]![0]!)
+        expect(plans[0]![2]).toEqual(plans[1]![2]!)
+        // Rows that no expert has are nobody's.
+        const numRows = plans[0]![0]!.filter((at) => at !== 2 ** 32 - 1).length
+        expect(plans[0]![1]!.subarray(0, numRows)).toEqual(plans[1]![1]!.subarray(0, numRows))
+      }),
+      { numRuns: 40 },
+    )
   })
 
   test("a plan groups assignments by expert, in their order, and its tiles cover each row once", () => {
