@@ -33,23 +33,17 @@ export const LANES = 8
 
 /** Returns the kind for so many queries of one key head. */
 export function attendKindFor(numQueries: number, headDim: number): AttendKind {
-  const vector = vectorOf(headDim)
+  const vector = headDim % 4 === 0 ? 4 : headDim % 2 === 0 ? 2 : 1
   const isWide = headDim / vector > THREADS / PARTS
   return { shape: isWide ? "wide" : numQueries <= SHAPES.few.tile ? "few" : "many", vector }
-}
-
-/** @throws Error for heads that are larger than a workgroup takes */
-export function checkHeadDim(headDim: number): void {
-  const largest = THREADS * vectorOf(headDim)
-  if (headDim > largest)
-    throw new Error(`gpu: expected heads of at most ${largest} values, found ${headDim}: attend on another backend`)
-}
-
-function vectorOf(headDim: number): AttendKind["vector"] {
-  return headDim % 4 === 0 ? 4 : headDim % 2 === 0 ? 2 : 1
 }
 
 /** Returns how many queries of one key head a workgroup takes. */
 export function tileOf({ shape }: AttendKind): number {
   return SHAPES[shape].tile
+}
+
+/** Returns how many workgroups share the columns of a head's values; each computes the scores for itself. */
+export function numColumnGroups({ vector }: AttendKind, headDim: number): number {
+  return Math.ceil(headDim / vector / THREADS)
 }

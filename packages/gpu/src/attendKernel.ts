@@ -30,7 +30,7 @@ fn merged(running: vec2f, largest: f32, sum: f32) -> vec4f {
 }`
 
 /**
- * Returns the kernel's WGSL. Workgroups: one for all blocks, or blocks from `firstBlock` on where `numBlocks` is not 0; key heads of tiles.
+ * Returns the kernel's WGSL. Workgroups: one for all blocks, or blocks from `firstBlock` on where `numBlocks` is not 0; key heads of groups of columns of tiles.
  *
  * Buffers: qkv, keys, values, out; then, of each query, each block's sums of values, and its largest score and sum of weights.
  */
@@ -68,7 +68,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let heads_per_key = shape.numHeads / shape.numKvHeads;
   let kv_head = id.y % shape.numKvHeads;
   let cache = kv_head * shape.capacity;
-  let first_query = (id.y / shape.numKvHeads) * ${tile}u;
+  let num_groups = (shape.numVectors + ${THREADS - 1}u) / ${THREADS}u;
+  let first_query = (id.y / (shape.numKvHeads * num_groups)) * ${tile}u;
   let last_query = min(first_query + ${tile}u, shape.numRows * heads_per_key) - 1u;
   let first_position = shape.pastLength + first_query / heads_per_key;
   let last_position = shape.pastLength + last_query / heads_per_key;
@@ -80,11 +81,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
     last_block = block;
     if (block > last_position || block + ${BLOCK}u <= begin) { return; }
   }
-  let column = thread % shape.numVectors;
-  let unit = thread / shape.numVectors;
+  let num_columns = min(shape.numVectors, ${THREADS}u);
+  let column = ((id.y / shape.numKvHeads) % num_groups) * num_columns + thread % num_columns;
+  let unit = thread / num_columns;
   let part = unit % ${numParts}u;
   let first = (unit / ${numParts}u) * ${numQueries}u;
-  let is_active = first < ${tile}u;
+  let is_active = first < ${tile}u && column < shape.numVectors;
   var sums: array<V, ${numQueries}>;
   if (thread < ${tile}u) { running[thread] = vec4f(LOWEST, 0.0, 0.0, 0.0); }
   for (; block <= last_block; block += ${BLOCK}u) {

@@ -1,6 +1,6 @@
 /** The steps of attention, as commands of the queue: queries and keys are normed and rotated, keys and values appended, and each slot's queries attend. */
 import type { AttentionLayer, SlotRows } from "@consilium/kernels"
-import { attendKindFor, BLOCK, tileOf } from "./AttendKind.ts"
+import { attendKindFor, BLOCK, numColumnGroups, tileOf } from "./AttendKind.ts"
 import { floatBits } from "./floatBits.ts"
 import type { BufferId } from "./GpuQueue.ts"
 import { ROTATED_SLOTS, rotateKindOf } from "./rotateKernel.ts"
@@ -19,8 +19,6 @@ const MAX_SPLIT_BYTES = 2 ** 26
 
 /**
  * Attention of all slots' rows, at least one of each: `out [T, numHeads * headDim]` of `qkv [T, (numHeads + 2 * numKvHeads) * headDim]`, which norm and rope overwrite.
- *
- * @param layer one that `checkHeadDim` lets pass
  */
 export function attendRows(
   context: GpuContext,
@@ -75,7 +73,7 @@ function attendSlot(
 ): void {
   const numQueries = numRows * (numHeads / numKvHeads)
   const kind = attendKindFor(numQueries, headDim)
-  const workgroups = Math.ceil(numQueries / tileOf(kind)) * numKvHeads
+  const workgroups = Math.ceil(numQueries / tileOf(kind)) * numColumnGroups(kind, headDim) * numKvHeads
   const window = Math.min(slidingWindow, 2 ** 32 - 1)
   const firstBlock = Math.floor(Math.max(0, pastLength + 1 - window) / BLOCK)
   const numBlocks = Math.floor((pastLength + numRows - 1) / BLOCK) + 1 - firstBlock

@@ -5,7 +5,6 @@
  * a step are recorded, and rows stay on the device until they are asked for.
  */
 import { type Arena, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
-import { checkHeadDim } from "./AttendKind.ts"
 import { checkRouted } from "./checkRouted.ts"
 import { attendedRanges, type RowRange } from "./attendedRanges.ts"
 import { attendRows } from "./attendRows.ts"
@@ -238,7 +237,6 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       )
     },
     attend(out, qkv, slots, layer) {
-      checkHeadDim(layer.headDim)
       const present = slots.filter(({ numRows }) => numRows > 0)
       if (present.length === 0) return
       const end = Math.max(...present.map(({ firstRow, numRows }) => firstRow + numRows))

@@ -156,13 +156,11 @@ describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
   })
 
   test("what fails in a step leaves nothing behind: the next call stands by itself, also where the device is then lost", () => {
-    const wide = { ...ATTENTION, headDim: 1000 }
+    const [slab] = openExperts(gpu)
     const [x, out] = [arena.rows(1, 3000), arena.rows(1, 3000)]
     const weight = new Float32Array(3000).fill(1)
-    const [keys, values] = [arena.rows(4, 1000), arena.rows(4, 1000)]
-    const slot = { firstRow: 0, numRows: 1, pastLength: 0, capacity: 4, keys, values }
     gpu.beginStep!()
-    expect(() => gpu.attend(out, x, [slot], wide)).toThrow("at most 512")
+    expect(() => gpu.expert(out, x, 0, 1, slab!)).toThrow("3000")
     gpu.endHost!()
     x.values.fill(2)
     expect(() => gpu.norm(out, x, 1, weight, 0)).toThrow("lost")
