@@ -1,3 +1,5 @@
+import type { CacheFormat } from "@consilium/kernels"
+
 /** How the work of attention's kernel is cut: for a few queries that read much, for many, and for heads of more than 32 vectors. */
 export const SHAPES = {
   few: { tile: 8, chunk: 8, numParts: 4, numQueries: 8 },
@@ -19,8 +21,9 @@ export interface AttendShape {
 /** What the code is generated from. */
 export interface AttendKind {
   readonly shape: keyof typeof SHAPES
-  /** Values that are read at once: they divide the head. */
+  /** Values of queries that are read at once: they divide the head. */
   readonly vector: 4 | 2 | 1
+  readonly cacheFormat: CacheFormat
 }
 
 /** Positions of a block. */
@@ -32,10 +35,10 @@ export const PARTS = 4
 export const LANES = 8
 
 /** Returns the kind for so many queries of one key head. */
-export function attendKindFor(numQueries: number, headDim: number): AttendKind {
+export function attendKindFor(numQueries: number, headDim: number, cacheFormat: CacheFormat): AttendKind {
   const vector = headDim % 4 === 0 ? 4 : headDim % 2 === 0 ? 2 : 1
   const isWide = headDim / vector > THREADS / PARTS
-  return { shape: isWide ? "wide" : numQueries <= SHAPES.few.tile ? "few" : "many", vector }
+  return { shape: isWide ? "wide" : numQueries <= SHAPES.few.tile ? "few" : "many", vector, cacheFormat }
 }
 
 /** Returns how many queries of one key head a workgroup takes. */

@@ -1,3 +1,4 @@
+import type { CacheFormat } from "@consilium/kernels"
 import { addScaledCode, type AddScaledKind } from "./addScaledKernel.ts"
 import { appendCode } from "./appendKernel.ts"
 import { attendCode } from "./attendKernel.ts"
@@ -21,7 +22,7 @@ export interface GpuKernels {
   product(kind: ProductKind): KernelId
   rows(kind: RowsKind): KernelId
   rotate(kind: RotateKind): KernelId
-  append(): KernelId
+  append(format: CacheFormat): KernelId
   attend(kind: AttendKind): KernelId
   merge(): KernelId
   addScaled(kind: AddScaledKind): KernelId
@@ -46,8 +47,8 @@ export function createGpuKernels(queue: GpuQueue): GpuKernels {
     product: (kind) => kernelOf(productName(kind), () => productFor(kind, features())),
     rows: (kind) => kernelOf(rowsName(kind), () => rowsCode(kind, features())),
     rotate: (kind) => kernelOf(`rotate ${kind.normsOver} ${kind.rotates}`, () => rotateCode(kind, features())),
-    append: () => kernelOf("append", appendCode),
-    attend: (kind) => kernelOf(`attend ${kind.shape} ${kind.vector}`, () => attendCode(kind)),
+    append: (format) => kernelOf(`append ${format}`, () => appendCode(format)),
+    attend: (kind) => kernelOf(`attend ${kind.shape} ${kind.vector} ${kind.cacheFormat}`, () => attendCode(kind)),
     merge: () => kernelOf("merge", mergeCode),
     addScaled: (kind) => kernelOf(`addScaled ${kind.hasFactors}`, () => addScaledCode(kind)),
     topK: (kind) => kernelOf(topKName(kind), () => topKCode(kind, features())),

@@ -10,6 +10,7 @@
  */
 import { type AttendKind, type AttendShape, BLOCK, LANES, SHAPES, THREADS } from "./AttendKind.ts"
 import { scoresCode, softmaxCode, valuesCode } from "./attendSteps.ts"
+import { cacheTypesCode, storeSumCode } from "./cacheCode.ts"
 
 /** WGSL: the first position that a query sees. It reads `shape.window`. */
 export const FIRST_SEEN_CODE = `
@@ -34,21 +35,22 @@ fn merged(running: vec2f, largest: f32, sum: f32) -> vec4f {
  *
  * Buffers: qkv, keys, values, out; then, of each query, each block's sums of values, and its largest score and sum of weights.
  */
-export function attendCode({ shape, vector }: AttendKind): string {
+export function attendCode({ shape, vector, cacheFormat }: AttendKind): string {
   const plan: AttendShape = SHAPES[shape]
   const { tile, chunk, numParts, numQueries } = plan
   return `
 alias V = ${vector === 1 ? "f32" : `vec${vector}f`};
+${cacheTypesCode(cacheFormat)}
 struct Shape {
   numHeads: u32, numKvHeads: u32, numVectors: u32, firstRow: u32, numRows: u32, pastLength: u32, capacity: u32,
   window: u32, scale: u32, firstBlock: u32, numBlocks: u32,
 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> qkv: array<V>;
-@group(0) @binding(2) var<storage, read> keys: array<V>;
-@group(0) @binding(3) var<storage, read> values: array<V>;
-@group(0) @binding(4) var<storage, read_write> out: array<V>;
-@group(0) @binding(5) var<storage, read_write> block_values: array<V>;
+@group(0) @binding(2) var<storage, read> keys: array<Key>;
+@group(0) @binding(3) var<storage, read> values: array<Value>;
+@group(0) @binding(4) var<storage, read_write> out: array<Sum>;
+@group(0) @binding(5) var<storage, read_write> block_values: array<Sum>;
 @group(0) @binding(6) var<storage, read_write> block_sums: array<vec2f>;
 var<workgroup> piece: array<V, ${BLOCK * (chunk + 1)}>;
 var<workgroup> piece_queries: array<V, ${tile * chunk}>;
@@ -90,9 +92,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   var sums: array<V, ${numQueries}>;
   if (thread < ${tile}u) { running[thread] = vec4f(LOWEST, 0.0, 0.0, 0.0); }
   for (; block <= last_block; block += ${BLOCK}u) {
-    ${scoresCode(plan, vector)}
+    ${scoresCode(plan, vector, cacheFormat)}
     ${softmaxCode(plan)}
-    ${valuesCode(plan)}
+    ${valuesCode(plan, cacheFormat)}
     if (is_active) {
       for (var r = 0u; r < ${numQueries}u; r++) {
         sums[r] = fma(sums[r], V(running[first + r].z), block_sum[r] * running[first + r].w);
@@ -106,10 +108,11 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
     let row = (query / heads_per_key) * shape.numHeads + kv_head * heads_per_key + query % heads_per_key;
     if (is_split) {
       let to = row * shape.numBlocks + id.x;
-      block_values[to * shape.numVectors + column] = sums[r];
+      ${storeSumCode("block_values", "to", "sums[r]", cacheFormat)}
       if (column == 0u) { block_sums[to] = running[first + r].xy; }
     } else {
-      out[(shape.firstRow * shape.numHeads + row) * shape.numVectors + column] = sums[r] / running[first + r].y;
+      let to = shape.firstRow * shape.numHeads + row;
+      ${storeSumCode("out", "to", "sums[r] / running[first + r].y", cacheFormat)}
     }
   }
 }

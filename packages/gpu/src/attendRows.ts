@@ -1,15 +1,27 @@
 /** The steps of attention, as commands of the queue: queries and keys are normed and rotated, keys and values appended, and each slot's queries attend. */
-import type { AttentionLayer, SlotRows } from "@consilium/kernels"
+import { type AttentionLayer, type CacheFormat, cacheFormatOf, type SlotRows } from "@consilium/kernels"
 import { attendKindFor, BLOCK, numColumnGroups, tileOf } from "./AttendKind.ts"
+import type { DeviceRows } from "./DeviceRows.ts"
 import { floatBits } from "./floatBits.ts"
 import type { BufferId } from "./GpuQueue.ts"
 import { ROTATED_SLOTS, rotateKindOf } from "./rotateKernel.ts"
 import type { GpuContext } from "./runRows.ts"
 
-/** A slot whose keys and values, `[numKvHeads, capacity, headDim]` in f32, are on the device. */
+/** A slot whose keys and values, `[numKvHeads, capacity, headDim]`, are on the device. */
 export interface DeviceSlot extends Omit<SlotRows, "keys" | "values"> {
+  readonly cacheFormat: CacheFormat
   readonly keys: BufferId
   readonly values: BufferId
+}
+
+/** Returns slots with their keys and values on the device. */
+export function slotsOf(rows: DeviceRows, slots: readonly SlotRows[]): DeviceSlot[] {
+  return slots.map((slot) => ({
+    ...slot,
+    cacheFormat: cacheFormatOf(slot.keys),
+    keys: rows.state(slot.keys, slot.pastLength > 0),
+    values: rows.state(slot.values, slot.pastLength > 0),
+  }))
 }
 
 /** Fewer workgroups than these leave most of a GPU idle: a long past is then split among more. */
@@ -57,22 +69,22 @@ function rotateRows(
 function appendRows(
   { queue, kernels }: GpuContext,
   qkv: BufferId,
-  { firstRow, numRows, pastLength, capacity, keys, values }: DeviceSlot,
+  { firstRow, numRows, pastLength, capacity, cacheFormat, keys, values }: DeviceSlot,
   { numHeads, numKvHeads, headDim }: AttentionLayer,
 ): void {
   const parameters = [numHeads, numKvHeads, headDim, firstRow, pastLength, capacity]
-  queue.dispatch(kernels.append(), [numRows, numKvHeads], parameters, [qkv, keys, values])
+  queue.dispatch(kernels.append(cacheFormat), [numRows, numKvHeads], parameters, [qkv, keys, values])
 }
 
 function attendSlot(
   { queue, kernels, scratch }: GpuContext,
   out: BufferId,
   qkv: BufferId,
-  { firstRow, numRows, pastLength, capacity, keys, values }: DeviceSlot,
+  { firstRow, numRows, pastLength, capacity, cacheFormat, keys, values }: DeviceSlot,
   { numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer,
 ): void {
   const numQueries = numRows * (numHeads / numKvHeads)
-  const kind = attendKindFor(numQueries, headDim)
+  const kind = attendKindFor(numQueries, headDim, cacheFormat)
   const workgroups = Math.ceil(numQueries / tileOf(kind)) * numColumnGroups(kind, headDim) * numKvHeads
   const window = Math.min(slidingWindow, 2 ** 32 - 1)
   const firstBlock = Math.floor(Math.max(0, pastLength + 1 - window) / BLOCK)

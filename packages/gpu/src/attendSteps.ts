@@ -3,14 +3,20 @@
  *
  * What is declared in a loop is given its zero there: Tint's SPIR-V zeroes what has none once a call, not once a turn.
  */
+import type { CacheFormat } from "@consilium/kernels"
 import { type AttendKind, type AttendShape, BLOCK, LANES, PARTS, THREADS } from "./AttendKind.ts"
+import { loadKeyCode, loadValueCode } from "./cacheCode.ts"
 
 /**
  * `weights[key][query]` = scale · q·k, `LOWEST` where it is not seen. A thread takes a key and half of the queries.
  *
  * Keys and queries pass through shared memory, so that neighbouring threads read neighbouring words.
  */
-export function scoresCode({ tile, chunk }: AttendShape, vector: AttendKind["vector"]): string {
+export function scoresCode(
+  { tile, chunk }: AttendShape,
+  vector: AttendKind["vector"],
+  cacheFormat: CacheFormat,
+): string {
   const numOwn = tile / 2
   const components = vector === 1 ? [""] : [".x", ".y", ".z", ".w"].slice(0, vector)
   return `let key = thread % ${BLOCK}u;
@@ -20,9 +26,9 @@ export function scoresCode({ tile, chunk }: AttendShape, vector: AttendKind["vec
       workgroupBarrier();
       for (var i = thread; i < ${BLOCK * chunk}u; i += ${THREADS}u) {
         let position = min(block + i / ${chunk}u, last_position);
-        let at = c + i % ${chunk}u;
-        let k = keys[(cache + position) * shape.numVectors + min(at, shape.numVectors - 1u)];
-        piece[i + i / ${chunk}u] = select(V(), k, at < shape.numVectors);
+        let at = min(c + i % ${chunk}u, shape.numVectors - 1u);
+        ${loadKeyCode(cacheFormat)}
+        piece[i + i / ${chunk}u] = select(V(), k, c + i % ${chunk}u < shape.numVectors);
       }
       for (var i = thread; i < ${tile * chunk}u; i += ${THREADS}u) {
         let query = min(first_query + i / ${chunk}u, last_query);
@@ -90,7 +96,7 @@ export function softmaxCode({ tile }: AttendShape): string {
  *
  * Where the tile's rows see different positions, what a row does not see is left out: there may be a NaN.
  */
-export function valuesCode({ tile, numParts, numQueries }: AttendShape): string {
+export function valuesCode({ tile, numParts, numQueries }: AttendShape, cacheFormat: CacheFormat): string {
   return `let sees_all = first_position == last_position ||
       (block >= first_seen(last_position) && block + ${BLOCK - 1}u <= first_position);
     var block_sum = array<V, ${numQueries}>();
@@ -98,7 +104,7 @@ export function valuesCode({ tile, numParts, numQueries }: AttendShape): string 
       var part_sum = array<V, ${numQueries}>();
       let end = min(last_position + 1u, block + (p + 1u) * ${BLOCK / PARTS}u);
       for (var position = max(begin, block + p * ${BLOCK / PARTS}u); position < end; position++) {
-        let v = values[(cache + position) * shape.numVectors + column];
+        ${loadValueCode(cacheFormat)}
         for (var r = 0u; r < ${numQueries}u; r++) {
           let w = weights[(position - block) * ${tile + 1}u + first + r];
           if (sees_all || bitcast<u32>(w) != bitcast<u32>(UNSEEN)) { part_sum[r] = fma(V(w), v, part_sum[r]); }

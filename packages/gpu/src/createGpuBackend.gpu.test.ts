@@ -69,8 +69,8 @@ describe.skipIf(whyNoGpu() !== undefined)("createGpuBackend", () => {
     expect(checkCase(item, opened(), reference)).toBeUndefined()
   })
 
-  test("the table reaches every operation and format but caches in bf16, and nothing stays in the arena", () => {
-    for (const { name, run } of BACKEND_CASES) expect(run(opened()) === undefined, name).toBe(name.includes("bf16"))
+  test("the table reaches every operation and format, and nothing stays in the arena", () => {
+    for (const { name, run } of BACKEND_CASES) expect(run(opened()), name).toBeDefined()
     expect(arena.usedBytes).toBe(0)
   })
 

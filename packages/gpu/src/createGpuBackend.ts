@@ -7,7 +7,7 @@
 import { type Arena, checkWidths, matrixOf, type Op, PLAIN_OPS, StateLostError } from "@consilium/kernels"
 import { checkRouted } from "./checkRouted.ts"
 import { attendedRanges, type RowRange } from "./attendedRanges.ts"
-import { attendRows } from "./attendRows.ts"
+import { attendRows, slotsOf } from "./attendRows.ts"
 import { createDeviceRows } from "./DeviceRows.ts"
 import { embedRows } from "./embedRows.ts"
 import { expertOf } from "./expertOf.ts"
@@ -111,7 +111,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   return {
     name: "gpu",
     arena,
-    cacheFormats: ["f32"],
+    cacheFormats: ["bf16/16", "bf16/8", "f32"],
     get adapter() {
       return queue.adapter
     },
@@ -241,14 +241,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
       if (present.length === 0) return
       const end = Math.max(...present.map(({ firstRow, numRows }) => firstRow + numRows))
       call(
-        () => {
-          const onDevice = present.map((slot) => ({
-            ...slot,
-            keys: rows.state(slot.keys, slot.pastLength > 0),
-            values: rows.state(slot.values, slot.pastLength > 0),
-          }))
-          attendRows(context, rows.output(out), rows.update(qkv, end), onDevice, layer)
-        },
+        () => attendRows(context, rows.output(out), rows.update(qkv, end), slotsOf(rows, present), layer),
         ...present.flatMap((slot) => attendedRanges(out, qkv, slot, layer)),
       )
     },

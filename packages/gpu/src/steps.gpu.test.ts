@@ -4,6 +4,7 @@ import {
   type Arena,
   type AttentionLayer,
   type Backend,
+  cacheMemory,
   createArena,
   createReferenceBackend,
   type ExpertRows,
@@ -143,17 +144,21 @@ describe.skipIf(whyNoGpu() !== undefined)("a step on the device", () => {
     }
   })
 
-  test("keys and values that the arena has are copied in a step that failed before, and still there after it", () => {
-    const [from, to] = [arena.rows(4, 8), arena.rows(4, 8)]
-    from.values.set(noise(32, 3, 1))
-    gpu.beginStep!()
-    gpu.beginStep!()
-    for (const row of [0, 2]) gpu.copyRows!(to, row, from, row, 1)
-    gpu.endStep!()
-    const expected = from.values.slice()
-    for (const row of [1, 3]) expected.fill(0, row * 8, (row + 1) * 8)
-    expect(to.values).toEqual(expected)
-  })
+  test.each(["f32", "bf16/16"] as const)(
+    "keys and values in %s that the arena has are copied in a step that failed before, and still there after it",
+    (format) => {
+      const [from, to] = [arena.cacheRows(format, 4, 32), arena.cacheRows(format, 4, 32)]
+      cacheMemory(from).set(noise(cacheMemory(from).length, 3, 1e6))
+      gpu.beginStep!()
+      gpu.beginStep!()
+      for (const row of [0, 2]) gpu.copyRows!(to, row, from, row, 1)
+      gpu.endStep!()
+      const expected = cacheMemory(from).slice()
+      const length = expected.length / 4
+      for (const row of [1, 3]) expected.fill(0, row * length, (row + 1) * length)
+      expect(cacheMemory(to)).toEqual(expected)
+    },
+  )
 
   test("what fails in a step leaves nothing behind: the next call stands by itself, also where the device is then lost", () => {
     const [slab] = openExperts(gpu)

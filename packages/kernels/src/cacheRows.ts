@@ -1,14 +1,19 @@
 import type { CacheRows } from "./Arena.ts"
-import { cacheValueBytes } from "./cacheFormat.ts"
+import { type CacheFormat, cacheValueBytes } from "./cacheFormat.ts"
 
 /** Returns the view that rows, or rows of a cache, are: of numbers, or of words of two. */
 export function cacheMemory(rows: CacheRows): Float32Array | Int32Array {
   return "words" in rows ? rows.words : rows.values
 }
 
+/** Returns what the rows' numbers are kept in. */
+export function cacheFormatOf(rows: CacheRows): CacheFormat {
+  return "words" in rows ? rows.format : "f32"
+}
+
 /** Bytes of one row. */
 export function cacheRowBytes(rows: CacheRows): number {
-  return rows.width * cacheValueBytes("words" in rows ? rows.format : "f32")
+  return rows.width * cacheValueBytes(cacheFormatOf(rows))
 }
 
 /** Copies rows to others of the same width and format, in the arena. Makes views: not for the step loop. */

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from "bun:test"
 import { createReferenceBackend } from "@consilium/kernels"
 import { miniModelDir, readFixtureJson } from "@consilium/testing"
 import { join } from "node:path"
-import { createTransformer } from "../src/index.ts"
+import { createTransformer, stateBytesPerPosition } from "../src/index.ts"
 import { generateGreedy } from "./generateGreedy.ts"
 import { withPrepared } from "./openForTest.ts"
 import { openGpu } from "./openGpu.ts"
@@ -26,8 +26,10 @@ test.skipIf(gpu === undefined).each(["f32", "int8", "int4"] as const)(
       join(miniModelDir(), "expected.json"),
     )
     const [shortest] = conversations.map(({ prompt_ids }) => prompt_ids).sort((a, b) => a.length - b.length)
-    const reference = createReferenceBackend(arena)
+    const reference = { ...createReferenceBackend(arena), cacheFormats: gpu!.cacheFormats }
     return withPrepared(miniModelDir(), format, (prepared) => {
+      const inF32 = stateBytesPerPosition(prepared, { cacheFormats: [] })
+      expect(stateBytesPerPosition(prepared, gpu!)).toBe(format === "f32" ? inF32 : inF32 / 2)
       const [found, expected] = [gpu!, reference].map((backend) => {
         const transformer = createTransformer({ prepared, backend, numSlots: 1, capacity: 256, maxRows: 256 })
         const generated = generateGreedy(transformer, shortest!, { numIds: NUM_IDS })
