@@ -1,8 +1,10 @@
 import {
   type Arena,
   type Backend,
+  cacheMemory,
+  type CacheRows,
+  copyCacheRows,
   createReferenceBackend,
-  type Rows,
   type Slab,
   StateLostError,
 } from "@consilium/kernels"
@@ -27,7 +29,14 @@ export interface FakeDeviceOptions {
   readonly inner?: Backend
 }
 
-type Kept = { readonly span: Rows["span"]; readonly values: Float32Array }
+interface Held {
+  readonly rows: CacheRows
+  readonly memory: ReturnType<typeof cacheMemory>
+  readonly isCache: boolean
+}
+
+/** NaN as f32, and twice as bf16. */
+const NAN = { value: Number.NaN, word: 0x7fc0_7fc0 }
 
 export function createFakeDevice(
   arena: Arena,
@@ -36,11 +45,11 @@ export function createFakeDevice(
   const calls: string[] = []
   const open = new Map<Slab, number>()
   /** By where they lie: what the device has newer than the arena. */
-  const rowsHeld = new Map<string, { readonly rows: Kept; readonly values: Float32Array; readonly isCache: boolean }>()
-  const asked: Kept[] = []
+  const rowsHeld = new Map<string, Held>()
+  const asked: CacheRows[] = []
   let [isInStep, isLost, limitBytes] = [false, false, Number.POSITIVE_INFINITY]
   let failing: string | undefined
-  const keyOf = ({ span }: Kept): string => `${span.segment}:${span.offset}`
+  const keyOf = ({ span }: CacheRows): string => `${span.segment}:${span.offset}`
   const bytes = (): number => [...open.values()].reduce((sum, one) => sum + one, 0)
 
   const begin = (name: string): void => {
@@ -57,24 +66,29 @@ export function createFakeDevice(
     throw keepsRows ? new StateLostError("fake: the device was lost") : new Error("fake: the device was lost")
   }
   /** Runs with what the device has in its place, and keeps what it writes; the arena keeps what it had. */
-  const compute = (name: string, written: readonly Kept[], caches: readonly Kept[], call: () => void): void => {
+  const compute = (
+    name: string,
+    written: readonly CacheRows[],
+    caches: readonly CacheRows[],
+    call: () => void,
+  ): void => {
     begin(name)
     // Keys and values are large, and read by those alone that name them.
     const held = [...rowsHeld.values()].filter(({ isCache }) => !isCache || caches.length > 0)
-    const before = held.map(({ rows }) => ({ rows, values: rows.values.slice() }))
-    for (const { rows, values } of held) rows.values.set(values)
+    const before = held.map(({ rows }) => ({ rows, memory: cacheMemory(rows).slice() }))
+    for (const { rows, memory } of held) cacheMemory(rows).set(memory)
     call()
     const isKept = keepsRows && isInStep
     const results = [...written, ...caches].map((rows, i) => ({
       rows,
-      values: rows.values.slice(),
+      memory: cacheMemory(rows).slice(),
       isCache: i >= written.length,
     }))
-    for (const { rows, values } of before) rows.values.set(values)
+    for (const { rows, memory } of before) cacheMemory(rows).set(memory)
     for (const result of results) {
       if (isKept) rowsHeld.set(keyOf(result.rows), result)
-      if (isKept) result.rows.values.fill(Number.NaN)
-      else result.rows.values.set(result.values)
+      if (isKept) cacheMemory(result.rows).fill("words" in result.rows ? NAN.word : NAN.value)
+      else cacheMemory(result.rows).set(result.memory)
     }
   }
   const slabOf = (slab: Slab): Slab => {
@@ -82,7 +96,7 @@ export function createFakeDevice(
     return slab
   }
   const sync = (): void => {
-    for (const rows of asked.splice(0)) rows.values.set(rowsHeld.get(keyOf(rows))?.values ?? rows.values)
+    for (const rows of asked.splice(0)) cacheMemory(rows).set(rowsHeld.get(keyOf(rows))?.memory ?? cacheMemory(rows))
   }
   const withRows: Partial<Backend> = {
     beginStep() {
@@ -103,18 +117,16 @@ export function createFakeDevice(
       isInStep = false
     },
     attend(out, qkv, slots, layer) {
-      const caches = slots.flatMap(({ keys, values }) => [keys, values] as Kept[])
+      const caches = slots.flatMap(({ keys, values }) => [keys, values])
       compute("attend", [out, qkv], caches, () => inner.attend(out, qkv, slots, layer))
     },
     copyRows(to, toRow, from, fromRow, numRows) {
-      const [target, source] = [to, from] as unknown as [Rows, Rows]
-      const isCache = [target, source].some((rows) => rowsHeld.get(keyOf(rows))?.isCache === true)
+      const isCache = [to, from].some((rows) => rowsHeld.get(keyOf(rows))?.isCache === true)
       const wasInStep = isInStep
       isInStep ||= isCache
-      compute("copyRows", isCache ? [] : [target], isCache ? [target] : [], () => {
-        const rows = source.values.subarray(fromRow * source.width, (fromRow + numRows) * source.width)
-        target.values.set(rows, toRow * target.width)
-      })
+      compute("copyRows", isCache ? [] : [to], isCache ? [to] : [], () =>
+        copyCacheRows(to, toRow, from, fromRow, numRows),
+      )
       isInStep = wasInStep
     },
     norm: (out, x, ...rest) => compute("norm", [out], [], () => inner.norm(out, x, ...rest)),
@@ -124,7 +136,7 @@ export function createFakeDevice(
   return {
     ...inner,
     name: "gpu",
-    cacheFormats: keepsRows ? ["f32"] : [],
+    cacheFormats: keepsRows ? inner.cacheFormats : [],
     adapter: {
       name: "fake",
       model: "fake",

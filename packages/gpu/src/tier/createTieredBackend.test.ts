@@ -7,7 +7,7 @@ import {
   type Backend,
   type RoutedLayer,
 } from "@consilium/kernels"
-import { createFakeDevice } from "../../test/createFakeDevice.ts"
+import { createFakeDevice, type FakeDevice } from "../../test/createFakeDevice.ts"
 import {
   ALL,
   WIDTH,
@@ -179,6 +179,19 @@ describe("createTieredBackend", () => {
     expectClose(runStep(tier, dense, slabs, ALL))
     tier.close()
     for (const { span } of [qkv, out, keys, values]) arena.free(span)
+  })
+
+  test("keys and values are kept as both sides have them, in what the device likes best; as home has them where that attends", () => {
+    const formatsOf = (device: FakeDevice, own: Backend["cacheFormats"]): Backend["cacheFormats"] => {
+      const cacheFormats: Backend["cacheFormats"] = ["bf16/16", "bf16/8", "f32"]
+      const tier = tierOf({ ...device, cacheFormats }, { ...reference, cacheFormats: own })
+      tier.close()
+      return tier.cacheFormats
+    }
+    for (const own of [["bf16/16", "f32"], ["bf16/8", "f32"], ["f32"]] as const)
+      expect(formatsOf(createFakeDevice(arena), own)).toEqual(own)
+    expect(formatsOf(createFakeDevice(arena), ["f32", "bf16/8"])).toEqual(["bf16/8", "f32"])
+    expect(formatsOf(createFakeDevice(arena, { keepsRows: false }), ["f32", "bf16/8"])).toEqual(["f32", "bf16/8"])
   })
 
   test("a whole layer is the device's own affair only while it holds all of it", () => {
