@@ -39,6 +39,8 @@ test.skipIf(whyNoGpu() !== undefined)(
     const names = new Set(measured.map(({ name }) => name))
     for (const name of ["this device", "expert 128 → 64 → 128", "matrix 128 → 512", "layer of 16 experts, 4 a token"])
       expect(names).toContain(name)
+    const caches = measured.filter(({ name }) => name.startsWith("attention")).map(({ contender }) => contender)
+    expect(new Set(caches)).toEqual(new Set(["bf16/16", "f32"]))
     expect(measured.every(({ samples }) => samples.every((sample) => sample > 0 && Number.isFinite(sample)))).toBe(true)
   },
 )

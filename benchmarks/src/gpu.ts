@@ -63,7 +63,7 @@ export const gpu: Suite = {
       layerRows: rows ?? LAYER_ROWS,
       ...inspectGpu(sizes),
     }
-    const attended = run.cacheFormat === undefined ? [] : run.rows
+    const attended = run.cacheFormats.flatMap(() => run.rows)
     const measured = [...formats.flatMap(() => [...run.rows, ...run.rows, ...run.layerRows]), ...attended]
     expect(3 + measured.length + measured.filter((m) => m <= MOST_ROWS_OF_BANDWIDTH).length)
     report("this device's limits")
@@ -72,7 +72,7 @@ export const gpu: Suite = {
       for (const shape of productShapes(run.sizes, format)) yield* measureProducts(shape, format, run, options)
       yield* measureLayer(format, run, options)
     }
-    yield* measureAttention(run, options)
+    for (const cacheFormat of run.cacheFormats) yield* measureAttention(cacheFormat, run, options)
   },
 }
 
@@ -84,26 +84,25 @@ interface GpuRun {
   readonly poolBytes: number
   /** Positions that a sequence has before it decodes. */
   readonly decodePast: number
-  /** Of keys and values; undefined where the backend has no attention. */
-  readonly cacheFormat: CacheFormat | undefined
+  /** Of keys and values: what models in 8 and 4 bits are kept in, and f32; none where the backend has no attention. */
+  readonly cacheFormats: readonly CacheFormat[]
   /** How calls are timed, for the record. */
   readonly timing: string
 }
 
 /** Returns what depends on the adapter. A software adapter's caches are the processor's: its figures say nothing, and need no pool. */
-function inspectGpu({ headDim }: GpuSizes): Pick<GpuRun, "poolBytes" | "decodePast" | "cacheFormat" | "timing"> {
+function inspectGpu({ headDim }: GpuSizes): Pick<GpuRun, "poolBytes" | "decodePast" | "cacheFormats" | "timing"> {
   const arena = createArena()
   const backend = createGpuBackend(arena)
-  const { adapter, cacheFormats } = backend
-  const cacheFormat = backend.supports("attend", "f32")
-    ? cacheFormats.find((format) => fitsCache(format, headDim))
-    : undefined
+  const { adapter } = backend
+  const best = backend.cacheFormats.find((format) => fitsCache(format, headDim))
+  const cacheFormats = backend.supports("attend", "f32") ? [...new Set([best ?? "f32", "f32" as const])] : []
   backend.close()
   arena.close()
   const clock = adapter.hasTimestamps ? "the device's timestamps around kernels" : "the wall clock around submissions"
   const timing = `timed by ${clock}, ${backend.beginStep === undefined ? "a submission a call" : "many calls a step"}; kernels with ${adapter.featureWords || "plain WGSL"}`
   const [poolBytes, decodePast] = adapter.isSoftware ? [1, SOFTWARE_DECODE_PAST] : [POOL_BYTES, DECODE_PAST]
-  return { poolBytes, decodePast, cacheFormat, timing }
+  return { poolBytes, decodePast, cacheFormats, timing }
 }
 
 function* limits(timing: string): Iterable<Measurement> {
@@ -226,18 +225,18 @@ function computeRightLayer(packed: PackedSlab, sizes: GpuSizes, hidden: Float32A
   return right
 }
 
-/** Attention, where the backend has it: sequences that decode, one row each, or a chunk of one sequence. */
+/** Attention: sequences that decode, one row each, or a chunk of one sequence. */
 async function* measureAttention(
-  { sizes, rows, poolBytes, decodePast, cacheFormat }: GpuRun,
+  cacheFormat: CacheFormat,
+  { sizes, rows, poolBytes, decodePast }: GpuRun,
   { signal, report }: SuiteOptions,
 ): AsyncIterable<Measurement> {
-  if (cacheFormat === undefined) return
   for (const numRows of rows) {
     yield* withTimedGpu(async function* (backend) {
       signal.throwIfAborted()
       const isDecode = numRows <= MOST_SLOTS
       const name = isDecode ? `attention, sequences of ${decodePast}` : "attention, a prompt"
-      const what = `${name}, ${numRows} rows`
+      const what = `${name}, ${numRows} rows, ${cacheFormat}`
       report(what)
       const slots = isDecode
         ? { numSlots: numRows, numRowsEach: 1, pastLength: decodePast }
