@@ -14,6 +14,7 @@ import {
   LINE_COLUMNS,
   spreadMultipliers,
 } from "./expandInt4.ts"
+import type { Isa } from "./Isa.ts"
 import { addressArgument, loadArgument } from "./kernelAbi.ts"
 import { PRODUCT } from "./productArguments.ts"
 import { advanceRows, advanceRowsBy, LINE_BYTES, type ProductTile } from "./ProductTile.ts"
@@ -30,9 +31,9 @@ const MOST_ROWS = 4
 const X_SUMS_BYTES = MOST_ROWS * LINE_BYTES
 const SECOND_BLOCK = LINE_BYTES / 2
 
-/** Most rows of `emitInt4Sums`: with more, it pays to expand the weights to memory once. */
-export function mostInt4Rows(numRegisters: number): number {
-  return numRegisters === 32 ? MOST_ROWS : 2
+/** Most rows of `emitInt4Sums`: with more, what a block costs each row is more than expanding it. AMX's next way is for more rows still. */
+export function mostInt4Rows({ hasTiles }: Isa): number {
+  return hasTiles ? MOST_ROWS : 2
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Format } from "../SlabLayout.ts"
 import type { Assembler } from "./Assembler.ts"
 import { emitBySize } from "./emitBySize.ts"
 import { emitExpandPair } from "./expandPair.ts"
+import { emitInt4InlineSums } from "./int4InlineSums.ts"
 import { emitBlockSums, emitInt4Sums, mostInt4Rows } from "./int4Sums.ts"
 import type { Isa } from "./Isa.ts"
 import { addressArgument, emitKernel, loadArgument } from "./kernelAbi.ts"
@@ -42,9 +43,9 @@ export function emitProduct(kernel: ProductKernel, asm: Assembler): Uint8Array {
   return asm.finish()
 }
 
-/** How a pair of groups meets its rows: tile by tile in vector registers, with weights as they are or expanded before, or in AMX tiles. */
+/** How a pair of groups meets its rows: tile by tile in vector registers, with weights as they are, expanded as they are used or before, or in AMX tiles. */
 type Way =
-  | { readonly kind: "vectors"; readonly weights: "direct" | "expanded"; readonly prefetch: Prefetch }
+  | { readonly kind: "vectors"; readonly weights: "direct" | "inline" | "expanded"; readonly prefetch: Prefetch }
   | { readonly kind: "tiles"; readonly weights: TileWeights }
 
 const ANY = 0x7fffffff
@@ -54,17 +55,16 @@ const LEAST_TILE_ROWS = 5
 /** With more rows it is cheaper to keep a pair's expanded weights than to expand them for each 32 rows. */
 const MOST_EXPANDED_TWICE = 64
 
+/** With more rows than two tiles it is cheaper to expand a pair to memory once. */
+const MOST_INLINE_ROWS = 16
+
 /** The ways by number of rows: the first whose `most` is enough is taken. */
-function waysOf(
-  { hasTiles }: Isa,
-  format: Format,
-  numRegisters: number,
-): { readonly most: number; readonly way: Way }[] {
-  const vectors = (weights: "direct" | "expanded", prefetch: Prefetch): Way => ({ kind: "vectors", weights, prefetch })
+function waysOf(isa: Isa, format: Format, numRegisters: number): { readonly most: number; readonly way: Way }[] {
+  const vectors = (weights: VectorWay["weights"], prefetch: Prefetch): Way => ({ kind: "vectors", weights, prefetch })
   const ahead = (linesPerTurn: number) => ({ from: "next pair", linesPerTurn }) as const
   const direct = vectors("direct", SAME_PAIR)
   if (format === "f32") return [{ most: ANY, way: direct }]
-  if (hasTiles) {
+  if (isa.hasTiles) {
     const tiles = (weights: TileWeights): Way => ({ kind: "tiles", weights })
     if (format === "int8")
       return [
@@ -72,7 +72,7 @@ function waysOf(
         { most: ANY, way: tiles("int8") },
       ]
     return [
-      { most: LEAST_TILE_ROWS - 1, way: direct },
+      { most: mostInt4Rows(isa), way: direct },
       { most: MOST_EXPANDED_TWICE, way: tiles("int4") },
       { most: ANY, way: tiles("expanded") },
     ]
@@ -85,9 +85,13 @@ function waysOf(
       { most: ANY, way: vectors("direct", ahead(8)) },
     ]
   }
+  const few =
+    numRegisters === 32
+      ? { most: MOST_INLINE_ROWS, way: vectors("inline", SAME_PAIR) }
+      : { most: 8, way: vectors("expanded", ahead(16)) }
   return [
-    { most: mostInt4Rows(numRegisters), way: direct },
-    { most: 8, way: vectors("expanded", ahead(16)) },
+    { most: mostInt4Rows(isa), way: direct },
+    few,
     { most: 24, way: vectors("expanded", ahead(8)) },
     { most: ANY, way: vectors("expanded", ahead(4)) },
   ]
@@ -145,7 +149,7 @@ function emitRows(asm: Assembler, kernel: ProductKernel, way: VectorWay, half: n
   addressArgument(asm, rdx, PRODUCT.out)
   asm.lea(rdx, atIndex(rdx, r15, 1, half * 32))
   loadArgument(asm, rcx, PRODUCT.numRows)
-  emitBySize(asm, rcx, isDirectInt4(kernel, way) ? mostInt4Rows(asm.numRegisters) : mostTileRows(isa), (numRows) =>
+  emitBySize(asm, rcx, isDirectInt4(kernel, way) ? mostInt4Rows(isa) : mostTileRows(isa), (numRows) =>
     emitTile(createProductTile(asm, isa, numRows, half), kernel, way),
   )
 }
@@ -168,7 +172,7 @@ function emitTile(tile: ProductTile, { format, epilogue }: ProductKernel, way: V
 
 /** Leaves the pair's first line in r11, and the distance to its second group in r14. */
 function placeWeights(asm: Assembler, { weights }: VectorWay): void {
-  if (weights === "direct") {
+  if (weights !== "expanded") {
     asm.mov(r11, r12)
     return loadArgument(asm, r14, PRODUCT.groupBytes)
   }
@@ -186,6 +190,13 @@ function emitSums(tile: ProductTile, format: Format, { weights, prefetch }: Vect
     loadArgument(asm, rcx, PRODUCT.numColumns)
     emitInt4Sums(tile)
     asm.pop(rcx, rsi)
+  } else if (weights === "inline") {
+    asm.push(rsi)
+    loadArgument(asm, rax, PRODUCT.numColumns)
+    asm.lea(rsi, atIndex(r11, rax, 8))
+    asm.shr(rax, Math.log2(STEP_COLUMNS))
+    emitInt4InlineSums(tile)
+    asm.pop(rsi)
   } else {
     loadArgument(asm, rax, PRODUCT.numColumns)
     asm.shr(rax, Math.log2(STEP_COLUMNS))
