@@ -1,5 +1,9 @@
 /** A device's kernels, and their bindings to buffers: made once for each, since a step repeats those of the last one. */
 export interface DeviceKernels {
+  /** The WGSL of all that were compiled. */
+  readonly codes: readonly string[]
+  /** Compiles what another device had, side by side: `compile` then finds it done. What is refused is told there. */
+  prepare(codes: readonly string[]): Promise<void>
   /** Compiles WGSL: binding 0 is the uniform parameters, all others are storage. */
   compile(id: number, code: string): void
   /** Records a dispatch, with its parameters at an offset of the uniform buffer. */
@@ -41,6 +45,8 @@ export function createDeviceKernels(
   buffers: ReadonlyMap<number, GPUBuffer>,
 ): DeviceKernels {
   const kernels = new Map<number, Kernel>()
+  const codes = new Set<string>()
+  const prepared = new Map<string, Omit<Kernel, "groups">>()
 
   const bind = ({ layout }: Kernel, bound: readonly number[]): GPUBindGroup => {
     const storage = bound.map((buffer) => ({ buffer: buffers.get(buffer)! }))
@@ -52,19 +58,26 @@ export function createDeviceKernels(
   }
 
   return {
+    get codes() {
+      return [...codes]
+    },
+    async prepare(wanted) {
+      device.pushErrorScope("validation")
+      const compiled = wanted.map(async (code) => {
+        const { layout, descriptor } = describe(device, code)
+        prepared.set(code, { layout, pipeline: await device.createComputePipelineAsync(descriptor) })
+      })
+      await device.popErrorScope()
+      await Promise.allSettled(compiled)
+    },
     compile(id, code) {
-      const entries = [...code.matchAll(BINDING)].map(([, binding, kind]) => {
-        const type = TYPES[kind as keyof typeof TYPES]
-        const buffer = { type, hasDynamicOffset: type === "uniform" }
-        return { binding: Number(binding), visibility: COMPUTE, buffer }
-      })
-      const layout = device.createBindGroupLayout({ entries })
-      const module = device.createShaderModule({ code })
-      const pipeline = device.createComputePipeline({
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: "main" },
-      })
-      kernels.set(id, { pipeline, layout, groups: new Map() })
+      codes.add(code)
+      let kernel = prepared.get(code)
+      if (kernel === undefined) {
+        const { layout, descriptor } = describe(device, code)
+        kernel = { layout, pipeline: device.createComputePipeline(descriptor) }
+      }
+      kernels.set(id, { ...kernel, groups: new Map() })
     },
     dispatch(pass, id, offset, [x, y], bound) {
       const kernel = kernels.get(id)!
@@ -79,4 +92,19 @@ export function createDeviceKernels(
       for (const { groups } of kernels.values()) groups.clear()
     },
   }
+}
+
+function describe(device: GPUDevice, code: string) {
+  const entries = [...code.matchAll(BINDING)].map(([, binding, kind]) => {
+    const type = TYPES[kind as keyof typeof TYPES]
+    const buffer = { type, hasDynamicOffset: type === "uniform" }
+    return { binding: Number(binding), visibility: COMPUTE, buffer }
+  })
+  const layout = device.createBindGroupLayout({ entries })
+  const module = device.createShaderModule({ code })
+  const descriptor = {
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: "main" },
+  }
+  return { layout, descriptor }
 }

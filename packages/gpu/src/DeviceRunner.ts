@@ -1,6 +1,6 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
 import { COMMAND } from "./GpuLine.ts"
-import { createDeviceKernels } from "./DeviceKernels.ts"
+import { createDeviceKernels, type DeviceKernels } from "./DeviceKernels.ts"
 import type { KernelClock } from "./KernelClock.ts"
 import { areSameCommands, isRepeatable, nextCommand } from "./tapes.ts"
 
@@ -10,7 +10,7 @@ import { areSameCommands, isRepeatable, nextCommand } from "./tapes.ts"
  * To encode a step's commands takes a processor as long as a fast device takes to run them. Steps of decoding are the same commands again and again: while one runs, the next
  * is encoded, and needs its parameters alone.
  */
-export interface DeviceRunner {
+export interface DeviceRunner extends Pick<DeviceKernels, "codes" | "prepare"> {
   /** Those that `create` made and `destroy` has not ended. */
   readonly numBuffers: number
   /** Returns the milliseconds that its kernels ran, 0 without a clock. @throws Error that says the device was lost, or what it refused in its own words */
@@ -175,6 +175,10 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     get numBuffers() {
       return buffers.size
     },
+    get codes() {
+      return kernels.codes
+    },
+    prepare: kernels.prepare,
     async run(tape) {
       if (lost !== undefined) throw new Error(`the device was lost: ${lost}`)
       device.pushErrorScope("out-of-memory")

@@ -2,6 +2,13 @@ import { ptr } from "bun:ffi"
 import { describe, expect, test } from "bun:test"
 import { whyNoGpu } from "../test/openGpu.ts"
 import { openGpuQueue } from "./GpuQueue.ts"
+import { PLAIN_PROBE } from "./probes.ts"
+
+/** The probe, with parameters and the bindings of a queue's kernels. */
+const CODE = PLAIN_PROBE.code.replace(
+  "@group(0) @binding(0)",
+  "@group(0) @binding(0) var<uniform> shape: u32;\n@group(0) @binding(1)",
+)
 
 describe.skipIf(whyNoGpu() !== undefined)("GpuQueue", () => {
   test("what was submitted goes on while the next commands are put down, and what became of it is told by the next that waits", () => {
@@ -25,6 +32,30 @@ describe.skipIf(whyNoGpu() !== undefined)("GpuQueue", () => {
     expect(queue.isLost).toBe(true)
     queue.begin()
     expect(queue.numBuffers).toBe(0)
+    queue.close()
+  })
+
+  test("kernels of a lost device are there again on the next; one that was refused spoils nothing", () => {
+    const queue = openGpuQueue()
+    const found = new Float32Array(PLAIN_PROBE.answers.length)
+    const probe = (): number[] => {
+      found.fill(0)
+      const [kernel, out] = [queue.createKernel(CODE), queue.createBuffer(found.byteLength)]
+      queue.dispatch(kernel, [1, 1], [], [out])
+      queue.read(out, 0, ptr(found), found.byteLength)
+      queue.run()
+      return [...found]
+    }
+    queue.begin()
+    expect(probe()).toEqual([...PLAIN_PROBE.answers])
+    queue.createKernel("no kernel")
+    expect(() => queue.run()).toThrow(/^gpu: /)
+    for (let n = 0; n < 2; n++) {
+      queue.begin()
+      expect(probe()).toEqual([...PLAIN_PROBE.answers])
+      queue.lose()
+      expect(() => queue.run()).toThrow("lost")
+    }
     queue.close()
   })
 })

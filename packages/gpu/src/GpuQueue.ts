@@ -5,9 +5,9 @@
  */
 import { ptr } from "bun:ffi"
 import { GPU_FEATURES, type GpuFeature } from "./GpuFeatures.ts"
-import { ANSWER, ASK, COMMAND, createGpuLine, LINE } from "./GpuLine.ts"
+import { ASK, COMMAND, type GpuLine, LINE } from "./GpuLine.ts"
+import { type GpuWorker, startGpuWorker } from "./GpuWorker.ts"
 import type { GpuAdapterInfo } from "./openDevice.ts"
-import type { GpuWork } from "./queueWorker.ts"
 
 /** Names a buffer of the device that is open now. */
 export type BufferId = number
@@ -27,6 +27,8 @@ export interface GpuQueue {
   readonly kernelMs: number
   /** Opens a device anew where it was lost, or refused what it was told: all that was recorded is forgotten. @throws Error where none can be opened */
   begin(): void
+  /** Opens a device anew while the caller goes on: false until one is open. @throws Error where none can be opened; what is called next tries again */
+  tryOpen(): boolean
   createBuffer(bytes: number): BufferId
   destroyBuffer(buffer: BufferId): void
   createKernel(code: string): KernelId
@@ -57,68 +59,73 @@ export interface GpuQueue {
   close(): void
 }
 
-/** A worker that has not answered for so long never will: the driver hangs. Half of what the service waits for a step, so that the step still runs elsewhere. */
+/** A worker that has not answered for so long never will: the driver hangs. Half of what the service waits for a step, so that the step still runs elsewhere. The worker is left behind, and another one opens the next device. */
 const ANSWER_MS = 30_000
+/** A run with new kernels may take so much longer: drivers compile at the first dispatch, those on the processor for half a minute. */
+const COMPILE_MS = 60_000
+const WORKER = new URL("./queueWorker.ts", import.meta.url)
+/** So many workers are left behind at most: each keeps its memory. */
+const MOST_HUNG = 4
 
 export interface GpuQueueOptions {
   /** Whether kernels are timed, which costs each run a second way to the device and back: for measurements. False unless given. */
   readonly timesKernels?: boolean
   /** What kernels may use of what the device has beyond plain WGSL. All unless given. */
   readonly allowedFeatures?: readonly GpuFeature[]
+  /** What the worker runs, and how long an answer may take: for tests of drivers that hang. */
+  readonly script?: URL
+  readonly answerMs?: number
 }
 
 /** Starts the worker and opens a device. @throws Error in one line: which adapter was refused and why, or that there is none */
-export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATURES }: GpuQueueOptions = {}): GpuQueue {
-  const line = createGpuLine()
-  const { control, tape, text } = line
-  control[LINE.timesKernels] = timesKernels ? 1 : 0
-  const worker = new Worker(new URL("./queueWorker.ts", import.meta.url).href)
-  worker.unref()
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
-  worker.postMessage({ line, allowedFeatures } satisfies GpuWork)
-  // One half is filled while the worker reads the other.
-  const half = tape.length / 2
-  let [start, length, generation, numIds, kernelMs] = [0, 0, 0, 0, 0]
-  /** The bell of what was asked and is not answered. */
-  let asked: number | undefined
-  let state: "open" | "lost" | "closed" = "lost"
+export function openGpuQueue(options: GpuQueueOptions = {}): GpuQueue {
+  const { timesKernels = false, allowedFeatures = GPU_FEATURES, script = WORKER, answerMs = ANSWER_MS } = options
+  let worker: GpuWorker | undefined
+  let tape: GpuLine["tape"] = new Float64Array(0)
+  let [half, start, length, generation, numIds, kernelMs, numHung] = [0, 0, 0, 0, 0, 0, 0]
+  /** What is put down has new kernels. */
+  let compiles = false
+  let state: "open" | "opening" | "lost" | "closed" = "lost"
   let adapter: GpuAdapterInfo | undefined
   /** What each half of the tape holds addresses of, so that it is not collected before it was copied. */
   const kept: readonly [unknown[], unknown[]] = [[], []]
   const keptOf = (begin: number): unknown[] => kept[begin === 0 ? 0 : 1]
+  /** The same of workers that hang: they may read it yet. */
+  const left: unknown[] = []
 
+  const startWorker = (): GpuWorker => {
+    const started = startGpuWorker(script, allowedFeatures)
+    started.line.control[LINE.timesKernels] = timesKernels ? 1 : 0
+    tape = started.line.tape
+    // One half is filled while the worker reads the other.
+    half = tape.length / 2
+    return started
+  }
   const send = (what: number): void => {
-    Atomics.store(control, LINE.ask, what)
-    Atomics.store(control, LINE.start, start)
-    Atomics.store(control, LINE.length, length)
+    worker ??= startWorker()
+    worker.ask(what, start, length, answerMs + (compiles ? COMPILE_MS : 0))
     start = half - start
-    length = 0
+    clear()
     keptOf(start).length = 0
-    asked = Atomics.add(control, LINE.bell, 1) + 1
-    Atomics.notify(control, LINE.bell)
+  }
+  const leaveBehind = (): void => {
+    worker!.end()
+    worker = undefined
+    left.push(...kept.flat())
+    if (++numHung === MOST_HUNG) state = "closed"
   }
   /** Waits for what was sent; returns the answer's text. */
   const settle = (): string => {
-    if (asked === undefined) return ""
-    const bell = asked
-    asked = undefined
-    const deadline = performance.now() + ANSWER_MS
-    for (let done; (done = Atomics.load(control, LINE.done)) !== bell;) {
-      if (Atomics.wait(control, LINE.done, done, Math.max(0, deadline - performance.now())) !== "timed-out") continue
-      state = "closed"
-      worker.terminate()
-      throw new Error(
-        `gpu: expected an answer of the device within ${ANSWER_MS / 1000} s, found none: its driver hangs`,
-      )
-    }
-    const answer = new TextDecoder().decode(text.slice(0, control[LINE.textLength]))
-    if (control[LINE.answer] === ANSWER.done) {
-      if (control[LINE.ask] === ASK.run) kernelMs += Number(answer)
-      return answer
+    if (worker?.isAsked !== true) return ""
+    const { what, kind, words } = worker.takeAnswer()
+    if (kind === "done") {
+      if (what === ASK.run) kernelMs += Number(words)
+      return words
     }
     // Of what was refused, a part may have been made: a new device holds nothing.
     state = "lost"
-    throw new Error(`gpu: ${answer}`)
+    if (kind === "late") leaveBehind()
+    throw new Error(`gpu: ${words}`)
   }
   const ask = (what: number): string => {
     settle()
@@ -133,19 +140,37 @@ export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATU
       // Nobody wants it any more.
     }
   }
-  const open = (): void => {
-    adapter = JSON.parse(ask(ASK.open)) as GpuAdapterInfo
+  /** Forgets what is put down. */
+  const clear = (): void => {
+    length = 0
+    compiles = false
+  }
+  const beginOpening = (): void => {
+    clear()
+    // The worker compiles what the last device had.
+    compiles = generation > 0
+    send(ASK.open)
+    state = "opening"
+  }
+  const endOpening = (): void => {
+    adapter = JSON.parse(settle()) as GpuAdapterInfo
     state = "open"
     generation++
   }
   const close = (): void => {
     forget()
     if (state === "closed") return
-    // What hangs cannot be asked to end; whoever closes goes on.
-    send(ASK.close)
-    forget()
+    if (worker !== undefined) {
+      // What hangs cannot be asked to end; whoever closes goes on.
+      send(ASK.close)
+      forget()
+      worker?.end()
+    }
     state = "closed"
-    worker.terminate()
+  }
+  const refuseClosed = (): void => {
+    if (state === "closed")
+      throw new Error(numHung === MOST_HUNG ? `gpu: its driver hung ${numHung} times` : "gpu: the queue is closed")
   }
   const runTape = (): void => void ask(ASK.run)
   /** Puts a command on the tape. One that has no room waits until those before it are carried out. */
@@ -156,7 +181,8 @@ export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATU
   }
 
   try {
-    open()
+    beginOpening()
+    endOpening()
   } catch (error) {
     close()
     throw error
@@ -172,15 +198,22 @@ export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATU
       return state !== "open"
     },
     get numBuffers() {
-      return Atomics.load(control, LINE.numBuffers)
+      return worker === undefined ? 0 : Atomics.load(worker.line.control, LINE.numBuffers)
     },
     get kernelMs() {
       return kernelMs
     },
     begin() {
-      if (state === "closed") throw new Error("gpu: the queue is closed")
-      settle()
-      if (state === "lost") open()
+      refuseClosed()
+      if (state === "open") settle()
+      if (state === "lost") beginOpening()
+      if (state === "opening") endOpening()
+    },
+    tryOpen() {
+      refuseClosed()
+      if (state === "lost") beginOpening()
+      if (state === "opening" && worker!.isDue) endOpening()
+      return state === "open"
     },
     createBuffer(bytes) {
       add(COMMAND.create, numIds, bytes)
@@ -189,6 +222,7 @@ export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATU
     destroyBuffer: (buffer) => add(COMMAND.destroy, buffer),
     createKernel(code) {
       add(COMMAND.kernel, numIds, code.length, ...Array.from(code, (character) => character.charCodeAt(0)))
+      compiles = true
       return numIds++
     },
     write: (buffer, address, bytes, offset = 0) => add(COMMAND.write, buffer, offset, address, bytes),
@@ -207,9 +241,10 @@ export function openGpuQueue({ timesKernels = false, allowedFeatures = GPU_FEATU
     },
     run: runTape,
     lose() {
-      length = 0
+      clear()
       forget()
       if (state === "open") ask(ASK.lose)
+      if (state === "opening") state = "lost"
     },
     close,
   }

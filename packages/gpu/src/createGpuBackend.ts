@@ -46,7 +46,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const pending = createPendingRows(queue, kernels, constants)
   const context: GpuContext = { queue, kernels, scratch, constants, slabs, pending }
   const rows = createDeviceRows(queue, arena)
-  let isStep = false
+  let [isStep, generation] = [false, queue.generation]
   /** What was asked for since the last `sync`. */
   const wanted: RowRange[] = []
 
@@ -71,9 +71,9 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const run = (): void => guard(queue.run)
   /** Opens the device anew where it was lost. */
   const begin = (): void => {
-    const { generation } = queue
     guard(queue.begin)
     if (queue.generation === generation) return
+    generation = queue.generation
     const { hasState } = rows
     rows.forget()
     if (hasState) throw new StateLostError("gpu: the device was lost, and with it keys and values")
@@ -124,6 +124,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
         bytes: slabBytes + scratch.bytes + constants.bytes + rows.bytes,
       }
     },
+    tryOpen: queue.tryOpen,
     numFreePlaces: (slabBytes) => (queue.isLost ? 0 : slabs.numFree(slabBytes)),
     supports: (op) => OPS.has(op),
     openSlab(span, layout) {

@@ -19,9 +19,12 @@ async function serve({ line: { control, tape, text }, allowedFeatures }: GpuWork
   let runner: DeviceRunner | undefined
   const carryOut = async (ask: number): Promise<string> => {
     if (ask === ASK.open) {
+      const { codes = [] } = runner ?? {}
       runner?.destroy()
       const { device, info } = await openDevice(allowedFeatures)
       runner = createDeviceRunner(device, control[LINE.timesKernels] === 1 ? createKernelClock(device) : undefined)
+      // The next steps run what the last ones did.
+      await runner.prepare(codes)
       return JSON.stringify(info)
     }
     const start = control[LINE.start]!

@@ -17,6 +17,8 @@ export interface FakeDevice extends GpuBackend {
   readonly calls: string[]
   /** Makes the next call of this name, or any, fail: the device is lost. */
   failNext(name?: string): void
+  /** Has the device's next opening last: it is tried so many times, and fails then where `why` says so. */
+  delayOpening(numTries: number, why?: string): void
   /** Refuses to hold more. */
   limit(bytes: number): void
 }
@@ -49,20 +51,23 @@ export function createFakeDevice(
   const asked: CacheRows[] = []
   let [isInStep, isLost, limitBytes] = [false, false, Number.POSITIVE_INFINITY]
   let failing: string | undefined
+  let opening: { numTries: number; why: string | undefined } = { numTries: 0, why: undefined }
   const keyOf = ({ span }: CacheRows): string => `${span.segment}:${span.offset}`
   const bytes = (): number => [...open.values()].reduce((sum, one) => sum + one, 0)
 
+  const openAnew = (): void => {
+    isLost = isInStep = false
+    open.clear()
+    rowsHeld.clear()
+    asked.length = 0
+  }
   const begin = (name: string): void => {
     calls.push(name)
     if (failing !== undefined && failing !== "" && failing !== name) return
     if (failing !== undefined) isLost = true
     failing = undefined
     if (!isLost) return
-    isLost = false
-    open.clear()
-    rowsHeld.clear()
-    asked.length = 0
-    isInStep = false
+    openAnew()
     throw keepsRows ? new StateLostError("fake: the device was lost") : new Error("fake: the device was lost")
   }
   /** Runs with what the device has in its place, and keeps what it writes; the arena keeps what it had. */
@@ -147,6 +152,15 @@ export function createFakeDevice(
       featureWords: "",
     },
     calls,
+    tryOpen() {
+      if (opening.numTries-- > 0) return false
+      if (opening.why !== undefined) throw new Error(opening.why)
+      if (isLost) openAnew()
+      return true
+    },
+    delayOpening(numTries, why) {
+      opening = { numTries, why }
+    },
     failNext(name = "") {
       failing = name
     },

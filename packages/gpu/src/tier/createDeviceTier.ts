@@ -4,7 +4,15 @@
  * What it held is lost with it, and nothing else is: every slab is open at home too.
  */
 import { type Slab, StateLostError } from "@consilium/kernels"
-import { beginProbe, createBreaker, type ExpertBreaker, noteFailure, noteProbePassed } from "@consilium/scheduling"
+import {
+  beginProbe,
+  BREAKER_POLICY,
+  type BreakerPolicy,
+  createBreaker,
+  type ExpertBreaker,
+  noteFailure,
+  noteProbePassed,
+} from "@consilium/scheduling"
 import type { GpuBackend } from "../GpuBackend.ts"
 import type { GpuAdapterInfo } from "../openDevice.ts"
 import type { TierSlab } from "./TierSlab.ts"
@@ -58,8 +66,12 @@ export interface DeviceTierOptions {
   /** Computes something known; returns what is wrong with it. */
   readonly probe: () => string | undefined
   readonly onChange: (detail: string) => void
+  /** When a device that was lost is probed; as experts are unless given. */
+  readonly policy?: BreakerPolicy
 }
 
+/** How soon one looks again whether the device is open. */
+const OPENING_MS = 20
 /** What uploads may take of a turn between two steps. */
 const UPLOAD_MS = 20
 /** Of what a device held when it refused more, the share that it is believed to hold. */
@@ -68,7 +80,7 @@ const REFUSED_SHARE = 0.95
 export function createDeviceTier(
   device: GpuBackend,
   speeds: TierSpeeds,
-  { budgetBytes: wantedBytes, nowMs, probe, onChange }: DeviceTierOptions,
+  { budgetBytes: wantedBytes, nowMs, probe, onChange, policy = BREAKER_POLICY }: DeviceTierOptions,
 ): OpenDeviceTier {
   const slabs = new Set<TierSlab>()
   const { adapter } = device
@@ -78,6 +90,8 @@ export function createDeviceTier(
   let breaker = createBreaker({ layer: 0, expertId: 0 }, nowMs())
   let [holdsState, isInStep] = [false, false]
   let loss: Error | undefined
+  /** Of its return: what opening it, the probe and uploads took; while it is opened, since when. */
+  let [openingMs, probeMs, uploadMs] = [0, 0, 0]
 
   const ownSlab = (slab: Slab): TierSlab => {
     if (!slabs.has(slab as TierSlab)) throw new Error("gpu: this slab is not open")
@@ -102,7 +116,7 @@ export function createDeviceTier(
     if (state !== "away") {
       if (/memory/i.test(message)) budgetBytes = Math.min(budgetBytes, (slabBytes + reservedBytes) * REFUSED_SHARE)
       state = "away"
-      breaker = noteFailure(breaker, message, nowMs())
+      breaker = noteFailure(breaker, message, nowMs(), policy)
       // Whatever failed: what it holds is gone from here on.
       attempt(() => device.endHost?.())
       for (const slab of slabs) attempt(() => drop(slab))
@@ -135,23 +149,46 @@ export function createDeviceTier(
     return true
   }
 
+  const failProbe = (why: string): void => {
+    breaker = noteFailure(breaker, why, nowMs(), policy)
+  }
+  /** Opens the device, which may take a few turns, and has it compute. */
   const runProbe = (): void => {
     const due = beginProbe(breaker, nowMs())
-    if (due === breaker) return
+    if (due !== breaker) openingMs = performance.now()
+    breaker = due
+    if (due.state !== "half-open") return
+    try {
+      if (!device.tryOpen()) return
+    } catch (error) {
+      return failProbe((error as Error).message)
+    }
+    const startMs = performance.now()
+    openingMs = startMs - openingMs
     const problem = probe()
-    breaker = problem === undefined ? noteProbePassed(due, nowMs()) : noteFailure(due, problem, nowMs())
-    if (problem === undefined) state = "returning"
+    if (problem !== undefined) return failProbe(problem)
+    breaker = noteProbePassed(breaker, nowMs())
+    state = "returning"
+    probeMs = performance.now() - startMs
+    uploadMs = 0
+  }
+  /** Uploads what all tokens visit; returns false where there was no time for all. */
+  const uploadUntil = (endMs: number): boolean => {
+    for (const slab of slabs) {
+      if (state !== "returning" || performance.now() >= endMs) return false
+      if (slab.isPinned) upload(slab)
+    }
+    return true
   }
   /** Uploads what is wanted there, a little at a time. */
   const comeBack = (): void => {
     const startMs = performance.now()
-    for (const slab of slabs) {
-      if (state !== "returning" || performance.now() - startMs >= UPLOAD_MS) return
-      if (slab.isPinned) upload(slab)
-    }
-    if (state !== "returning") return
+    const isDone = uploadUntil(startMs + UPLOAD_MS)
+    uploadMs += performance.now() - startMs
+    if (!isDone || state !== "returning") return
     state = "in-use"
-    onChange(`${adapter.name} is back`)
+    const [opening, probing, uploads] = [openingMs, probeMs, uploadMs].map((ms) => `${ms.toFixed(0)} ms`)
+    onChange(`${adapter.name} is back: opening ${opening}, probe ${probing}, uploads ${uploads}`)
   }
 
   return {
@@ -213,7 +250,8 @@ export function createDeviceTier(
     tend() {
       if (state === "away") runProbe()
       if (state === "returning") comeBack()
-      if (state === "away") return Math.max(0, breaker.nextProbeMs! - nowMs())
+      if (state === "away")
+        return breaker.nextProbeMs === undefined ? OPENING_MS : Math.max(0, breaker.nextProbeMs - nowMs())
       return state === "returning" ? 0 : Number.POSITIVE_INFINITY
     },
   }

@@ -96,7 +96,7 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
     }
     expect(given.changes.slice(0, 2)).toEqual([
       expect.stringMatching(/^fake is lost, what it held computes at home: /),
-      "fake is back",
+      expect.stringMatching(/^fake is back: opening \d+ ms, probe \d+ ms, uploads \d+ ms$/),
     ])
   })
 
@@ -119,6 +119,29 @@ describe.each([true, false])("createTieredBackend: a device that keeps rows %p",
 })
 
 describe("createTieredBackend", () => {
+  test("a device that takes long to open keeps nobody waiting; one that cannot be opened is tried again later", () => {
+    const device = createFakeDevice(arena)
+    const tier = tierOf(device)
+    const { dense, slabs } = openAll(tier)
+    tier.endHost!()
+    expect(() => runStep(tier, dense, slabs, ALL)).toThrow("lost")
+    device.delayOpening(2, "no device")
+    given.ms += tier.tier.tend()
+    for (const state of ["half-open", "half-open", "open"]) {
+      expect(tier.tier.tend()).toBeGreaterThan(0)
+      expect(tier.tier.breaker.state).toBe(state as "open")
+      expectClose(runStep(tier, dense, slabs, ALL))
+    }
+    expect(tier.tier.breaker.why).toBe("no device")
+    device.delayOpening(1)
+    given.ms += tier.tier.tend()
+    tier.tier.tend()
+    expect(tier.tier.state).toBe("away")
+    expect(tier.tier.tend()).toBe(Number.POSITIVE_INFINITY)
+    expect(tier.tier.state).toBe("in-use")
+    tier.close()
+  })
+
   test("the device is told to begin before home computes, and asked for nothing before home has", () => {
     const device = createFakeDevice(arena)
     const calls = device.calls
