@@ -13,7 +13,7 @@ import type { EngineStart } from "./EngineStart.ts"
 import { mayHaveGpu } from "./mayHaveGpu.ts"
 
 type Wanted = Pick<EngineStart, "backend" | "numThreads" | "gpuMemoryBytes"> &
-  Partial<Pick<EngineStart, "isTested">> &
+  Partial<Pick<EngineStart, "isTested" | "enablesFaults">> &
   Pick<GpuChoice, "onDeviceChange" | "openGpu">
 
 /**

@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test"
+import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test"
 import { type Arena, createArena } from "@consilium/kernels"
 import { createFakeDevice, type FakeDevice } from "@consilium/gpu/fake"
 import { chooseBackend } from "./chooseBackend.ts"
+import type { ChosenTier } from "./chooseGpu.ts"
 
 let arena: Arena
 beforeEach(() => {
@@ -56,5 +57,37 @@ describe("chooseBackend: a GPU", () => {
     expect(reason).toMatch(/^gpu \(fake, computed by the processor\): as asked; the rest by (x64|onnx)/)
     backend.close()
     expect(choose("gpu", () => deviceOf(0), false)).rejects.toThrow(/self-test of fake: .+; try --backend auto$/)
+  })
+
+  test("one that is lost again and again is left for longer each time, unless faults are injected: they say nothing of it", async () => {
+    const waitAfter = async (enablesFaults: boolean): Promise<number> => {
+      const openGpu = async (): Promise<FakeDevice> => createFakeDevice(arena)
+      const chosen = await chooseBackend(arena, {
+        backend: "gpu",
+        numThreads: 1,
+        isTested: true,
+        enablesFaults,
+        openGpu,
+      })
+      const { tier, endHost, beginStep, close } = (chosen as ChosenTier).tiered
+      let waitMs = 0
+      for (let n = 0; n < 6; n++) {
+        endHost!()
+        expect(() => beginStep!()).toThrow("lost")
+        waitMs = tier.tend()
+        setSystemTime(Date.now() + Math.ceil(waitMs))
+        expect(tier.tend()).toBe(Number.POSITIVE_INFINITY)
+        expect(tier.state).toBe("in-use")
+      }
+      close()
+      return waitMs
+    }
+    try {
+      setSystemTime(1_000_000)
+      expect(await waitAfter(false)).toBeGreaterThan(7000)
+      expect(await waitAfter(true)).toBeLessThan(600)
+    } finally {
+      setSystemTime()
+    }
   })
 })

@@ -1,5 +1,6 @@
 import type { GpuAdapterInfo, GpuBackend, TieredBackend } from "@consilium/gpu"
 import { type Arena, BACKEND_CASES, type Backend, checkCase, failedCases } from "@consilium/kernels"
+import { BREAKER_POLICY, type BreakerPolicy } from "@consilium/scheduling"
 import { compareSpeeds, isFaster, measureBackend } from "./measureBackend.ts"
 import type { ChosenBackend } from "./chooseX64.ts"
 
@@ -11,11 +12,16 @@ export interface GpuChoice {
   readonly isTested: boolean
   /** Most bytes of the GPU's memory; all of it unless given. */
   readonly gpuMemoryBytes?: number
+  /** A GPU is lost on purpose, again and again. */
+  readonly enablesFaults?: boolean
   /** Told of a GPU that is lost, and of one that is back. */
   readonly onDeviceChange?: (detail: string) => void
   /** Opens a GPU; whatever the system has unless given. */
   readonly openGpu?: () => Promise<GpuBackend>
 }
+
+/** Faults that are injected say nothing of the device: it is soon tried again, however many there were. */
+const INJECTED: BreakerPolicy = { ...BREAKER_POLICY, mostBackoffMs: 500 }
 
 /** A backend over a GPU and the processor. */
 export interface ChosenTier extends ChosenBackend {
@@ -102,7 +108,7 @@ function refuseWrong({ isTested, reference }: GpuChoice, gpu: GpuBackend): void 
 }
 
 async function createTier(
-  { reference, gpuMemoryBytes = Number.POSITIVE_INFINITY, onDeviceChange = () => {} }: GpuChoice,
+  { reference, gpuMemoryBytes = Number.POSITIVE_INFINITY, enablesFaults = false, onDeviceChange = () => {} }: GpuChoice,
   gpu: GpuBackend,
   { backend: home, isSecondBest }: ChosenBackend,
   reason: string,
@@ -114,6 +120,7 @@ async function createTier(
     nowMs: Date.now,
     probe: () => checkCase(known, gpu, reference),
     onChange: onDeviceChange,
+    policy: enablesFaults ? INJECTED : BREAKER_POLICY,
   })
   return { backend: tiered, tiered, reason, isSecondBest }
 }

@@ -70,7 +70,9 @@ export function createTierBalancer(options: TierBalancerOptions): TierBalancer {
   /** Loads are rows of work a second, so that a step of the plan is a second. */
   const plan = (loadOf: (instance: number) => number, maxMoves: number): readonly TierMove[] => {
     const described = layers.map((layer) => describe(layer, loadOf))
-    const { deviceMsPerRow, homeMsPerRow } = tier.speeds
+    const { homeMsPerRow } = tier.speeds
+    // Who asks for one that the processor computes wants to see a GPU at work: it is taken for one.
+    const deviceMsPerRow = tier.adapter.isSoftware ? undefined : tier.speeds.deviceMsPerRow
     const homeMs = homeMsPerRow ?? (deviceMsPerRow ?? 1) * SUPPOSED_TIMES
     const places = numOnDevice() + tier.roomFor(expertBytes)
     const device: Tier = { places, msPerToken: deviceMsPerRow ?? homeMs / SUPPOSED_TIMES }

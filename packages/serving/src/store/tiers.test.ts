@@ -3,6 +3,7 @@ import { type Arena, bestIsa, createX64Backend, runnableIsas, StateLostError } f
 import { GREEDY } from "@consilium/model"
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { rmSync } from "node:fs"
+import type { DeviceTier } from "@consilium/gpu"
 import { createFakeDevice, type FakeDevice } from "@consilium/gpu/fake"
 import {
   cacheDir,
@@ -193,6 +194,7 @@ describe("createTierBalancer", () => {
     opened: Opened,
     loadOf: (layer: number, expert: number) => number,
     isSettled: (instance: number) => boolean = () => true,
+    change: Partial<DeviceTier> = {},
   ) => {
     const { table, residency } = opened.experts!.store
     const clock = { ms: 0 }
@@ -201,7 +203,7 @@ describe("createTierBalancer", () => {
       table,
       isSettled,
       counters: residency.counters,
-      tier: opened.tiered!.tier,
+      tier: { ...opened.tiered!.tier, ...change },
       nowMs: () => clock.ms,
       load: { workPerSec: (instance) => loadOf(table.layerOf[instance]!, table.expertIds[instance]!) },
       onChange: (change) => changes.push(change),
@@ -227,6 +229,21 @@ describe("createTierBalancer", () => {
         expect(Math.max(...batches)).toBeLessThanOrEqual(FEW)
         expect(changes.map(({ detail }) => detail)).toContain("out of the memory of fake")
         expect(balanceBy(opened, hot).changes).toEqual([])
+      },
+      { numAwake: NUM_EXPERTS },
+    ))
+
+  test("a device that is far slower than home gives its experts up; one that the processor computes was asked for, and keeps them", () =>
+    withDevice(
+      12,
+      (opened) => {
+        const even = (): number => 1
+        const { tier } = opened.tiered!
+        const speeds = { ...tier.speeds, deviceMsPerRow: 100, homeMsPerRow: 1 }
+        const adapter = { ...tier.adapter, isSoftware: true }
+        expect(balanceBy(opened, even, () => true, { speeds, adapter }).changes).toEqual([])
+        expect(balanceBy(opened, even, () => true, { speeds }).changes.length).toBeGreaterThan(0)
+        expect(held(opened).flat().length).toBeLessThan(12)
       },
       { numAwake: NUM_EXPERTS },
     ))
