@@ -7,6 +7,7 @@ import { kernels } from "./kernels.ts"
 import { knowledge } from "./knowledge.ts"
 import { layer } from "./layer.ts"
 import { lifecycle } from "./lifecycle.ts"
+import { losses } from "./losses.ts"
 import { paged } from "./paged.ts"
 import { paging } from "./paging.ts"
 import { router } from "./router.ts"
@@ -35,6 +36,7 @@ export const SUITES: readonly Suite[] = [
   knowledge,
   layer,
   lifecycle,
+  losses,
   paged,
   paging,
   router,

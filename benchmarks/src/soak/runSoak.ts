@@ -1,9 +1,9 @@
 /** Faults of every kind under streams: nobody may lose a request, a token, or get one twice. */
 import { FAULT_KINDS } from "@consilium/serving"
 import { createRandom } from "@consilium/tensor"
-import { streamChat } from "../load/streamChat.ts"
 import { shuffle } from "../shuffle.ts"
 import { createAdminClient } from "./createAdminClient.ts"
+import { answersAlone, type SoakStreams, startSoakStreams } from "./startSoakStreams.ts"
 
 /** Kinds of faults: those that the admin routes inject, and two of the machine. */
 export const SOAK_KINDS = [...FAULT_KINDS, "kill-engine", "disk-full"] as const
@@ -37,15 +37,8 @@ export interface SoakResult {
   readonly leaks: readonly string[]
 }
 
-const PROMPTS = [
-  "Hello!",
-  "I lost my credit card, what should I do?",
-  "What is the capital of France?",
-  "Tell me about your opening hours.",
-  "How much is 12 percent of 250?",
-  "Write a short poem about rain.",
-]
-const MAX_TOKENS = 64
+/** A stream that does not go on in this time is lost. */
+const PATIENCE_MS = 15_000
 /** Kinds after which text may differ until the scrub has found them; clients still get whole answers. */
 const MAY_CHANGE_TEXT = new Set<SoakKind>(["corrupt-slab"])
 
@@ -64,38 +57,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const random = createRandom(seed)
   const admin = createSoakAdmin(options.adminUrl)
   const started = performance.now()
-  const expected = await answersWithoutFaults(options)
+  const expected = await answersAlone(options)
   const before = await admin.report()
   const places = before.experts
 
-  const state = { isOver: false, mayDiffer: 0, numAnswers: 0, numCompared: 0, lastSpoiled: Number.NEGATIVE_INFINITY }
-  const losses: string[] = []
-  const arrivals: number[][] = Array.from({ length: numStreams }, () => [])
-  /** Answers that each stream has had, or lost. */
-  const numEnded = new Uint32Array(numStreams)
-  const stream = async (index: number): Promise<void> => {
-    for (let n = 0; !state.isOver && !signal.aborted; n++) {
-      const call = (index + n * 5) % (PROMPTS.length * 2)
-      const begun = performance.now()
-      try {
-        const answer = await ask(url, call, signal, (atMs) => arrivals[index]!.push(atMs))
-        state.numAnswers++
-        const wanted = expected[call]!
-        const isExact = state.mayDiffer === 0 && begun > state.lastSpoiled
-        if (isExact) state.numCompared++
-        if (answer.finishReason === undefined) losses.push(`stream ${index}: an answer without an end`)
-        else if (isExact && answer.text !== wanted.text)
-          losses.push(
-            `stream ${index}: ${JSON.stringify(PROMPTS[call % PROMPTS.length])}: expected ${JSON.stringify(wanted.text)}, found ${JSON.stringify(answer.text)}`,
-          )
-      } catch (error) {
-        losses.push(`stream ${index}: ${(error as Error).message}`)
-        await Bun.sleep(50)
-      }
-      numEnded[index]!++
-    }
-  }
-  const streams = Array.from({ length: numStreams }, (_, i) => stream(i))
+  let [mayDiffer, lastSpoiledMs] = [0, Number.NEGATIVE_INFINITY]
+  const isExact = (begunMs: number): boolean => mayDiffer === 0 && begunMs > lastSpoiledMs
+  const streams = startSoakStreams({ url, numStreams, signal, expected, patienceMs: PATIENCE_MS, isExact })
+  const { losses } = streams
 
   const kinds = shuffle(
     SOAK_KINDS.flatMap((kind) => Array.from({ length: numFaults }, () => kind)),
@@ -108,43 +77,42 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     for (const [n, kind] of kinds.entries()) {
       if (signal.aborted || performance.now() - started > maxMs) break
       const { layer, expert } = places[Math.floor(random() * places.length)]!
-      for (const times of arrivals) times.splice(0, Math.max(0, times.length - 1))
-      if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer++
+      streams.forget()
+      if (MAY_CHANGE_TEXT.has(kind)) mayDiffer++
       const numFailures = MAY_CHANGE_TEXT.has(kind) ? await admin.numFailures(layer, expert) : 0
-      const endedBefore = numEnded.slice()
+      const endedBefore = streams.numEnded.slice()
       try {
         await admin.inject(kind, layer, expert)
       } catch (error) {
         losses.push(`${kind} was not taken: ${(error as Error).message}`)
-        if (MAY_CHANGE_TEXT.has(kind)) state.mayDiffer--
+        if (MAY_CHANGE_TEXT.has(kind)) mayDiffer--
         continue
       }
       const injectedMs = performance.now()
-      const isSettled = await settle(kind, arrivals, signal)
-      pausesMs[kind].push(longestSilence(arrivals))
+      const isSettled = await settle(kind, streams)
+      pausesMs[kind].push(streams.longestSilence())
       // The answers that it fell into are ended, and compared, before the next.
-      const hasGoneOn = (): boolean => numEnded.every((count, i) => count > endedBefore[i]!)
-      if (!(isSettled && (await within15s(hasGoneOn, signal)))) losses.push(`after ${kind}: a stream did not go on`)
+      if (!(isSettled && (await streams.untilAllEnded(endedBefore))))
+        losses.push(`after ${kind}: a stream did not go on`)
       if (MAY_CHANGE_TEXT.has(kind)) {
         if (!(await admin.untilRepaired(layer, expert, numFailures)))
           losses.push(`layer ${layer} expert ${expert}: its spoilt bytes were not found`)
         spoiltMs.push(performance.now() - injectedMs)
         // Answers that had begun by then may hold what was computed before.
-        state.lastSpoiled = performance.now()
-        state.mayDiffer--
+        lastSpoiledMs = performance.now()
+        mayDiffer--
       }
       counts[kind]++
       onFault?.(n + 1, kinds.length)
     }
   } finally {
     // Streams that nobody ends would ask for ever.
-    state.isOver = true
-    await Promise.all(streams)
+    await streams.end()
   }
   return {
     numFaults: counts,
-    numAnswers: state.numAnswers,
-    numCompared: state.numCompared,
+    numAnswers: streams.numAnswers,
+    numCompared: streams.numCompared,
     spoiltMs,
     losses,
     pausesMs,
@@ -152,45 +120,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-/** Half of the prompts are asked greedily, half with seeded sampling. */
-function ask(url: string, call: number, signal: AbortSignal, onArrival: (atMs: number) => void) {
-  const isSampled = call >= PROMPTS.length
-  const prompt = PROMPTS[call % PROMPTS.length]!
-  const fields = isSampled ? { temperature: 0.9, seed: 7 } : {}
-  return streamChat({ url, model: "default", prompt, maxTokens: MAX_TOKENS, fields, signal, onArrival })
-}
-
-async function answersWithoutFaults({ url, signal }: SoakOptions) {
-  const answers = []
-  for (let call = 0; call < PROMPTS.length * 2; call++) answers.push(await ask(url, call, signal, () => {}))
-  return answers
-}
-
 /** Waits until streams have gone on after a fault; returns whether all do. */
-async function settle(kind: SoakKind, arrivals: readonly number[][], signal: AbortSignal): Promise<boolean> {
+async function settle(kind: SoakKind, streams: SoakStreams): Promise<boolean> {
   const isFatal = kind === "kill-engine" || kind.startsWith("hang")
-  const since = performance.now()
+  const sinceMs = performance.now()
   // A fault that kills takes a moment until it is noticed.
   await Bun.sleep(isFatal ? 20 : 5)
-  const least = isFatal ? 8 : 3
-  return within15s(() => arrivals.every((times) => times.filter((at) => at > since).length >= least), signal)
-}
-
-/** Waits until something holds; returns false where it does not in time. */
-async function within15s(holds: () => boolean, signal: AbortSignal): Promise<boolean> {
-  const from = performance.now()
-  while (!holds()) {
-    if (performance.now() - from > 15_000 || signal.aborted) return signal.aborted
-    await Bun.sleep(2)
-  }
-  return true
-}
-
-function longestSilence(arrivals: readonly number[][]): number {
-  return arrivals.reduce(
-    (most, times) => times.reduce((longest, at, i) => Math.max(longest, i === 0 ? 0 : at - times[i - 1]!), most),
-    0,
-  )
+  return streams.untilAllHave(isFatal ? 8 : 3, sinceMs)
 }
 
 async function leaksSince(before: Report, report: () => Promise<Report>): Promise<string[]> {
