@@ -43,4 +43,5 @@ test.skipIf(whyNoGpu() !== undefined)(
     expect(new Set(caches)).toEqual(new Set(["bf16/16", "f32"]))
     expect(measured.every(({ samples }) => samples.every((sample) => sample > 0 && Number.isFinite(sample)))).toBe(true)
   },
+  300_000,
 )

@@ -75,7 +75,7 @@ describe.skipIf(isMissing)("variants by a device's features", () => {
       const reference = createReferenceBackend(arena)
       for (const item of BACKEND_CASES) expect(checkCase(item, gpu, reference), item.name).toBeUndefined()
     })
-  }, 120_000)
+  }, 300_000)
 
   for (const feature of SINGLE) {
     test.skipIf(isMissing || !isThere(feature))(`with ${feature} alone, results have the same bits as without`, () => {

@@ -67,6 +67,6 @@ describe.skipIf(whyNoGpu() !== undefined)("Engine on a GPU", () => {
           expect((yield* gpuOf(engine)).numLosses).toBe(n)
         }
       }),
-    { live: true, timeoutMs: 120_000 },
+    { live: true, timeoutMs: 300_000 },
   )
 })
