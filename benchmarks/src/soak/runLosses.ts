@@ -1,5 +1,6 @@
 /** A GPU that is lost again and again under streams: nobody may lose a request or a token, and nothing may stay behind. */
 import { createRandom } from "@consilium/tensor"
+import { summarise } from "../summarise.ts"
 import { createAdminClient } from "./createAdminClient.ts"
 import { answersAlone, type SoakLoad, startSoakStreams } from "./startSoakStreams.ts"
 
@@ -49,6 +50,9 @@ const MOST_PIECES = 8
 const PATIENCE_MS = 120_000
 /** Buffers keep the size of the largest step that they saw: of what a device holds, the share that may differ. */
 const SAME_BYTES = 0.01
+/** Losses by which growth is judged, and the share by which the engine's memory moves without. */
+const LEAST_OF_GROWTH = 40
+const SAME_RESIDENT = 0.05
 const BACK = /opening (\d+) ms, probe (\d+) ms, uploads (\d+) ms/
 
 export async function runLosses(options: LossesOptions): Promise<LossesResult> {
@@ -110,6 +114,7 @@ export async function runLosses(options: LossesOptions): Promise<LossesResult> {
     leaks: [
       ...(usedBytes === arenaBytes ? [] : [`experts hold ${usedBytes} bytes, ${arenaBytes} before`]),
       ...(after <= before * (1 + SAME_BYTES) ? [] : [`the device holds ${after} bytes, ${before} before`]),
+      ...describeGrowth(residentBytes),
     ],
     silencesMs,
     awayMs,
@@ -119,6 +124,16 @@ export async function runLosses(options: LossesOptions): Promise<LossesResult> {
     numExperts,
     residentBytes,
   }
+}
+
+/** Compares the engine's memory in the last quarter of the losses with the second: what is used once is there by then. */
+function describeGrowth(residentBytes: readonly number[]): string[] {
+  if (residentBytes.length < LEAST_OF_GROWTH) return []
+  const at = (share: number): number => Math.floor(residentBytes.length * share)
+  const [early, late] = [residentBytes.slice(at(0.25), at(0.5)), residentBytes.slice(at(0.75))].map(
+    (samples) => summarise(samples).median,
+  ) as [number, number]
+  return late <= early * (1 + SAME_RESIDENT) ? [] : [`the engine holds ${late} bytes, ${early} in the second quarter`]
 }
 
 type Admin = ReturnType<typeof createAdminClient>

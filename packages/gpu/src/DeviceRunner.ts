@@ -60,7 +60,10 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
   let known: Float64Array | undefined
   let ahead: GPUCommandBuffer | undefined
   device.lost.then(({ message }) => (lost = message || "no reason given"))
-  device.addEventListener("uncapturederror", ({ error }) => (refusal ??= error.message))
+  const noteRefusal = ({ error }: GPUUncapturedErrorEvent): void => {
+    refusal ??= error.message
+  }
+  device.addEventListener("uncapturederror", noteRefusal)
 
   /** Ends what is encoded. */
   const finish = (): GPUCommandBuffer | undefined => {
@@ -205,6 +208,8 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
     },
     destroy() {
       buffers.clear()
+      // Else the two hold each other for ever: Dawn's side knows nothing of cycles.
+      device.removeEventListener("uncapturederror", noteRefusal)
       device.destroy()
     },
   }

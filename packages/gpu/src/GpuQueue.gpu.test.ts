@@ -1,5 +1,6 @@
 import { ptr } from "bun:ffi"
 import { describe, expect, test } from "bun:test"
+import { readdirSync } from "node:fs"
 import { whyNoGpu } from "../test/openGpu.ts"
 import { openGpuQueue } from "./GpuQueue.ts"
 import { PLAIN_PROBE } from "./probes.ts"
@@ -56,6 +57,24 @@ describe.skipIf(whyNoGpu() !== undefined)("GpuQueue", () => {
       queue.lose()
       expect(() => queue.run()).toThrow("lost")
     }
+    queue.close()
+  })
+
+  test.skipIf(process.platform !== "linux")("threads of lost devices end", () => {
+    const queue = openGpuQueue()
+    const numThreads = (): number => readdirSync("/proc/self/task").length
+    const loseAndOpen = (): void => {
+      queue.createKernel(CODE)
+      queue.run()
+      queue.lose()
+      expect(() => queue.run()).toThrow("lost")
+      queue.begin()
+    }
+    for (let n = 0; n < 4; n++) loseAndOpen()
+    const before = numThreads()
+    for (let n = 0; n < 24; n++) loseAndOpen()
+    // Two for each device that compiled side by side.
+    expect(numThreads()).toBeLessThan(before + 12)
     queue.close()
   })
 })

@@ -21,6 +21,9 @@ async function serve({ line: { control, tape, text }, allowedFeatures }: GpuWork
     if (ask === ASK.open) {
       const { codes = [] } = runner ?? {}
       runner?.destroy()
+      runner = undefined
+      // A device's memory and threads go with its last object, and those are too small to be collected soon.
+      Bun.gc(true)
       const { device, info } = await openDevice(allowedFeatures)
       runner = createDeviceRunner(device, control[LINE.timesKernels] === 1 ? createKernelClock(device) : undefined)
       // The next steps run what the last ones did.
