@@ -35,13 +35,13 @@ const TYPES = {
 } as const
 
 /**
- * @param uniforms holds the parameters of dispatches, `slotBytes` each
+ * @param uniforms holds the parameters of dispatches, of which each binds `boundBytes` from its own on
  * @param buffers by the numbers that the tape gives them
  */
 export function createDeviceKernels(
   device: GPUDevice,
   uniforms: GPUBuffer,
-  slotBytes: number,
+  boundBytes: number,
   buffers: ReadonlyMap<number, GPUBuffer>,
 ): DeviceKernels {
   const kernels = new Map<number, Kernel>()
@@ -50,7 +50,7 @@ export function createDeviceKernels(
 
   const bind = ({ layout }: Kernel, bound: readonly number[]): GPUBindGroup => {
     const storage = bound.map((buffer) => ({ buffer: buffers.get(buffer)! }))
-    const entries = [{ buffer: uniforms, size: slotBytes }, ...storage].map((resource, binding) => ({
+    const entries = [{ buffer: uniforms, size: boundBytes }, ...storage].map((resource, binding) => ({
       binding,
       resource,
     }))

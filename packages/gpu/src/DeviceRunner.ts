@@ -1,8 +1,8 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi"
-import { COMMAND } from "./GpuLine.ts"
+import { COMMAND, MOST_PARAMETERS } from "./GpuLine.ts"
 import { createDeviceKernels, type DeviceKernels } from "./DeviceKernels.ts"
 import type { KernelClock } from "./KernelClock.ts"
-import { areSameCommands, isRepeatable, nextCommand } from "./tapes.ts"
+import { areSameCommands, isRepeatable, nextCommand, numPlaces, PLACE_PARAMETERS } from "./tapes.ts"
 
 /**
  * Carries out tapes of commands on one device.
@@ -25,10 +25,11 @@ interface Pending {
   readonly bytes: number
 }
 
-/** Bytes from one dispatch's parameters to the next: WebGPU's least alignment. */
-const SLOT_BYTES = 256
-/** Dispatches of one submission: a step of a hundred layers. */
-const NUM_SLOTS = 2048
+/** Places for parameters of one submission: dispatches of a step of a hundred layers take one or a few each. */
+const NUM_PLACES = 4096
+const PLACE_BYTES = PLACE_PARAMETERS * 4
+/** Bytes that each dispatch binds, its own first. */
+const BOUND_BYTES = MOST_PARAMETERS * 4
 /** Most bytes of one upload: drivers keep a copy of each. */
 const WINDOW_BYTES = 2 ** 26
 
@@ -47,13 +48,14 @@ const COMMANDS: Reading = { writes: false, encodes: true }
 export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): DeviceRunner {
   const { queue } = device
   const buffers = new Map<number, GPUBuffer>()
-  const parameters = new Uint32Array((NUM_SLOTS * SLOT_BYTES) / 4)
-  const uniforms = device.createBuffer({ size: parameters.byteLength, usage: USAGE.uniform | USAGE.copyTarget })
-  const kernels = createDeviceKernels(device, uniforms, SLOT_BYTES, buffers)
+  const parameters = new Uint32Array(NUM_PLACES * PLACE_PARAMETERS)
+  const size = parameters.byteLength + BOUND_BYTES
+  const uniforms = device.createBuffer({ size, usage: USAGE.uniform | USAGE.copyTarget })
+  const kernels = createDeviceKernels(device, uniforms, BOUND_BYTES, buffers)
   let staging = device.createBuffer({ size: 2 ** 16, usage: USAGE.mapRead | USAGE.copyTarget })
   let encoder: GPUCommandEncoder | undefined
   let pass: GPUComputePassEncoder | undefined
-  let numSlots = 0
+  let placesTaken = 0
   let refusal: string | undefined
   let lost: string | undefined
   /** The last tape, where it can be run again; and the commands of the next one, should it be the same. */
@@ -74,11 +76,11 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
   }
   const submit = (commands = finish()): void => {
     if (commands !== undefined) {
-      if (numSlots > 0) queue.writeBuffer(uniforms, 0, parameters, 0, (numSlots * SLOT_BYTES) / 4)
+      if (placesTaken > 0) queue.writeBuffer(uniforms, 0, parameters, 0, placesTaken * PLACE_PARAMETERS)
       clock?.beforeSubmit()
       queue.submit([commands])
     }
-    numSlots = 0
+    placesTaken = 0
   }
 
   /** Ends the pass, for what is recorded between passes. */
@@ -99,14 +101,15 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
 
   const dispatch = (values: Float64Array, { writes, encodes }: Reading): void => {
     const [id, x, y, numParameters] = values as unknown as [number, number, number, number]
-    if (numSlots === NUM_SLOTS) submit()
-    if (writes) parameters.set(values.subarray(4, 4 + numParameters), (numSlots * SLOT_BYTES) / 4)
+    const places = numPlaces(numParameters)
+    if (placesTaken + places > NUM_PLACES) submit()
+    if (writes) parameters.set(values.subarray(4, 4 + numParameters), placesTaken * PLACE_PARAMETERS)
     if (encodes) {
       encoder ??= device.createCommandEncoder()
       pass ??= encoder.beginComputePass(clock?.nextPass())
-      kernels.dispatch(pass, id, numSlots * SLOT_BYTES, [x, y], [...values.subarray(5 + numParameters)])
+      kernels.dispatch(pass, id, placesTaken * PLACE_BYTES, [x, y], [...values.subarray(5 + numParameters)])
     }
-    numSlots++
+    placesTaken += places
   }
 
   /** Copies to staging in the order of the tape; a larger staging buffer is made before anything is copied. */
@@ -169,7 +172,7 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
 
   const encodeAhead = (tape: Float64Array): GPUCommandBuffer | undefined => {
     const reads = read(tape, COMMANDS)
-    numSlots = 0
+    placesTaken = 0
     if (reads.length > 0) copyOut(reads)
     return finish()
   }
@@ -196,7 +199,7 @@ export function createDeviceRunner(device: GPUDevice, clock?: KernelClock): Devi
       const mapping = reads.length > 0 ? map(reads) : undefined
       if (isRepeated) ahead = encodeAhead(known!)
       // Kernels that are timed have passes of their own.
-      else known = clock === undefined && isRepeatable(tape, NUM_SLOTS) ? tape.slice() : undefined
+      else known = clock === undefined && isRepeatable(tape, NUM_PLACES) ? tape.slice() : undefined
       const [errors, mapped] = await Promise.allSettled([scopes, mapping])
       const [invalid, full] = errors.status === "fulfilled" ? errors.value : []
       const found = (invalid ?? full)?.message ?? refusal

@@ -38,6 +38,9 @@ export const ANSWER = { done: 0, failed: 1 } as const
  */
 export const COMMAND = { create: 0, destroy: 1, kernel: 2, write: 3, dispatch: 4, read: 5, copy: 6 } as const
 
+/** Most parameters of a dispatch. */
+export const MOST_PARAMETERS = 256
+
 /** Values of a tape, of which a run fills half at most: the code of the longest kernel fits many times. */
 const TAPE_VALUES = 2 ** 18
 const TEXT_BYTES = 2 ** 14

@@ -38,7 +38,7 @@ export interface GpuQueue {
   writeValues(buffer: BufferId, values: Uint32Array | Int32Array | Float32Array): void
   /** Copies a part of a buffer, in multiples of 4 bytes, to another one. */
   copy(from: BufferId, fromOffset: number, to: BufferId, toOffset: number, bytes: number): void
-  /** Runs a kernel in `x` × `y` workgroups: parameters are its uniform u32 values, buffers its bindings from 1 on. */
+  /** Runs a kernel in `x` × `y` workgroups: parameters are its uniform u32 values, at most `MOST_PARAMETERS`, buffers its bindings from 1 on. */
   dispatch(
     kernel: KernelId,
     grid: readonly [x: number, y: number],

@@ -41,6 +41,8 @@ describe("tapes", () => {
   test("one that makes or ends something, writes after it has begun, or is too long for a submission is not run again", () => {
     expect(isRepeatable(tapeOf(...STEP), 1)).toBe(true)
     expect(isRepeatable(tapeOf(...STEP, DISPATCH), 1)).toBe(false)
+    const many = [COMMAND.dispatch, 5, 2, 3, 65, ...Array.from({ length: 65 }, () => 7), 1, 1]
+    expect([1, 2].map((places) => isRepeatable(tapeOf(many), places))).toEqual([false, true])
     for (const other of OTHERS) expect(isRepeatable(tapeOf(other, ...STEP), 1)).toBe(false)
     for (const begun of [DISPATCH, COPY]) expect(isRepeatable(tapeOf(begun, WRITE), 1)).toBe(false)
     expect(isRepeatable(tapeOf(WRITE, READ), 1)).toBe(false)

@@ -1,6 +1,14 @@
 /** What tapes are like, of commands whose numbers and values `COMMAND` names. */
 import { COMMAND } from "./GpuLine.ts"
 
+/** Parameters of a place in the uniform buffer, of 256 bytes: WebGPU's least alignment. */
+export const PLACE_PARAMETERS = 64
+
+/** Returns how many places a dispatch's parameters take. */
+export function numPlaces(numParameters: number): number {
+  return Math.max(1, Math.ceil(numParameters / PLACE_PARAMETERS))
+}
+
 /** Returns where the command after the one at `at` begins. */
 export function nextCommand(tape: Float64Array, at: number): number {
   switch (tape[at]) {
@@ -33,15 +41,15 @@ export function areSameCommands(a: Float64Array, b: Float64Array): boolean {
   return true
 }
 
-/** Whether a tape can be encoded before its values are known: it makes and ends nothing, all is written before anything runs, and one submission has room for it. */
-export function isRepeatable(tape: Float64Array, mostDispatches: number): boolean {
-  let [numDispatches, hasBegun] = [0, false]
+/** Whether a tape can be encoded before its values are known: it makes and ends nothing, all is written before anything runs, and one submission has room for its parameters. */
+export function isRepeatable(tape: Float64Array, mostPlaces: number): boolean {
+  let [places, hasBegun] = [0, false]
   for (let at = 0; at < tape.length; at = nextCommand(tape, at)) {
     const command = tape[at]
     if (command === COMMAND.create || command === COMMAND.destroy || command === COMMAND.kernel) return false
     if (command === COMMAND.write && hasBegun) return false
-    if (command === COMMAND.dispatch) numDispatches++
+    if (command === COMMAND.dispatch) places += numPlaces(tape[at + 4]!)
     hasBegun ||= command === COMMAND.dispatch || command === COMMAND.copy
   }
-  return hasBegun && numDispatches <= mostDispatches
+  return hasBegun && places <= mostPlaces
 }
