@@ -22,7 +22,7 @@ beforeEach(() => {
   queue.generation = 1
   queue.buffers.clear()
   queue.copiedBytes = 0
-  heaps = createGpuHeaps(queue as unknown as GpuQueue)
+  heaps = createGpuHeaps(queue as unknown as GpuQueue, 2 ** 20)
 })
 
 const deviceBytes = (): number => [...queue.buffers.values()].reduce((sum, bytes) => sum + bytes, 0)

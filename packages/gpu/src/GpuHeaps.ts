@@ -1,6 +1,6 @@
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 
-/** A large buffer that slabs of one size share, so that one dispatch reaches many. */
+/** A large buffer that what has one size shares, slabs or caches, so that one dispatch reaches many. */
 export interface GpuHeap {
   /** Tells heaps of a device apart. */
   readonly id: number
@@ -8,8 +8,8 @@ export interface GpuHeap {
   readonly buffer: BufferId
 }
 
-/** Where a slab lies on the device: it stays there until it is given back, or the device is lost. */
-export interface SlabPlace {
+/** Where a slab or a cache lies on the device: it stays there until it is given back, or the device is lost. */
+export interface HeapPlace {
   readonly heap: GpuHeap
   /** Its first 32-bit word in the heap. */
   readonly word: number
@@ -18,29 +18,30 @@ export interface SlabPlace {
 export interface GpuHeaps {
   /** Bytes of the heaps on the device, free places among them. */
   readonly bytes: number
-  /** Returns how many slabs of so many bytes have a place without more memory. */
-  numFree(slabBytes: number): number
-  /** Takes a place for a slab of so many bytes, a multiple of 4. */
-  take(slabBytes: number): SlabPlace
-  /** Gives a place of this device back; a heap without slabs is destroyed. */
-  give(place: SlabPlace): void
+  /** Returns how many places of so many bytes there are without more memory. */
+  numFree(placeBytes: number): number
+  /** Takes a place of so many bytes, a multiple of 4. What lay there before is not cleared. */
+  take(placeBytes: number): HeapPlace
+  /** Gives a place of this device back; a heap of which no place is taken is destroyed. */
+  give(place: HeapPlace): void
 }
 
 interface Heap extends GpuHeap {
   buffer: BufferId
-  readonly slabBytes: number
+  readonly placeBytes: number
   numPlaces: number
   readonly free: number[]
 }
 
-/** Most bytes of a heap of several slabs: most layers of experts lie in one or two, and a heap that is half empty wastes little. */
-const MAX_HEAP_BYTES = 2 ** 29
-
 /** Of a heap's places, the share that it grows by: so much of it is empty at most, and all copies of what it holds together are some eight times its bytes. */
 const GROWTH = 1 / 8
 
-/** Creates heaps without any buffer yet. Those of a device that is gone are forgotten. */
-export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
+/**
+ * Creates heaps without any buffer yet. Those of a device that is gone are forgotten.
+ *
+ * @param mostBytes of a heap of several places, as far as the adapter's buffers go
+ */
+export function createGpuHeaps(queue: GpuQueue, mostBytes: number): GpuHeaps {
   let heaps: Heap[] = []
   let [generation, numIds] = [0, 0]
   const held = (): Heap[] => {
@@ -48,43 +49,43 @@ export function createGpuHeaps(queue: GpuQueue): GpuHeaps {
     generation = queue.generation
     return heaps
   }
-  const heapsOf = (slabBytes: number): Heap[] => held().filter((heap) => heap.slabBytes === slabBytes)
+  const heapsOf = (placeBytes: number): Heap[] => held().filter((heap) => heap.placeBytes === placeBytes)
   const addPlaces = (heap: Heap, from: number): void => {
     for (let place = heap.numPlaces - 1; place >= from; place--) heap.free.push(place)
   }
-  const create = (slabBytes: number): Heap => {
-    const heap: Heap = { id: numIds++, buffer: queue.createBuffer(slabBytes), slabBytes, numPlaces: 1, free: [] }
+  const create = (placeBytes: number): Heap => {
+    const heap: Heap = { id: numIds++, buffer: queue.createBuffer(placeBytes), placeBytes, numPlaces: 1, free: [] }
     addPlaces(heap, 0)
     held().push(heap)
     return heap
   }
-  /** Makes room in a heap: a layer's slabs then lie together, however many there will be. */
+  /** Makes room in a heap: what one dispatch reads then lies together, however much there will be. */
   const grow = (heap: Heap, mostPlaces: number): Heap => {
-    const { buffer, slabBytes, numPlaces } = heap
+    const { buffer, placeBytes, numPlaces } = heap
     heap.numPlaces = Math.min(numPlaces + Math.ceil(numPlaces * GROWTH), mostPlaces)
-    heap.buffer = queue.createBuffer(heap.numPlaces * slabBytes)
-    queue.copy(buffer, 0, heap.buffer, 0, numPlaces * slabBytes)
+    heap.buffer = queue.createBuffer(heap.numPlaces * placeBytes)
+    queue.copy(buffer, 0, heap.buffer, 0, numPlaces * placeBytes)
     queue.destroyBuffer(buffer)
     addPlaces(heap, numPlaces)
     return heap
   }
   return {
     get bytes() {
-      return held().reduce((sum, { slabBytes, numPlaces }) => sum + slabBytes * numPlaces, 0)
+      return held().reduce((sum, { placeBytes, numPlaces }) => sum + placeBytes * numPlaces, 0)
     },
-    numFree: (slabBytes) => heapsOf(slabBytes).reduce((sum, { free }) => sum + free.length, 0),
-    take(slabBytes) {
-      const own = heapsOf(slabBytes)
-      const mostPlaces = Math.floor(Math.min(queue.adapter.maxBufferBytes, MAX_HEAP_BYTES) / slabBytes)
+    numFree: (placeBytes) => heapsOf(placeBytes).reduce((sum, { free }) => sum + free.length, 0),
+    take(placeBytes) {
+      const own = heapsOf(placeBytes)
+      const mostPlaces = Math.floor(Math.min(queue.adapter.maxBufferBytes, mostBytes) / placeBytes)
       const growing = own.find(({ numPlaces }) => numPlaces < mostPlaces)
       const heap =
         own.find(({ free }) => free.length > 0) ??
-        (growing === undefined ? create(slabBytes) : grow(growing, mostPlaces))
-      return { heap, word: (heap.free.pop()! * slabBytes) / 4 }
+        (growing === undefined ? create(placeBytes) : grow(growing, mostPlaces))
+      return { heap, word: (heap.free.pop()! * placeBytes) / 4 }
     },
     give({ heap, word }) {
       const own = heap as Heap
-      own.free.push((word * 4) / own.slabBytes)
+      own.free.push((word * 4) / own.placeBytes)
       if (own.free.length < own.numPlaces) return
       queue.destroyBuffer(own.buffer)
       heaps.splice(heaps.indexOf(own), 1)

@@ -15,6 +15,7 @@ export type ScratchName =
   | "factors"
   | "blockValues"
   | "blockSums"
+  | "copied"
   | "outputRows"
   | "routing"
   | "outputs"

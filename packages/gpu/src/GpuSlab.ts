@@ -1,5 +1,5 @@
 import type { Slab, Span } from "@consilium/kernels"
-import type { SlabPlace } from "./GpuHeaps.ts"
+import type { HeapPlace } from "./GpuHeaps.ts"
 
 /** A slab on the device. Its packed bytes stay in the arena: what a lost device held is uploaded again from there. */
 export interface GpuSlab extends Slab {
@@ -7,6 +7,6 @@ export interface GpuSlab extends Slab {
   readonly readsArena: true
   readonly span: Span
   /** Where it lies, on the device of that generation. */
-  place: SlabPlace
+  place: HeapPlace
   generation: number
 }

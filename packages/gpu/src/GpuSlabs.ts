@@ -1,5 +1,5 @@
 import type { Arena, Slab, SlabLayout, Span } from "@consilium/kernels"
-import { createGpuHeaps, type SlabPlace } from "./GpuHeaps.ts"
+import { createGpuHeaps, type HeapPlace } from "./GpuHeaps.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuSlab } from "./GpuSlab.ts"
 
@@ -14,7 +14,7 @@ export interface GpuSlabs {
   /** Forgets a slab; gives its place back where the device still holds it. @throws Error on a slab that is not open */
   close(slab: Slab): void
   /** Returns where a slab lies on the device that is open now; uploads it where it does not. @throws Error on a slab that is not open */
-  placeOf(slab: Slab): SlabPlace
+  placeOf(slab: Slab): HeapPlace
   /** Returns a buffer `[numSlabs, 2]` of where slabs lie: the heap's id, and the first word in it. It is written when first asked for, and when it changes. */
   tableOf(slabs: readonly Slab[]): BufferId
   /** Forgets all slabs. */
@@ -27,16 +27,19 @@ interface Table {
   readonly generation: number
 }
 
+/** Most bytes of a heap of slabs: most layers of experts lie in one or two, and a heap that is half empty wastes little. */
+const MAX_HEAP_BYTES = 2 ** 29
+
 /** Creates the set of slabs of an arena, empty. */
 export function createGpuSlabs(queue: GpuQueue, arena: Arena): GpuSlabs {
-  const heaps = createGpuHeaps(queue)
+  const heaps = createGpuHeaps(queue, MAX_HEAP_BYTES)
   const open = new Set<GpuSlab>()
   /** By the first slab, whose end is theirs. */
   const tables = new Map<Slab, Table>()
   const isHeld = ({ generation }: { readonly generation: number }): boolean =>
     generation === queue.generation && !queue.isLost
 
-  const upload = (span: Span, { bytes }: SlabLayout): SlabPlace => {
+  const upload = (span: Span, { bytes }: SlabLayout): HeapPlace => {
     const place = heaps.take(bytes)
     queue.write(place.heap.buffer, arena.address(span), bytes, place.word * 4)
     return place
@@ -45,7 +48,7 @@ export function createGpuSlabs(queue: GpuQueue, arena: Arena): GpuSlabs {
     if (!open.has(slab as GpuSlab)) throw new Error("gpu: this slab is not open")
     return slab as GpuSlab
   }
-  const placeOf = (slab: Slab): SlabPlace => {
+  const placeOf = (slab: Slab): HeapPlace => {
     const own = opened(slab)
     if (own.generation !== queue.generation) {
       own.place = upload(own.span, own.layout)

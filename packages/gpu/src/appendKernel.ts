@@ -1,31 +1,34 @@
 import { type CacheFormat, pairDistance } from "@consilium/kernels"
+import { findSlotCode, shapeCode } from "./batchedSlots.ts"
 
 const THREADS = 64
 
 /**
- * Returns the WGSL that writes rows' keys and values to their positions in a slot's cache. Workgroups: rows, key heads.
+ * Returns the WGSL that writes rows' keys and values to their positions in their slots' caches. Workgroups: rows of the slots, one slot after the other; key heads.
  *
- * Parameters: the number of heads, of key heads, the head's size, the slot's first row, its past, its capacity. Buffers: qkv, keys, values.
+ * Buffers: qkv, and the heaps of keys and of values.
  */
 export function appendCode(format: CacheFormat): string {
   const distance = pairDistance(format)
   return `
-struct Shape { numHeads: u32, numKvHeads: u32, headDim: u32, firstRow: u32, pastLength: u32, capacity: u32 }
-@group(0) @binding(0) var<uniform> shape: Shape;
+${shapeCode(["numHeads", "numKvHeads", "headDim"])}
 @group(0) @binding(1) var<storage, read> qkv: array<u32>;
 @group(0) @binding(2) var<storage, read_write> keys: array<u32>;
 @group(0) @binding(3) var<storage, read_write> values: array<u32>;
 ${distance === undefined ? "" : pairCode(distance)}
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
+  ${findSlotCode("id.x")}
   let width = (shape.numHeads + 2u * shape.numKvHeads) * shape.headDim;
-  let key = (shape.firstRow + id.x) * width + (shape.numHeads + id.y) * shape.headDim;
+  let key = (slot.firstRow + index) * width + (shape.numHeads + id.y) * shape.headDim;
   let value = key + shape.numKvHeads * shape.headDim;
   let num_words = shape.headDim / ${distance === undefined ? 1 : 2}u;
-  let to = (id.y * shape.capacity + shape.pastLength + id.x) * num_words;
+  let position = id.y * slot.capacity + slot.pastLength + index;
+  let to_key = (slot.keysRow + position) * num_words;
+  let to_value = (slot.valuesRow + position) * num_words;
   for (var k = thread; k < num_words; k += ${THREADS}u) {
-    keys[to + k] = ${distance === undefined ? "qkv[key + k]" : "pair_of(key, k)"};
-    values[to + k] = ${distance === undefined ? "qkv[value + k]" : "pair_of(value, k)"};
+    keys[to_key + k] = ${distance === undefined ? "qkv[key + k]" : "pair_of(key, k)"};
+    values[to_value + k] = ${distance === undefined ? "qkv[value + k]" : "pair_of(value, k)"};
   }
 }
 `

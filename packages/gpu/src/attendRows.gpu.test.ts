@@ -282,7 +282,7 @@ describe.skipIf(whyNoGpu() !== undefined)("attendRows", () => {
   )
 
   test("more slots than fit one dispatch's parameters are as the reference has them", () => {
-    const slots = Array.from({ length: 17 }, (_, s) => ({ numRows: 1 + (s % 2), pastLength: 3 * s }))
+    const slots = Array.from({ length: 35 }, (_, s) => ({ numRows: 1 + (s % 2), pastLength: 3 * s }))
     expectClose(planLayer({ numHeads: 2, numKvHeads: 1, headDim: 8 }), slots)
   })
 

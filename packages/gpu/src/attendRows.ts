@@ -1,33 +1,23 @@
-/** The steps of attention, as commands of the queue: queries and keys are normed and rotated, keys and values appended, and each slot's queries attend. */
-import { type AttentionLayer, type CacheFormat, cacheFormatOf, type SlotRows } from "@consilium/kernels"
-import { attendKindFor, BLOCK, numColumnGroups, tileOf } from "./AttendKind.ts"
+/** The steps of attention, as commands of the queue: queries and keys are normed and rotated, keys and values appended, and queries attend, as many slots at once as can be. */
+import { type AttentionLayer, cacheFormatOf, type SlotRows } from "@consilium/kernels"
+import { type AttendBatch, attendBatches, type DeviceSlot } from "./attendBatches.ts"
+import { tileOf } from "./AttendKind.ts"
+import { BATCHED_SLOTS, type BatchedSlot, batchParameters } from "./batchedSlots.ts"
 import type { DeviceRows } from "./DeviceRows.ts"
 import { floatBits } from "./floatBits.ts"
 import type { BufferId } from "./GpuQueue.ts"
-import { ROTATED_SLOTS, rotateKindOf } from "./rotateKernel.ts"
+import { rotateKindOf } from "./rotateKernel.ts"
 import type { GpuContext } from "./runRows.ts"
-
-/** A slot whose keys and values, `[numKvHeads, capacity, headDim]`, are on the device. */
-export interface DeviceSlot extends Omit<SlotRows, "keys" | "values"> {
-  readonly cacheFormat: CacheFormat
-  readonly keys: BufferId
-  readonly values: BufferId
-}
 
 /** Returns slots with their keys and values on the device. */
 export function slotsOf(rows: DeviceRows, slots: readonly SlotRows[]): DeviceSlot[] {
   return slots.map((slot) => ({
     ...slot,
     cacheFormat: cacheFormatOf(slot.keys),
-    keys: rows.state(slot.keys, slot.pastLength > 0),
-    values: rows.state(slot.values, slot.pastLength > 0),
+    keys: rows.state("keys", slot.keys, slot.pastLength > 0),
+    values: rows.state("values", slot.values, slot.pastLength > 0),
   }))
 }
-
-/** Fewer workgroups than these leave most of a GPU idle: a long past is then split among more. */
-const ENOUGH_WORKGROUPS = 256
-/** Most bytes of a slot's blocks until they are merged. */
-const MAX_SPLIT_BYTES = 2 ** 26
 
 /**
  * Attention of all slots' rows, at least one of each: `out [T, numHeads * headDim]` of `qkv [T, (numHeads + 2 * numKvHeads) * headDim]`, which norm and rope overwrite.
@@ -39,17 +29,19 @@ export function attendRows(
   slots: readonly DeviceSlot[],
   layer: AttentionLayer,
 ): void {
-  for (let s = 0; s < slots.length; s += ROTATED_SLOTS)
-    rotateRows(context, qkv, slots.slice(s, s + ROTATED_SLOTS), layer)
-  for (const slot of slots) appendRows(context, qkv, slot, layer)
-  for (const slot of slots) attendSlot(context, out, qkv, slot, layer)
+  const batches = attendBatches(slots, layer)
+  const batched = batches.flatMap((batch) => batch.slots)
+  for (let s = 0; s < batched.length; s += BATCHED_SLOTS)
+    rotateRows(context, qkv, batched.slice(s, s + BATCHED_SLOTS), layer)
+  for (const batch of batches) appendBatch(context, qkv, batch, layer)
+  for (const batch of batches) attendBatch(context, out, qkv, batch, layer)
 }
 
-/** Norms and rotates the queries and keys of all rows of a few slots, in one dispatch. */
+/** Norms and rotates the queries and keys of all rows of the slots that one dispatch has room for. */
 function rotateRows(
   { queue, kernels, constants }: GpuContext,
   qkv: BufferId,
-  slots: readonly DeviceSlot[],
+  slots: readonly BatchedSlot[],
   layer: AttentionLayer,
 ): void {
   const kind = rotateKindOf(layer)
@@ -58,48 +50,40 @@ function rotateRows(
   const numRows = slots.reduce((sum, slot) => sum + slot.numRows, 0)
   const numPairs = (rope?.rotaryDim ?? 0) / 2
   const [step, partner] = rope?.isInterleaved === true ? [2, 1] : [1, numPairs]
-  const shape = [numHeads, numKvHeads, headDim, numPairs, step, partner, floatBits(qkNorm?.epsilon ?? 0), 0]
-  const parameters = slots.flatMap((slot) => [slot.firstRow, slot.numRows, slot.pastLength, 0])
+  const shape = [numHeads, numKvHeads, headDim, numPairs, step, partner, floatBits(qkNorm?.epsilon ?? 0)]
   const vectors = [qkNorm?.q, qkNorm?.k, rope?.cos, rope?.sin].filter((values) => values !== undefined)
   const grid = [numRows, kind.normsOver === "projection" ? 2 : numHeads + numKvHeads] as const
   const buffers = [qkv, ...vectors.map((values) => constants.take(values))]
-  queue.dispatch(kernels.rotate(kind), grid, [...shape, ...parameters], buffers)
+  queue.dispatch(kernels.rotate(kind), grid, batchParameters(shape, slots), buffers)
 }
 
-function appendRows(
+function appendBatch(
   { queue, kernels }: GpuContext,
   qkv: BufferId,
-  { firstRow, numRows, pastLength, capacity, cacheFormat, keys, values }: DeviceSlot,
+  { kind, keys, values, slots, numRows }: AttendBatch,
   { numHeads, numKvHeads, headDim }: AttentionLayer,
 ): void {
-  const parameters = [numHeads, numKvHeads, headDim, firstRow, pastLength, capacity]
-  queue.dispatch(kernels.append(cacheFormat), [numRows, numKvHeads], parameters, [qkv, keys, values])
+  const parameters = batchParameters([numHeads, numKvHeads, headDim], slots)
+  const buffers = [qkv, keys.buffer, values.buffer]
+  queue.dispatch(kernels.append(kind.cacheFormat), [numRows, numKvHeads], parameters, buffers)
 }
 
-function attendSlot(
+function attendBatch(
   { queue, kernels, scratch }: GpuContext,
   out: BufferId,
   qkv: BufferId,
-  { firstRow, numRows, pastLength, capacity, cacheFormat, keys, values }: DeviceSlot,
+  { kind, keys, values, slots, numRows, workgroups, mostBlocks, numSums, isSplit }: AttendBatch,
   { numHeads, numKvHeads, headDim, scale, slidingWindow }: AttentionLayer,
 ): void {
-  const numQueries = numRows * (numHeads / numKvHeads)
-  const kind = attendKindFor(numQueries, headDim, cacheFormat)
-  const workgroups = Math.ceil(numQueries / tileOf(kind)) * numColumnGroups(kind, headDim) * numKvHeads
   const window = Math.min(slidingWindow, 2 ** 32 - 1)
-  const firstBlock = Math.floor(Math.max(0, pastLength + 1 - window) / BLOCK)
-  const numBlocks = Math.floor((pastLength + numRows - 1) / BLOCK) + 1 - firstBlock
-  const valuesBytes = numRows * numHeads * numBlocks * headDim * 4
-  const isSplit = numBlocks > 1 && workgroups < ENOUGH_WORKGROUPS && valuesBytes <= MAX_SPLIT_BYTES
-
-  const blockValues = scratch.take("blockValues", isSplit ? valuesBytes : 0)
-  const blockSums = scratch.take("blockSums", isSplit ? numRows * numHeads * numBlocks * 8 : 0)
-  const heads = [numHeads, numKvHeads, headDim / kind.vector, firstRow, numRows, pastLength, capacity]
-  const parameters = [...heads, window, floatBits(scale), firstBlock, isSplit ? numBlocks : 0]
-  const grid = [isSplit ? numBlocks : 1, workgroups] as const
-  const buffers = [qkv, keys, values, out, blockValues, blockSums]
-  queue.dispatch(kernels.attend(kind), grid, parameters, buffers)
+  const blockValues = scratch.take("blockValues", isSplit ? numSums * headDim * 4 : 0)
+  const blockSums = scratch.take("blockSums", isSplit ? numSums * 8 : 0)
+  const shape = [numHeads, numKvHeads, headDim / kind.vector, window, floatBits(scale), isSplit ? 1 : 0]
+  const grid = [isSplit ? mostBlocks : 1, workgroups] as const
+  const buffers = [qkv, keys.buffer, values.buffer, out, blockValues, blockSums]
+  const numTiles = (slot: BatchedSlot): number => Math.ceil((slot.numRows * numHeads) / numKvHeads / tileOf(kind))
+  queue.dispatch(kernels.attend(kind), grid, batchParameters(shape, slots, numTiles), buffers)
   if (!isSplit) return
-  const merge = [numHeads, headDim, firstRow, pastLength, window, firstBlock, numBlocks]
-  queue.dispatch(kernels.merge(), [numRows, numHeads], merge, [blockValues, blockSums, out])
+  const parameters = batchParameters([numHeads, headDim, window], slots)
+  queue.dispatch(kernels.merge(), [numRows, numHeads], parameters, [blockValues, blockSums, out])
 }

@@ -32,7 +32,7 @@ export function scoresCode(
       }
       for (var i = thread; i < ${tile * chunk}u; i += ${THREADS}u) {
         let query = min(first_query + i / ${chunk}u, last_query);
-        let row = (shape.firstRow + query / heads_per_key) * (shape.numHeads + 2u * shape.numKvHeads);
+        let row = (slot.firstRow + query / heads_per_key) * (shape.numHeads + 2u * shape.numKvHeads);
         let head = row + kv_head * heads_per_key + query % heads_per_key;
         let at = c + i % ${chunk}u;
         let q = qkv[head * shape.numVectors + min(at, shape.numVectors - 1u)];
@@ -48,7 +48,8 @@ export function scoresCode(
       }
     }
     for (var r = 0u; r < ${numOwn}u; r++) {
-      let is_own_seen = is_seen(block + key, min(first_query + first_own + r, last_query));
+      let own_query = min(first_query + first_own + r, last_query);
+      let is_own_seen = is_seen(block + key, slot.pastLength + own_query / heads_per_key);
       weights[key * ${tile + 1}u + first_own + r] = select(LOWEST, scores[r] * bitcast<f32>(shape.scale), is_own_seen);
     }`
 }

@@ -20,16 +20,16 @@ export function cacheTypesCode(format: CacheFormat): string {
 /** `k` = the vector `at` of a position's key. */
 export function loadKeyCode(format: CacheFormat): string {
   const distance = pairDistance(format)
-  if (distance === undefined) return "let k = keys[(cache + position) * shape.numVectors + at];"
+  if (distance === undefined) return "let k = keys[(keys_row + position) * shape.numVectors + at];"
   const half = `${distance / 4}u`
   return `let run = at / ${half} / 2u;
-        let pairs = keys[(cache + position) * (shape.numVectors / 2u) + run * ${half} + at % ${half}];
+        let pairs = keys[(keys_row + position) * (shape.numVectors / 2u) + run * ${half} + at % ${half}];
         let k = bitcast<V>(select(pairs << vec4u(16u), pairs & vec4u(${UPPER}), at / ${half} % 2u == 1u));`
 }
 
 /** `v` = what a thread sums of a position: neighbouring values, or two neighbours of each half of a run. */
 export function loadValueCode(format: CacheFormat): string {
-  const read = "values[(cache + position) * shape.numVectors + column]"
+  const read = "values[(values_row + position) * shape.numVectors + column]"
   if (format === "f32") return `let v = ${read};`
   return `let pairs = ${read};
         let v = bitcast<V>(vec4u(pairs << vec2u(16u), pairs & vec2u(${UPPER})));`

@@ -45,7 +45,7 @@ export function createGpuBackend(arena: Arena, options: GpuQueueOptions = {}): G
   const slabs = createGpuSlabs(queue, arena)
   const pending = createPendingRows(queue, kernels, constants)
   const context: GpuContext = { queue, kernels, scratch, constants, slabs, pending }
-  const rows = createDeviceRows(queue, arena)
+  const rows = createDeviceRows(queue, arena, scratch)
   let [isStep, generation] = [false, queue.generation]
   /** What was asked for since the last `sync`. */
   const wanted: RowRange[] = []

@@ -1,5 +1,5 @@
 import type { ExpertRows } from "@consilium/kernels"
-import type { GpuHeap, SlabPlace } from "./GpuHeaps.ts"
+import type { GpuHeap, HeapPlace } from "./GpuHeaps.ts"
 import type { TiledRows } from "./runRows.ts"
 import type { Tile } from "./ProductKind.ts"
 
@@ -13,7 +13,7 @@ export interface ExpertTiles {
 /** Lists the tiles of a plan. @param places of the experts that run */
 export function expertTiles(
   { offsets }: ExpertRows,
-  places: readonly (SlabPlace | undefined)[],
+  places: readonly (HeapPlace | undefined)[],
   tile: Tile,
 ): ExpertTiles {
   const ofHeaps = new Map<GpuHeap, number[]>()

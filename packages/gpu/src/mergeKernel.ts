@@ -1,35 +1,34 @@
 /** The kernel that merges the blocks of each query, in order of position, as attention does where it takes all blocks itself. */
 import { BLOCK } from "./AttendKind.ts"
-import { FIRST_SEEN_CODE, MERGE_CODE } from "./attendKernel.ts"
+import { findSlotCode, shapeCode } from "./batchedSlots.ts"
+import { SEEN_CODE, MERGE_CODE } from "./attendKernel.ts"
 
 const THREADS = 64
 /** Blocks that are read before the first of them is merged: reads wait for each other no more. */
 const AHEAD = 8
 
 /**
- * Returns the kernel's WGSL. Workgroups: rows of the slot, heads.
+ * Returns the kernel's WGSL. Workgroups: rows of the slots, one slot after the other; heads.
  *
- * Parameters: those of attention. Buffers: of each query each block's sums of values, its largest score and sum of weights; out.
+ * Buffers: of each query each block's sums of values, its largest score and sum of weights; out.
  */
 export function mergeCode(): string {
   const blocks = Array.from({ length: AHEAD }, (_, i) => i)
   const each = (line: (i: number) => string): string => blocks.map(line).join("\n      ")
   return `
-struct Shape {
-  numHeads: u32, headDim: u32, firstRow: u32, pastLength: u32, window: u32, firstBlock: u32, numBlocks: u32,
-}
-@group(0) @binding(0) var<uniform> shape: Shape;
+${shapeCode(["numHeads", "headDim", "window"])}
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(2) var<storage, read> sums: array<vec2f>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
-${FIRST_SEEN_CODE}
+${SEEN_CODE}
 ${MERGE_CODE}
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let position = shape.pastLength + id.x;
-  let query = (id.x * shape.numHeads + id.y) * shape.numBlocks;
-  let begin = query + first_seen(position) / ${BLOCK}u - shape.firstBlock;
-  let last = query + position / ${BLOCK}u - shape.firstBlock;
+  ${findSlotCode("id.x")}
+  let position = slot.pastLength + index;
+  let query = slot.firstSum + (index * shape.numHeads + id.y) * num_blocks(slot);
+  let begin = query + first_seen(position) / ${BLOCK}u - first_block(slot);
+  let last = query + position / ${BLOCK}u - first_block(slot);
   for (var k = thread; k < shape.headDim; k += ${THREADS}u) {
     var value = 0.0;
     var running = vec2f(LOWEST, 0.0);
@@ -43,7 +42,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
       }`,
       )}
     }
-    out[((shape.firstRow + id.x) * shape.numHeads + id.y) * shape.headDim + k] = value / running.y;
+    out[((slot.firstRow + index) * shape.numHeads + id.y) * shape.headDim + k] = value / running.y;
   }
 }
 `

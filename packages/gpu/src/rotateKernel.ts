@@ -4,6 +4,7 @@
  * A workgroup takes what is normed together, of one row: a head, or all heads of q or k.
  */
 import type { AttentionLayer } from "@consilium/kernels"
+import { findSlotCode, shapeCode } from "./batchedSlots.ts"
 import type { GpuFeatures } from "./GpuFeatures.ts"
 import { type SumCode, sumCode } from "./sumCode.ts"
 
@@ -13,8 +14,6 @@ export interface RotateKind {
   readonly rotates: boolean
 }
 
-/** Slots of one dispatch: those that fit its parameters. */
-export const ROTATED_SLOTS = 14
 const THREADS = 64
 
 /** Returns the kind of a layer; undefined where its queries and keys are ready as they are. */
@@ -37,24 +36,15 @@ export function rotateCode({ normsOver, rotates }: RotateKind, features: GpuFeat
     ...(rotates ? ["cosines", "sines"] : []),
   ]
   return `
-struct Shape {
-  numHeads: u32, numKvHeads: u32, headDim: u32, numPairs: u32, step: u32, partner: u32, epsilon: u32, unused: u32,
-  slots: array<vec4u, ${ROTATED_SLOTS}>,
-}
-@group(0) @binding(0) var<uniform> shape: Shape;
+${shapeCode(["numHeads", "numKvHeads", "headDim", "numPairs", "step", "partner", "epsilon"])}
 @group(0) @binding(1) var<storage, read_write> qkv: array<f32>;
 ${inputs.map((name, i) => `@group(0) @binding(${i + 2}) var<storage, read> ${name}: array<f32>;`).join("\n")}
 ${sums === undefined ? "" : `${sums.declarations}\n${WEIGHT_CODE}`}
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32${sums?.parameters ?? ""}) {
-  var slot = 0u;
-  var index = id.x;
-  while (index >= shape.slots[slot].y) {
-    index -= shape.slots[slot].y;
-    slot++;
-  }
-  let row = (shape.slots[slot].x + index) * (shape.numHeads + 2u * shape.numKvHeads) * shape.headDim;
-  ${rotates ? "let angles = (shape.slots[slot].z + index) * shape.numPairs;" : ""}
+  ${findSlotCode("id.x")}
+  let row = (slot.firstRow + index) * (shape.numHeads + 2u * shape.numKvHeads) * shape.headDim;
+  ${rotates ? "let angles = (slot.pastLength + index) * shape.numPairs;" : ""}
   ${normsOver === "projection" ? PROJECTION : HEAD}
   let start = row + first_head * shape.headDim;
   ${sums === undefined ? "" : factorCode(sums)}

@@ -1,7 +1,7 @@
 /** The steps of a product and of experts, as commands of the queue: rows are made ready, multiplied, activated, multiplied again. */
 import { expertActivation, type ExpertActivation, type MatrixLayout, type SlabLayout } from "@consilium/kernels"
 import type { GpuConstants } from "./GpuConstants.ts"
-import type { GpuHeap, SlabPlace } from "./GpuHeaps.ts"
+import type { GpuHeap, HeapPlace } from "./GpuHeaps.ts"
 import type { GpuKernels } from "./GpuKernels.ts"
 import type { BufferId, GpuQueue } from "./GpuQueue.ts"
 import type { GpuScratch, ScratchName } from "./GpuScratch.ts"
@@ -37,7 +37,7 @@ export const READY: ReadyNames = ["rows", "scales"]
 /** Rows of x, and of out, that are multiplied with one slab: `firstRow .. numRows` of both. */
 export interface SlabRows {
   readonly kind: "slab"
-  readonly place: SlabPlace
+  readonly place: HeapPlace
   readonly firstRow: number
   readonly numRows: number
 }
