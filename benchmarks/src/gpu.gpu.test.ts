@@ -1,19 +1,8 @@
-import { findGpuAdapter } from "@consilium/gpu"
 import { expect, test } from "bun:test"
 import { tmpdir } from "node:os"
 import { gpu } from "./gpu.ts"
 import type { Measurement, SuiteOptions } from "./Suite.ts"
-
-/** Returns why no adapter computes here; undefined where one does. */
-function whyNoGpu(): string | undefined {
-  try {
-    findGpuAdapter()
-    return undefined
-  } catch (error) {
-    console.log(`gpu: skipped, ${(error as Error).message}`)
-    return (error as Error).message
-  }
-}
+import { whyNoGpu } from "../test/whyNoGpu.ts"
 
 test.skipIf(whyNoGpu() !== undefined)(
   "gpu: a tiny shape's products and layer compute what the reference does, and each has a figure beside the device's limits",

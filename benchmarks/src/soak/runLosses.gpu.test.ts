@@ -1,23 +1,13 @@
 import { expect, test } from "bun:test"
-import { findGpuAdapter } from "@consilium/gpu"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort, startService } from "../startService.ts"
 import { miniOptions } from "../../test/miniOptions.ts"
 import { runLosses } from "./runLosses.ts"
+import { whyNoGpu } from "../../test/whyNoGpu.ts"
 
 const NUM_LOSSES = 2
-
-function whyNoGpu(): string | undefined {
-  try {
-    findGpuAdapter()
-    return undefined
-  } catch (error) {
-    console.log(`gpu: skipped, ${(error as Error).message}`)
-    return (error as Error).message
-  }
-}
 
 test.skipIf(whyNoGpu() !== undefined)(
   "streams lose no request and no token to a GPU that is lost, and nothing stays behind; the full form is `bun run bench losses`",
