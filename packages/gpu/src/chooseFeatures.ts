@@ -1,5 +1,5 @@
 import type { GpuFeature, GpuFeatures, MatrixUnit } from "./GpuFeatures.ts"
-import { stripsOf } from "./matrixProductKernel.ts"
+import { matrixMemoryBytes, stripsOf } from "./matrixProductKernel.ts"
 import { matrixProbe, SUBGROUP_PROBE } from "./probes.ts"
 import { runProbe } from "./runProbe.ts"
 
@@ -38,15 +38,21 @@ export async function chooseFeatures(
     (await runProbe(...probe)) === undefined
   const hasSubgroups = device.features.has("subgroups" as GPUFeatureName) && (await isRight(device, SUBGROUP_PROBE))
   const usesSubgroups = hasSubgroups && allowed.includes("subgroups")
-  const units = hasSubgroups ? matrixUnits(device.features, info, allowed) : []
+  const units = hasSubgroups ? matrixUnits(device, info, allowed) : []
   for (const matrixUnit of units)
     if (await isRight(device, matrixProbe(matrixUnit))) return { hasSubgroups: usesSubgroups, matrixUnit }
   return { hasSubgroups: usesSubgroups, matrixUnit: undefined }
 }
 
-/** Returns the units that a product can use, best first: sums of integers before those of floats, then large matrices. */
+/** Returns the units that a product can use on a device, best first: sums of integers before those of floats, then large matrices. */
 export function matrixUnits(
-  features: { has(name: string): boolean },
+  {
+    features,
+    limits,
+  }: {
+    readonly features: { has(name: string): boolean }
+    readonly limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupStorageSize">
+  },
   { subgroupMinSize = 0, subgroupMaxSize = 0, subgroupMatrixConfigs = [] }: AdapterSubgroups,
   allowed: readonly GpuFeature[],
 ): readonly MatrixUnit[] {
@@ -64,6 +70,6 @@ export function matrixUnits(
       if (component === undefined || resultComponentType !== (component === "i8" ? "i32" : "f32")) return []
       return [{ component, numRows: M, numColumns: N, depth: K, subgroupSize: subgroupMinSize, pinsSubgroupSize }]
     })
-    .filter((unit) => stripsOf(unit) !== undefined)
+    .filter((unit) => stripsOf(unit) !== undefined && matrixMemoryBytes(unit) <= limits.maxComputeWorkgroupStorageSize)
     .toSorted((a, b) => Number(b.component === "i8") - Number(a.component === "i8") || size(b) - size(a))
 }

@@ -13,12 +13,14 @@ import { BLOCK_GROUPS, productHeader, productTile, SCALE_CODE } from "./productS
 const COMPONENTS = {
   i8: {
     element: "vec2u",
+    bytes: 8,
     columns: 8,
     sum: "i32",
     bring: (block: string) => `${block}[at] = words.xy; ${block}[at + 1u] = words.zw;`,
   },
   f16: {
     element: "vec4<f16>",
+    bytes: 8,
     columns: 4,
     sum: "f32",
     bring: (block: string) =>
@@ -26,7 +28,7 @@ const COMPONENTS = {
   },
 } as const
 
-/** Columns whose sums of products of bytes are exact in 32-bit floats: 2^24 / (127 · 128) and some. A sum of integers has no such end. */
+/** Columns whose sums of products of bytes are exact in 32-bit floats: no more than 2^24 / (127 · 128). A sum of integers has no such end. */
 const EXACT_COLUMNS = 1024
 
 /** How a workgroup's result is cut into small matrices, and these are shared out to subgroups. */
@@ -62,6 +64,18 @@ export function stripsOf({
   return isWhole ? { numOwn, numAcross } : undefined
 }
 
+/** Elements of a row in shared memory: padded by one, so that rows below each other lie in different banks. */
+function strideOf({ component }: Pick<MatrixUnit, "component">): number {
+  return (16 * QUADS) / COMPONENTS[component].columns + 1
+}
+
+/** Returns the bytes of a workgroup's memory that the kernel takes. */
+export function matrixMemoryBytes(unit: MatrixUnit): number {
+  const { component, numRows, numColumns, subgroupSize } = unit
+  const blocks = (BLOCK_ROWS + BLOCK_COLUMNS) * strideOf(unit) * COMPONENTS[component].bytes
+  return blocks + (THREADS / subgroupSize) * numRows * numColumns * 4
+}
+
 /** Returns the kernel's WGSL. @throws Error for f32, and a unit whose matrices do not cover the result. @see productHeader for its buffers */
 export function matrixProductCode(kind: ProductKind, unit: MatrixUnit): string {
   const { format, isPaired } = kind
@@ -71,8 +85,7 @@ export function matrixProductCode(kind: ProductKind, unit: MatrixUnit): string {
   const { component, numRows, numColumns, depth, subgroupSize } = unit
   const { element, columns, sum, bring } = COMPONENTS[component]
   const { numOwn, numAcross } = strips
-  // A row is padded by one element, so that rows below each other lie in different banks.
-  const stride = (16 * QUADS) / columns + 1
+  const stride = strideOf(unit)
   const perQuad = 16 / columns
   const own = Array.from({ length: numOwn }, (_, i) => i)
   const numShared = numRows * numColumns

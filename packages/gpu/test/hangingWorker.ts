@@ -1,5 +1,7 @@
 /** A queue's worker whose driver hangs: it opens at once, and never returns from a run that destroys a buffer. */
 import { ANSWER, ASK, COMMAND, LINE } from "../src/GpuLine.ts"
+import { PLAIN_FEATURES } from "../src/GpuFeatures.ts"
+import type { GpuAdapterInfo } from "../src/openDevice.ts"
 import type { GpuWork } from "../src/queueWorker.ts"
 
 declare const self: Worker
@@ -9,7 +11,15 @@ const FOREVER_MS = 3_600_000
 
 self.addEventListener("message", ({ data: { line } }: MessageEvent<GpuWork>) => {
   const { control, tape, text } = line
-  const info = { name: "hanging", model: "hanging", isSoftware: true, maxBufferBytes: 2 ** 20, hasTimestamps: false }
+  const info: GpuAdapterInfo = {
+    name: "hanging",
+    model: "hanging",
+    isSoftware: true,
+    maxBufferBytes: 2 ** 20,
+    hasTimestamps: false,
+    features: PLAIN_FEATURES,
+    featureWords: "",
+  }
   for (let numSeen = 0; ;) {
     Atomics.wait(control, LINE.bell, numSeen)
     numSeen = Atomics.load(control, LINE.bell)
