@@ -2,8 +2,6 @@ import { streamChat, type StreamTiming } from "../load/streamChat.ts"
 
 /** Streams that ask one prompt after another until they are ended, while faults come. */
 export interface SoakStreams {
-  /** When each stream's pieces of text came, the last one before `forget` among them. */
-  readonly arrivals: readonly number[][]
   /** Answers that each stream has had, or lost. */
   readonly numEnded: Readonly<Uint32Array>
   readonly numAnswers: number
@@ -11,7 +9,7 @@ export interface SoakStreams {
   readonly numCompared: number
   /** What clients noticed, one line each. */
   readonly losses: string[]
-  /** Keeps of each stream's arrivals the last. */
+  /** Forgets when pieces of text came, but each stream's last. */
   forget(): void
   /** Waits until each has had so many pieces since a time; returns false where one lost patience. */
   untilAllHave(numPieces: number, sinceMs: number): Promise<boolean>
@@ -62,6 +60,7 @@ export async function answersAlone(load: SoakLoad): Promise<StreamTiming[]> {
 
 export function startSoakStreams(options: SoakStreamsOptions): SoakStreams {
   const { numStreams, signal, expected, patienceMs, isExact } = options
+  /** When each stream's pieces came, the last one before `forget` among them. */
   const arrivals: number[][] = Array.from({ length: numStreams }, () => [])
   const numEnded = new Uint32Array(numStreams)
   const losses: string[] = []
@@ -102,7 +101,6 @@ export function startSoakStreams(options: SoakStreamsOptions): SoakStreams {
     return true
   }
   return {
-    arrivals,
     numEnded,
     losses,
     get numAnswers() {
