@@ -1,4 +1,4 @@
-import { createGpuBackend, findGpuAdapter, type GpuBackend, measureGpuLimits } from "@consilium/gpu"
+import { createGpuBackend, featureWords, findGpuAdapter, type GpuBackend, measureGpuLimits } from "@consilium/gpu"
 import { type CacheFormat, createArena, createReferenceBackend, fitsCache, type Format } from "@consilium/kernels"
 import { createLayerRun, type LayerRun } from "./createLayerRun.ts"
 import { computeRight, createProduct, repeatRows } from "./createProduct.ts"
@@ -100,7 +100,7 @@ function inspectGpu({ headDim }: GpuSizes): Pick<GpuRun, "poolBytes" | "decodePa
   backend.close()
   arena.close()
   const clock = adapter.hasTimestamps ? "the device's timestamps around kernels" : "the wall clock around submissions"
-  const timing = `timed by ${clock}, ${backend.beginStep === undefined ? "a submission a call" : "many calls a step"}; kernels with ${adapter.featureWords || "plain WGSL"}`
+  const timing = `timed by ${clock}, ${backend.beginStep === undefined ? "a submission a call" : "many calls a step"}; kernels with ${featureWords(adapter.features) || "plain WGSL"}`
   const [poolBytes, decodePast] = adapter.isSoftware ? [1, SOFTWARE_DECODE_PAST] : [POOL_BYTES, DECODE_PAST]
   return { poolBytes, decodePast, cacheFormats, timing }
 }

@@ -1,5 +1,6 @@
 export { createGpuBackend } from "./createGpuBackend.ts"
 export type { GpuBackend } from "./GpuBackend.ts"
+export { featureWords } from "./GpuFeatures.ts"
 export { findGpuAdapter } from "./findGpuAdapter.ts"
 export { type GpuLimits, measureGpuLimits } from "./measureGpuLimits.ts"
 export { type GpuAdapterInfo, modelWord } from "./openDevice.ts"

@@ -1,5 +1,5 @@
 import { type AdapterSubgroups, chooseFeatures, KERNEL_FEATURES } from "./chooseFeatures.ts"
-import { featureWords, type GpuFeature, type GpuFeatures } from "./GpuFeatures.ts"
+import type { GpuFeature, GpuFeatures } from "./GpuFeatures.ts"
 import { PLAIN_PROBE } from "./probes.ts"
 import { runProbe } from "./runProbe.ts"
 
@@ -17,8 +17,6 @@ export interface GpuAdapterInfo {
   readonly hasTimestamps: boolean
   /** What kernels use beyond plain WGSL. */
   readonly features: GpuFeatures
-  /** The same in words; "" where it is nothing. */
-  readonly featureWords: string
 }
 
 /** Kept while a device is in use: Dawn ends with its last reference. */
@@ -61,7 +59,6 @@ export async function openDevice(
     maxBufferBytes,
     hasTimestamps,
     features,
-    featureWords: featureWords(features),
   }
   return { device, info }
 }

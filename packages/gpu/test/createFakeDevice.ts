@@ -149,7 +149,6 @@ export function createFakeDevice(
       maxBufferBytes: 2 ** 31,
       hasTimestamps: false,
       features: PLAIN_FEATURES,
-      featureWords: "",
     },
     calls,
     tryOpen() {

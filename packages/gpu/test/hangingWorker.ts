@@ -18,7 +18,6 @@ self.addEventListener("message", ({ data: { line } }: MessageEvent<GpuWork>) => 
     maxBufferBytes: 2 ** 20,
     hasTimestamps: false,
     features: PLAIN_FEATURES,
-    featureWords: "",
   }
   for (let numSeen = 0; ;) {
     Atomics.wait(control, LINE.bell, numSeen)

@@ -39,7 +39,7 @@ export async function chooseGpu(choice: GpuChoice, openHome: () => Promise<Chose
   try {
     gpu = await openTested(choice)
     const home = await openHome()
-    const reason = `gpu (${wordsOf(gpu.adapter)}): as asked; the rest by ${home.reason}`
+    const reason = `gpu (${await wordsOf(gpu.adapter)}): as asked; the rest by ${home.reason}`
     return await createTier(choice, gpu, home, reason)
   } catch (error) {
     gpu?.close()
@@ -72,7 +72,7 @@ export async function chooseFaster(choice: GpuChoice, home: ChosenBackend): Prom
       choice,
       opened,
       home,
-      `gpu (${wordsOf(opened.adapter)}): faster, ${figures}; the rest by ${home.reason}`,
+      `gpu (${await wordsOf(opened.adapter)}): faster, ${figures}; the rest by ${home.reason}`,
     )
   } catch (error) {
     return without((error as Error).message)
@@ -80,8 +80,9 @@ export async function chooseFaster(choice: GpuChoice, home: ChosenBackend): Prom
 }
 
 /** What an adapter is, and what its kernels use. */
-function wordsOf({ name, isSoftware, featureWords }: GpuAdapterInfo): string {
-  const more = [isSoftware && "computed by the processor", featureWords && `with ${featureWords}`]
+async function wordsOf({ name, isSoftware, features }: GpuAdapterInfo): Promise<string> {
+  const words = (await import("@consilium/gpu")).featureWords(features)
+  const more = [isSoftware && "computed by the processor", words && `with ${words}`]
   return [name, ...more].filter(Boolean).join(", ")
 }
 
